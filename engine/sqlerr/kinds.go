@@ -1,0 +1,126 @@
+package sqlerr
+
+// The kinds, by MySQL's number. Each comment completes "is returned when …".
+var (
+	CantCreateDatabase  = kind("database_exists", 1007, "HY000")            // CREATE DATABASE names one that exists.
+	CantDropDatabase    = kind("database_not_found", 1008, "HY000")         // DROP DATABASE names one that does not exist.
+	CantOpen            = kind("cannot_open", 1016, "HY000")                // a database's files cannot be opened.
+	DiskFull            = kind("disk_full", 1021, "HY000")                  // the disk has no room for a write.
+	StorageIO           = kind("storage_io", 1030, "HY000")                 // the storage engine reports an I/O error.
+	Corrupt             = kind("corrupt", 1034, "HY000")                    // stored data fails its checks.
+	NoSuchRecord        = kind("no_such_record", 1032, "HY000")             // a record of a system table is not there.
+	OutOfMemory         = kind("out_of_memory", 1038, "HY001")              // a statement needs more memory than its limit.
+	ColumnNotNull       = kind("column_not_null", 1048, "23000")            // NULL is given for a NOT NULL column.
+	BadDatabase         = kind("unknown_database", 1049, "42000")           // a namespace does not exist.
+	TableExists         = kind("table_exists", 1050, "42S01")               // CREATE TABLE names a table that exists.
+	UnknownTable        = kind("unknown_table", 1051, "42S02")              // DROP TABLE names a table that does not exist.
+	UnknownColumn       = kind("unknown_column", 1054, "42S22")             // a name is no column in scope.
+	AmbiguousColumn     = kind("ambiguous_column", 1052, "23000")           // a name is a column of several tables in scope.
+	WrongFieldWithGrp   = kind("not_in_group_by", 1055, "42000")            // a selected column is not determined by GROUP BY.
+	TooLongIdent        = kind("identifier_too_long", 1059, "42000")        // a name has more than 64 characters.
+	DupFieldName        = kind("duplicate_column_name", 1060, "42S21")      // a table definition names a column twice.
+	DupKeyName          = kind("duplicate_index_name", 1061, "42000")       // a table definition names an index twice.
+	DupEntry            = kind("duplicate_entry", 1062, "23000")            // a unique key holds the value already.
+	Syntax              = kind("syntax", 1064, "42000")                     // the SQL text cannot be parsed.
+	EmptyQuery          = kind("empty_query", 1065, "42000")                // the SQL text holds no statement.
+	NonUniqTable        = kind("table_alias_not_unique", 1066, "42000")     // FROM names two tables alike.
+	InvalidDefault      = kind("invalid_default", 1067, "42000")            // a DEFAULT does not fit its column.
+	MultiplePriKey      = kind("multiple_primary_key", 1068, "42000")       // a table definition has two primary keys.
+	TooManyKeys         = kind("too_many_keys", 1069, "42000")              // a table has more than 64 indexes.
+	KeyTooLong          = kind("key_too_long", 1071, "42000")               // an index key is longer than allowed.
+	KeyColumnMissing    = kind("key_column_missing", 1072, "42000")         // an index names a column that is not there.
+	BlobKeyNoLength     = kind("blob_key_without_length", 1170, "42000")    // an index on a BLOB or TEXT needs a length.
+	TooBigFieldLength   = kind("column_too_long", 1074, "42000")            // a column's declared length is too large.
+	WrongAutoKey        = kind("wrong_auto_key", 1075, "42000")             // AUTO_INCREMENT is not a single, keyed column.
+	CantDropKey         = kind("cannot_drop", 1091, "42000")                // DROP names a column or index that is not there.
+	NoDatabase          = kind("no_database", 1046, "3D000")                // no namespace is selected.
+	WrongDatabaseName   = kind("wrong_database_name", 1102, "42000")        // a namespace name is not allowed.
+	WrongTableName      = kind("wrong_table_name", 1103, "42000")           // a table name is not allowed.
+	WrongColumnName     = kind("wrong_column_name", 1166, "42000")          // a column name is not allowed.
+	WrongUsage          = kind("wrong_usage", 1221, "HY000")                // clauses are used together that exclude one another.
+	FieldSpecTwice      = kind("column_specified_twice", 1110, "42000")     // INSERT names a column twice.
+	InvalidGroupFunc    = kind("invalid_group_function", 1111, "HY000")     // an aggregate stands where none may.
+	TableMustHaveCols   = kind("table_without_columns", 1113, "42000")      // a table definition has no column.
+	RowTooLarge         = kind("row_too_large", 1118, "42000")              // a row is larger than allowed.
+	WrongColumnCount    = kind("wrong_value_count", 1136, "21S01")          // a row has another number of values than columns.
+	MixGroupFuncFields  = kind("mixed_group_columns", 1140, "42000")        // aggregates and plain columns mix without GROUP BY.
+	NoSuchTable         = kind("no_such_table", 1146, "42S02")              // a table does not exist.
+	WrongColumnSpec     = kind("wrong_column_specifier", 1063, "42000")     // a column's attributes do not suit its type.
+	AccessDenied        = kind("access_denied", 1142, "42000")              // the user may not do this.
+	LockWaitTimeout     = retry("lock_wait_timeout", 1205, "HY000")         // a row lock was not had in time.
+	LockDeadlock        = retry("deadlock", 1213, "40001")                  // the transaction was chosen to break a deadlock.
+	WriteConflict       = retry("write_conflict", 3101, "40001")            // a row changed after the transaction's snapshot.
+	UnknownStmtHandler  = kind("unknown_prepared_statement", 1243, "HY000") // a prepared statement is not there.
+	WrongArguments      = kind("wrong_arguments", 1210, "HY000")            // parameters do not match the statement's markers.
+	SubqueryNo1Row      = kind("subquery_returns_many", 1242, "21000")      // a scalar subquery has more than one row.
+	OperandColumns      = kind("operand_columns", 1241, "21000")            // an operand has the wrong number of columns.
+	UnknownCollation    = kind("unknown_collation", 1273, "HY000")          // COLLATE names no known collation.
+	UnknownSysVar       = kind("unknown_system_variable", 1193, "HY000")    // SET or @@ names no known variable.
+	WrongValueForVar    = kind("wrong_variable_value", 1231, "42000")       // SET gives a variable a value it cannot have.
+	NotSupported        = kind("not_supported", 1235, "42000")              // SQL is understood but not supported.
+	UnknownFunction     = kind("unknown_function", 1305, "42000")           // a function does not exist.
+	WrongParamCount     = kind("wrong_parameter_count", 1582, "42000")      // a function is called with too many or few arguments.
+	OutOfRange          = kind("out_of_range", 1264, "22003")               // a value is out of its column's range.
+	DataOutOfRange      = kind("expression_out_of_range", 1690, "22003")    // an expression's value is out of its type's range.
+	DataTruncated       = kind("data_truncated", 1265, "01000")             // a value does not suit its column.
+	NoDefault           = kind("no_default", 1364, "HY000")                 // a column without default is given no value.
+	DivisionByZero      = kind("division_by_zero", 1365, "22012")           // INSERT or UPDATE divides by zero.
+	IncorrectValue      = kind("incorrect_value", 1366, "HY000")            // a value is no number or has bytes that are not in its charset.
+	TruncatedWrongVal   = kind("truncated_wrong_value", 1292, "22007")      // a date, time or number has a wrong form.
+	DataTooLong         = kind("data_too_long", 1406, "22001")              // a value is longer than its column.
+	DupValueInType      = kind("duplicate_member", 1291, "HY000")           // ENUM or SET names a member twice.
+	WrongColumnsInSet   = kind("wrong_set_columns", 1222, "21000")          // parts of a UNION have different numbers of columns.
+	ViewColumnCount     = kind("derived_column_count", 1353, "HY000")       // a column list does not match its derived table.
+	DerivedNeedsAlias   = kind("derived_needs_alias", 1248, "42000")        // a subquery in FROM has no alias.
+	ReadOnly            = kind("read_only_transaction", 1792, "25006")      // a read-only transaction or database would write.
+	CantChangeTx        = kind("cannot_change_transaction", 1568, "25001")  // a transaction's characteristics are set while it runs.
+	Interrupted         = kind("interrupted", 1317, "70100")                // the context was cancelled; wraps ctx.Err().
+	InvalidJSON         = kind("invalid_json", 3140, "22032")               // a text is not JSON.
+	WrongValue          = kind("wrong_value", 1525, "HY000")                // a constant compared with a date is no date.
+	BadNull             = kind("null_not_allowed", 1138, "22004")           // NULL stands where none may.
+	CommandDenied       = kind("table_not_writable", 1044, "42000")         // a system table or namespace would be written.
+	CannotUser          = kind("user_exists", 1396, "HY000")                // CREATE USER names a user that exists.
+	WrongGroupField     = kind("wrong_group_field", 1056, "42000")          // GROUP BY names an aggregate.
+	NoTablesUsed        = kind("no_tables_used", 1096, "HY000")             // SELECT * stands without FROM.
+	KeyNotFound         = kind("key_not_found", 1176, "42000")              // an index hint names an index that is not there.
+	OrderNotSelected    = kind("order_not_selected", 3065, "HY000")         // SELECT DISTINCT orders by what it does not select.
+	PrimaryCantHaveNull = kind("primary_key_nullable", 1171, "42000")       // a column of a primary key is declared NULL.
+	BlobCantHaveDefault = kind("blob_with_default", 1101, "42000")          // a BLOB, TEXT or JSON column has a literal DEFAULT.
+	TooManyFields       = kind("too_many_columns", 1117, "HY000")           // a table definition has more than 4096 columns.
+	TooManyKeyParts     = kind("too_many_key_parts", 1070, "42000")         // an index has more than 16 columns.
+	WrongNameForIndex   = kind("wrong_index_name", 1280, "42000")           // an index name is not allowed.
+	InvalidOnUpdate     = kind("invalid_on_update", 1294, "HY000")          // ON UPDATE does not fit its column.
+	TableDefChanged     = retry("table_definition_changed", 1412, "HY000")  // a table changed after the transaction's snapshot.
+	NoSuchSavepoint     = kind("no_such_savepoint", 1305, "42000")          // ROLLBACK TO or RELEASE names no savepoint.
+	VariableReadOnly    = kind("variable_is_read_only", 1238, "HY000")      // SET names a variable that cannot be set.
+	AutoIncExhausted    = kind("auto_increment_exhausted", 1467, "HY000")   // AUTO_INCREMENT has no further value.
+	TooBigScale         = kind("scale_too_big", 1425, "42000")              // a DECIMAL declares more than 30 digits after the point.
+	TooBigPrecision     = kind("precision_too_big", 1426, "42000")          // a type declares more digits than it can have.
+	MBiggerThanD        = kind("scale_over_precision", 1427, "42000")       // a DECIMAL declares more digits after the point than in all.
+	TooBigDisplayWidth  = kind("display_width_too_big", 1439, "42000")      // a BIT declares more than 64 bits.
+	InvalidSize         = kind("invalid_size", 3013, "HY000")               // a BIT declares no bits.
+	InvalidYearLength   = kind("invalid_year_length", 1818, "HY000")        // a YEAR declares another length than 4.
+	CollationMismatch   = kind("collation_charset_mismatch", 1253, "42000") // COLLATE does not belong to the CHARACTER SET.
+	TooManyMembers      = kind("too_many_members", 3505, "HY000")           // an ENUM or SET has more members than it can have.
+	IllegalSetValue     = kind("illegal_set_value", 1367, "22007")          // a SET's member has a comma.
+	TooLongMember       = kind("member_too_long", 3504, "HY000")            // an ENUM's or SET's member has more than 255 characters.
+
+	// Kalam's own.
+	DatabaseInUse  = kind("database_in_use", 20001, "HY000")  // another process has the database open.
+	NotADatabase   = kind("not_a_database", 20002, "HY000")   // the path holds something else than a Kalam database.
+	NewerFormat    = kind("newer_format", 20003, "HY000")     // the database was written by a newer Kalam.
+	NoSuchDatabase = kind("database_missing", 20004, "HY000") // the path does not exist and create=false.
+	BadDSN         = kind("bad_dsn", 20005, "HY000")          // a data source name cannot be understood.
+	Closed         = kind("closed", 20006, "HY000")           // the database, session, statement or rows is closed.
+	Internal       = kind("internal", 20099, "HY000")         // Kalam failed; a defect to report.
+)
+
+func kind(name string, number uint16, state string) *Kind {
+	return &Kind{Name: name, Number: number, State: state}
+}
+
+func retry(name string, number uint16, state string) *Kind {
+	k := kind(name, number, state)
+	k.Retryable = true
+	return k
+}

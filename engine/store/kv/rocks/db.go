@@ -1,0 +1,283 @@
+//go:build cgo
+
+package rocks
+
+// #include "native.h"
+import "C"
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/linxGnu/grocksdb"
+
+	"github.com/kalamgo/kalam/engine/store/kv"
+)
+
+// DB is a kv.DB over RocksDB.
+type DB struct {
+	cfg      Config
+	db       *grocksdb.DB
+	c        *C.rocksdb_t
+	cache    *grocksdb.Cache
+	handles  []*grocksdb.ColumnFamilyHandle // by family number
+	families [kv.NumSpaces]*C.rocksdb_column_family_handle_t
+	writing  [kv.NoLog + 1]*grocksdb.WriteOptions
+	tracker  kv.Tracker
+	freeing  sync.WaitGroup // scanners that are freed in the background
+	release  []func()       // gives back what opening took, last first
+
+	mu     sync.RWMutex // held for reading by calls that run
+	closed bool
+}
+
+var _ kv.DB = (*DB)(nil)
+
+// memoryPath is where a database in memory lies in its own environment.
+const memoryPath = "/memory"
+
+// Open opens the database that cfg describes. Errors are sqlerr.CantOpen,
+// NoSuchDatabase, NotADatabase, DatabaseInUse (by this or another process;
+// processes that all open it for reading only can share it), Corrupt and
+// DiskFull.
+//
+// A write-ahead log whose end was torn by a crash is read up to there. When
+// writes follow the damage they would be lost: that is Corrupt.
+func Open(cfg Config) (kv.DB, error) {
+	cfg.setDefaults()
+	db := &DB{cfg: cfg}
+	if err := db.open(); err != nil {
+		db.free()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) name() string {
+	if db.cfg.InMemory {
+		return ":memory:"
+	}
+	return db.cfg.Path
+}
+
+// own has f called, in reverse order, when db is closed.
+func (db *DB) own(f func()) { db.release = append(db.release, f) }
+
+func (db *DB) free() {
+	for _, f := range slices.Backward(db.release) {
+		f()
+	}
+	db.release = nil
+}
+
+func (db *DB) open() error {
+	path, logDir := memoryPath, ""
+	if !db.cfg.InMemory {
+		path = db.cfg.Path
+		if err := db.takePath(); err != nil {
+			return err
+		}
+		if db.cfg.ReadOnly {
+			// RocksDB keeps its info log also when it only reads.
+			dir, err := os.MkdirTemp("", "kalam-log-")
+			if err != nil {
+				return db.openFailure(err.Error())
+			}
+			logDir = dir
+			db.own(func() { os.RemoveAll(dir) })
+		}
+	}
+
+	db.cache = grocksdb.NewLRUCache(db.cfg.CacheBytes)
+	db.own(db.cache.Destroy)
+	names := []string{"default"}
+	options := []*grocksdb.Options{db.familyOptions(kv.Meta)}
+	for s := range kv.NumSpaces {
+		names = append(names, s.String())
+		options = append(options, db.familyOptions(s))
+	}
+	for _, o := range options {
+		db.own(o.Destroy)
+	}
+
+	if err := db.openNative(path, logDir, names, options); err != nil {
+		return db.openFailure(err.Error())
+	}
+	if db.handles[0].ID() != 0 {
+		return errForeign(db.cfg.Path, "its column families are numbered otherwise")
+	}
+	for s := range kv.NumSpaces {
+		h := db.handles[s+1]
+		if h.ID() != s.Family() {
+			return errForeign(db.cfg.Path, "its column families are numbered otherwise")
+		}
+		db.families[s] = nativeFamily(h)
+	}
+
+	for d := range db.writing {
+		o := grocksdb.NewDefaultWriteOptions()
+		db.own(o.Destroy)
+		o.SetSync(kv.Durability(d) == kv.Sync && !db.cfg.InMemory)
+		o.DisableWAL(kv.Durability(d) == kv.NoLog || db.cfg.InMemory)
+		db.writing[d] = o
+	}
+	return nil
+}
+
+// takePath checks the database's directory and keeps others out of it.
+func (db *DB) takePath() error {
+	release, err := claim(db.cfg.Path)
+	if err != nil {
+		return err
+	}
+	db.own(release)
+	exists, files, err := inspect(db.cfg.Path, db.cfg.Create && !db.cfg.ReadOnly)
+	if err != nil {
+		return err
+	}
+	lock, err := lockFile(db.cfg.Path, db.cfg.ReadOnly)
+	if err != nil {
+		return err
+	}
+	if lock != nil {
+		db.own(func() { lock.Close() })
+	}
+	if !exists {
+		return nil
+	}
+	if err := db.checkFamilies(files); err != nil {
+		return err
+	}
+	return checkLogs(db.cfg.Path)
+}
+
+// checkFamilies refuses a RocksDB database that isn't Kalam's. One that has
+// only some of the families and no content was interrupted while being made.
+func (db *DB) checkFamilies(files []fs.DirEntry) error {
+	o := grocksdb.NewDefaultOptions()
+	defer o.Destroy()
+	names, err := grocksdb.ListColumnFamilies(o, db.cfg.Path)
+	if err != nil {
+		return db.openFailure(err.Error())
+	}
+	want := []string{"default"}
+	for s := range kv.NumSpaces {
+		want = append(want, s.String())
+	}
+	for _, name := range names {
+		if !slices.Contains(want, name) {
+			return errForeign(db.cfg.Path, "it has a column family "+name)
+		}
+	}
+	if len(names) < len(want) && (hasContent(files) || db.cfg.ReadOnly) {
+		return errForeign(db.cfg.Path, "it lacks column families")
+	}
+	return nil
+}
+
+func (db *DB) openNative(path, logDir string, names []string, options []*grocksdb.Options) (err error) {
+	o := db.dbOptions(logDir)
+	if db.cfg.ReadOnly && !db.cfg.InMemory {
+		db.db, db.handles, err = grocksdb.OpenDbForReadOnlyColumnFamilies(o, path, names, options, false)
+	} else {
+		db.db, db.handles, err = grocksdb.OpenDbColumnFamilies(o, path, names, options)
+	}
+	if err != nil {
+		o.Destroy()
+		return err
+	}
+	db.c = nativeDB(db.db)
+	db.own(o.Destroy) // with it goes the environment
+	db.own(db.db.Close)
+	for _, h := range db.handles {
+		db.own(h.Destroy)
+	}
+	return nil
+}
+
+// Write implements kv.DB.
+func (db *DB) Write(ctx context.Context, b *kv.Batch, d kv.Durability) error {
+	if err := kv.Cancelled(ctx); err != nil {
+		return err
+	}
+	if err := b.Err(); err != nil {
+		return err
+	}
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return errClosed()
+	}
+	if db.cfg.ReadOnly {
+		return errReadOnly()
+	}
+	rep := b.Bytes()
+	if len(rep) == 0 {
+		return nil
+	}
+	status := C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
+	if status != nil {
+		return db.failure(takeError(status))
+	}
+	return nil
+}
+
+// Stats implements kv.DB. In memory, DiskBytes counts the tables kept there.
+func (db *DB) Stats() kv.Stats {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return kv.Stats{}
+	}
+	st := kv.Stats{MemoryBytes: int64(db.cache.GetUsage())}
+	st.Snapshots, st.Scanners = db.tracker.Counts()
+	for _, h := range db.handles {
+		n, _ := db.db.GetIntPropertyCF("rocksdb.cur-size-all-mem-tables", h)
+		st.MemoryBytes += int64(n)
+		if db.cfg.InMemory {
+			n, _ := db.db.GetIntPropertyCF("rocksdb.total-sst-files-size", h)
+			st.DiskBytes += int64(n)
+		}
+	}
+	if db.cfg.InMemory {
+		return st
+	}
+	files, err := os.ReadDir(db.cfg.Path)
+	if err != nil {
+		st.DiskBytes, st.LogBytes = -1, -1
+		return st
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			continue // removed meanwhile
+		}
+		st.DiskBytes += info.Size()
+		if filepath.Ext(f.Name()) == ".log" {
+			st.LogBytes += info.Size()
+		}
+	}
+	return st
+}
+
+// Close implements kv.DB.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	closed := db.closed
+	db.closed = true
+	db.mu.Unlock()
+	if closed {
+		return nil
+	}
+	leaks := db.tracker.Close()
+	db.freeing.Wait()
+	db.free()
+	if leaks != "" {
+		panic("kv/rocks: Close with " + leaks)
+	}
+	return nil
+}

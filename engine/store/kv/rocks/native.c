@@ -1,0 +1,237 @@
+//go:build cgo
+
+#include "native.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+kalam_snapshot kalam_snapshot_open(rocksdb_t* db) {
+  kalam_snapshot s;
+  s.snapshot = rocksdb_create_snapshot(db);
+  s.options = rocksdb_readoptions_create();
+  rocksdb_readoptions_set_snapshot(s.options, s.snapshot);
+  return s;
+}
+
+void kalam_snapshot_free(rocksdb_t* db, kalam_snapshot s) {
+  rocksdb_readoptions_destroy(s.options);
+  rocksdb_release_snapshot(db, s.snapshot);
+}
+
+rocksdb_pinnableslice_t* kalam_get(rocksdb_t* db, kalam_snapshot s,
+                                   rocksdb_column_family_handle_t* family,
+                                   const char* key, size_t keylen,
+                                   const char** data, size_t* len, char** err) {
+  rocksdb_pinnableslice_t* v =
+      rocksdb_get_pinned_cf(db, s.options, family, key, keylen, err);
+  if (v != NULL) *data = rocksdb_pinnableslice_value(v, len);
+  return v;
+}
+
+struct kalam_values {
+  size_t n;
+  rocksdb_pinnableslice_t* values[];
+};
+
+kalam_values* kalam_multi_get(rocksdb_t* db, kalam_snapshot s,
+                              rocksdb_column_family_handle_t* family, size_t n,
+                              const char* keys, int64_t* lens, bool sorted,
+                              size_t* total, char** err) {
+  // One block: the result, then errors, key pointers and key lengths.
+  kalam_values* v = malloc(sizeof *v + n * sizeof v->values[0]);
+  char** scratch = malloc(n * (2 * sizeof(char*) + sizeof(size_t)));
+  if (v == NULL || scratch == NULL) abort();
+  char** errs = scratch;
+  const char** ptrs = (const char**)(scratch + n);
+  size_t* sizes = (size_t*)(scratch + 2 * n);
+  for (size_t i = 0; i < n; i++) {
+    ptrs[i] = keys;
+    sizes[i] = (size_t)lens[i];
+    keys += lens[i];
+    errs[i] = NULL;
+    v->values[i] = NULL;
+  }
+  v->n = n;
+  rocksdb_batched_multi_get_cf(db, s.options, family, n, ptrs, sizes, v->values,
+                               errs, sorted);
+  *total = 0;
+  for (size_t i = 0; i < n; i++) {
+    size_t len = 0;
+    lens[i] = -1;
+    if (v->values[i] != NULL) {
+      rocksdb_pinnableslice_value(v->values[i], &len);
+      lens[i] = (int64_t)len;
+      *total += len;
+    }
+    if (errs[i] != NULL) {
+      if (*err == NULL) {
+        *err = errs[i];
+      } else {
+        rocksdb_free(errs[i]);
+      }
+    }
+  }
+  free(scratch);
+  if (*err != NULL) {
+    kalam_multi_take(v, NULL);
+    return NULL;
+  }
+  return v;
+}
+
+void kalam_multi_take(kalam_values* v, char* dst) {
+  for (size_t i = 0; i < v->n; i++) {
+    if (v->values[i] == NULL) continue;
+    if (dst != NULL) {
+      size_t len;
+      const char* data = rocksdb_pinnableslice_value(v->values[i], &len);
+      memcpy(dst, data, len);
+      dst += len;
+    }
+    rocksdb_pinnableslice_destroy(v->values[i]);
+  }
+  free(v);
+}
+
+struct kalam_scan {
+  rocksdb_readoptions_t* options;
+  rocksdb_iterator_t* it;
+  int flags;
+  bool started;
+  char* after;  // where to start when it is not NULL: behind this key
+  size_t afterlen;
+  char bounds[];  // the options point here
+};
+
+kalam_scan* kalam_scan_open(rocksdb_t* db, kalam_snapshot s,
+                            rocksdb_column_family_handle_t* family,
+                            const char* start, ptrdiff_t startlen,
+                            const char* end, ptrdiff_t endlen, int flags,
+                            uint64_t skippable) {
+  size_t ns = startlen < 0 ? 0 : (size_t)startlen;
+  size_t ne = endlen < 0 ? 0 : (size_t)endlen;
+  kalam_scan* scan = malloc(sizeof *scan + ns + ne);
+  if (scan == NULL) abort();
+  scan->options = rocksdb_readoptions_create();
+  scan->flags = flags;
+  scan->started = false;
+  scan->after = NULL;
+  rocksdb_readoptions_set_snapshot(scan->options, s.snapshot);
+  rocksdb_readoptions_set_max_skippable_internal_keys(scan->options, skippable);
+  if (flags & kalam_no_cache) {
+    rocksdb_readoptions_set_fill_cache(scan->options, 0);
+  }
+  if (startlen >= 0) {
+    memcpy(scan->bounds, start, ns);
+    rocksdb_readoptions_set_iterate_lower_bound(scan->options, scan->bounds, ns);
+  }
+  if (endlen >= 0) {
+    memcpy(scan->bounds + ns, end, ne);
+    rocksdb_readoptions_set_iterate_upper_bound(scan->options,
+                                                scan->bounds + ns, ne);
+  }
+  scan->it = rocksdb_create_iterator_cf(db, scan->options, family);
+  return scan;
+}
+
+void kalam_scan_resume(kalam_scan* s, rocksdb_t* db,
+                       rocksdb_column_family_handle_t* family, const char* key,
+                       size_t keylen) {
+  rocksdb_iter_destroy(s->it);
+  rocksdb_readoptions_set_max_skippable_internal_keys(s->options, 0);
+  s->it = rocksdb_create_iterator_cf(db, s->options, family);
+  s->started = false;
+  if (key != NULL) {
+    s->after = malloc(keylen + 1);
+    if (s->after == NULL) abort();
+    memcpy(s->after, key, keylen);
+    s->afterlen = keylen;
+  }
+}
+
+static void step(kalam_scan* s) {
+  if (s->flags & kalam_reverse) {
+    rocksdb_iter_prev(s->it);
+  } else {
+    rocksdb_iter_next(s->it);
+  }
+}
+
+static void start(kalam_scan* s) {
+  const bool reverse = s->flags & kalam_reverse;
+  s->started = true;
+  if (s->after == NULL) {
+    if (reverse) {
+      rocksdb_iter_seek_to_last(s->it);
+    } else {
+      rocksdb_iter_seek_to_first(s->it);
+    }
+    return;
+  }
+  if (reverse) {
+    rocksdb_iter_seek_for_prev(s->it, s->after, s->afterlen);
+  } else {
+    rocksdb_iter_seek(s->it, s->after, s->afterlen);
+  }
+  if (rocksdb_iter_valid(s->it)) {
+    size_t len;
+    const char* key = rocksdb_iter_key(s->it, &len);
+    if (len == s->afterlen && memcmp(key, s->after, len) == 0) step(s);
+  }
+}
+
+void kalam_scan_next(kalam_scan* s, size_t rows, char* buf, size_t cap,
+                     uint32_t* pos, kalam_result* result) {
+  rocksdb_iterator_t* it = s->it;
+  const bool keys_only = s->flags & kalam_keys_only;
+  size_t n = 0, used = 0, klen = 0, vlen = 0;
+  if (!s->started) start(s);
+  pos[0] = 0;
+  result->need = 0;
+  while (n < rows && rocksdb_iter_valid(it)) {
+    const char* key = rocksdb_iter_key(it, &klen);
+    const char* value = keys_only ? NULL : rocksdb_iter_value(it, &vlen);
+    if (klen + vlen > cap - used) {
+      result->need = klen + vlen;
+      break;
+    }
+    memcpy(buf + used, key, klen);
+    used += klen;
+    pos[2 * n + 1] = (uint32_t)used;
+    if (vlen > 0) memcpy(buf + used, value, vlen);
+    used += vlen;
+    pos[2 * n + 2] = (uint32_t)used;
+    n++;
+    step(s);
+  }
+  result->rows = n;
+  result->end = !rocksdb_iter_valid(it);
+  result->stuck = false;
+  result->err = NULL;
+  if (result->end) rocksdb_iter_get_error(it, &result->err);
+  // Status::Incomplete, in RocksDB's util/status.cc
+  static const char incomplete[] = "Result incomplete";
+  if (result->err != NULL &&
+      strncmp(result->err, incomplete, sizeof incomplete - 1) == 0) {
+    rocksdb_free(result->err);
+    result->err = NULL;
+    result->end = false;
+    result->stuck = true;
+  }
+}
+
+void kalam_scan_free(kalam_scan* s) {
+  rocksdb_iter_destroy(s->it);
+  rocksdb_readoptions_destroy(s->options);
+  free(s->after);
+  free(s);
+}
+
+char* kalam_write(rocksdb_t* db, const rocksdb_writeoptions_t* options,
+                  const char* rep, size_t len) {
+  char* err = NULL;
+  rocksdb_writebatch_t* batch = rocksdb_writebatch_create_from(rep, len);
+  rocksdb_write(db, options, batch, &err);
+  rocksdb_writebatch_destroy(batch);
+  return err;
+}

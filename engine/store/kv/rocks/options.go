@@ -1,0 +1,120 @@
+//go:build cgo
+
+package rocks
+
+import (
+	"github.com/linxGnu/grocksdb"
+
+	"github.com/kalamgo/kalam/engine/store/kv"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+// Config says which database to open, and what it may use.
+type Config struct {
+	Path     string // directory; not used in memory
+	InMemory bool   // kept in memory only, gone after Close
+	ReadOnly bool   // nothing in Path changes
+	Create   bool   // make the database when it is missing
+
+	// Budgets in bytes; 0 stands for the default.
+	CacheBytes       uint64 // blocks, with indexes and filters; 64 MiB
+	WriteBufferBytes uint64 // all memtables, beside the cache; 64 MiB
+	MaxWALBytes      uint64 // write-ahead log, about; 128 MiB
+}
+
+func (c *Config) setDefaults() {
+	for _, d := range []struct {
+		field *uint64
+		value uint64
+	}{
+		{&c.CacheBytes, 64 * mib},
+		{&c.WriteBufferBytes, 64 * mib},
+		{&c.MaxWALBytes, 128 * mib},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+}
+
+// dbOptions returns the options of the database as a whole. logDir is where the
+// info log goes, "" for the database's directory.
+func (db *DB) dbOptions(logDir string) *grocksdb.Options {
+	c := &db.cfg
+	o := grocksdb.NewDefaultOptions()
+	if c.InMemory {
+		o.SetEnv(grocksdb.NewMemEnv())
+	}
+	create := c.InMemory || c.Create && !c.ReadOnly
+	o.SetCreateIfMissing(create)
+	o.SetCreateIfMissingColumnFamilies(!c.ReadOnly)
+
+	o.SetParanoidChecks(true)
+	o.SetWALRecoveryMode(grocksdb.PointInTimeRecovery) // see checkLogs
+	// A batch may go to several families, and with NoLog the memtables are all
+	// that has it: they are flushed together, so that none has a part of it.
+	o.SetAtomicFlush(true)
+
+	o.SetDbWriteBufferSize(c.WriteBufferBytes)
+	o.SetMaxTotalWalSize(c.MaxWALBytes)
+	o.SetMaxBackgroundJobs(2)
+	o.SetBytesPerSync(mib)
+	o.SetMaxOpenFiles(512)
+	if c.ReadOnly {
+		o.SetMaxOpenFiles(-1) // files that a later writer removes stay readable
+	}
+	o.SetSkipStatsUpdateOnDBOpen(true)
+	o.SetStatsDumpPeriodSec(0)
+	o.SetStatsPersistPeriodSec(0)
+
+	o.SetInfoLogLevel(grocksdb.WarnInfoLogLevel)
+	o.SetMaxLogFileSize(mib)
+	o.SetKeepLogFileNum(2)
+	if logDir != "" {
+		o.SetDbLogDir(logDir)
+	}
+	return o
+}
+
+// familyOptions returns the options of a column family.
+func (db *DB) familyOptions(s kv.Space) *grocksdb.Options {
+	o := grocksdb.NewDefaultOptions()
+
+	table := grocksdb.NewDefaultBlockBasedTableOptions()
+	defer table.Destroy()
+	table.SetBlockCache(db.cache)
+	table.SetBlockSize(16 * kib)
+	table.SetFormatVersion(5)
+	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(10)) // owned by table
+	table.SetWholeKeyFiltering(true)
+	// Indexes and filters count against the cache's budget.
+	table.SetCacheIndexAndFilterBlocks(true)
+	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
+	table.SetPinL0FilterAndIndexBlocksInCache(true)
+	o.SetBlockBasedTableFactory(table)
+
+	o.SetCompression(grocksdb.LZ4Compression)
+	o.SetLevelCompactionDynamicLevelBytes(true)
+	// Files dense with tombstones are compacted before scans suffer from them.
+	o.AddCompactOnDeletionCollectorFactory(8192, 4096)
+
+	total := db.cfg.WriteBufferBytes
+	switch s {
+	case kv.Data:
+		o.SetWriteBufferSize(max(total/2, 64*kib))
+		o.SetMaxWriteBufferNumber(3)
+		o.SetBottommostCompression(grocksdb.ZSTDCompression)
+	case kv.Meta:
+		o.SetWriteBufferSize(max(total/8, 64*kib))
+	case kv.Stream:
+		// Rows die young: small levels that are compacted often drop them.
+		o.SetWriteBufferSize(max(total/8, 64*kib))
+		o.SetMaxBytesForLevelBase(32 * mib)
+		o.SetTargetFileSizeBase(8 * mib)
+	}
+	return o
+}

@@ -1,0 +1,46 @@
+//go:build cgo
+
+package rocks
+
+import (
+	"testing"
+
+	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/store/kv/kvtest"
+)
+
+func mustOpen(t testing.TB, cfg Config) kv.DB {
+	t.Helper()
+	db, err := Open(cfg)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{
+		"disk":   {Create: true},
+		"memory": {InMemory: true},
+		"tiny":   {InMemory: true, CacheBytes: 64 * kib, WriteBufferBytes: 64 * kib}, // many small tables
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kvtest.Run(t, func(t *testing.T) kv.DB {
+				cfg := cfg
+				cfg.Path = t.TempDir()
+				return mustOpen(t, cfg)
+			})
+		})
+	}
+}
+
+func TestHugeValue(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes half a gigabyte")
+	}
+	kvtest.HugeValue(t, mustOpen(t, Config{Path: t.TempDir(), Create: true}), 100*mib)
+}

@@ -1,0 +1,190 @@
+//go:build cgo
+
+package rocks
+
+// #include "native.h"
+import "C"
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"unsafe"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/kv"
+)
+
+// snapshot is a kv.Snapshot.
+type snapshot struct {
+	db    *DB
+	mu    sync.RWMutex // held for reading by calls that run
+	freed bool
+	c     C.kalam_snapshot
+}
+
+// Snapshot implements kv.DB.
+func (db *DB) Snapshot() (kv.Snapshot, error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return nil, errClosed()
+	}
+	s := &snapshot{db: db, c: C.kalam_snapshot_open(db.c)}
+	db.tracker.Add(s) // it isn't closed: db.mu is held
+	return s, nil
+}
+
+// Scanner implements kv.Handle.
+func (s *snapshot) Scanner() bool { return false }
+
+// Free implements kv.Handle.
+func (s *snapshot) Free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.freed {
+		s.freed = true
+		C.kalam_snapshot_free(s.db.c, s.c)
+	}
+}
+
+// Release implements kv.Snapshot.
+func (s *snapshot) Release() {
+	s.Free()
+	s.db.tracker.Remove(s) // after Free: DB.Close waits for it
+}
+
+// errFreed is returned by a snapshot or scanner after it was given back.
+func errFreed() error {
+	return sqlerr.Closed.New("the snapshot is released, or its database closed")
+}
+
+// Get implements kv.Reader.
+func (s *snapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bool, error) {
+	if err := kv.Cancelled(ctx); err != nil {
+		return nil, false, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.freed {
+		return nil, false, errFreed()
+	}
+	var (
+		data   *C.char
+		size   C.size_t
+		status *C.char
+	)
+	v := C.kalam_get(s.db.c, s.c, s.db.families[sp], chars(key), C.size_t(len(key)), &data, &size, &status)
+	if status != nil {
+		return nil, false, s.db.failure(takeError(status))
+	}
+	if v == nil {
+		return nil, false, nil
+	}
+	value := make([]byte, size)
+	copy(value, unsafe.Slice((*byte)(unsafe.Pointer(data)), int(size)))
+	C.rocksdb_pinnableslice_destroy(v)
+	return value, true, nil
+}
+
+// multiGetKeys is how many keys are looked up in one call: several of
+// RocksDB's own batches of 32, and few enough that a cancellation is seen.
+const multiGetKeys = 256
+
+// MultiGet implements kv.Reader.
+func (s *snapshot) MultiGet(ctx context.Context, sp kv.Space, keys, values [][]byte) error {
+	var packed []byte
+	lens := make([]int64, 0, min(len(keys), multiGetKeys))
+	for len(keys) > 0 {
+		if err := kv.Cancelled(ctx); err != nil {
+			return err
+		}
+		n := min(len(keys), multiGetKeys)
+		packed, lens = packed[:0], lens[:0]
+		sorted := true
+		for i, k := range keys[:n] {
+			packed = append(packed, k...)
+			lens = append(lens, int64(len(k)))
+			sorted = sorted && (i == 0 || bytes.Compare(keys[i-1], k) <= 0)
+		}
+		if err := s.multiGet(sp, packed, lens, sorted, values); err != nil {
+			return err
+		}
+		keys, values = keys[n:], values[n:]
+	}
+	return nil
+}
+
+// multiGet looks up the keys in packed, whose lengths are lens.
+func (s *snapshot) multiGet(sp kv.Space, packed []byte, lens []int64, sorted bool, values [][]byte) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.freed {
+		return errFreed()
+	}
+	var (
+		total  C.size_t
+		status *C.char
+	)
+	v := C.kalam_multi_get(s.db.c, s.c, s.db.families[sp], C.size_t(len(lens)), chars(packed),
+		(*C.int64_t)(unsafe.SliceData(lens)), C.bool(sorted), &total, &status)
+	if status != nil {
+		return s.db.failure(takeError(status))
+	}
+	found := make([]byte, total)
+	C.kalam_multi_take(v, chars(found))
+	for i, n := range lens {
+		values[i] = nil
+		if n >= 0 {
+			values[i], found = found[:n:n], found[n:]
+		}
+	}
+	return nil
+}
+
+// Scan implements kv.Reader.
+func (s *snapshot) Scan(sp kv.Space, r kv.Range) kv.Scanner {
+	sc := &scanner{snap: s, family: s.db.families[sp], left: r.Limit}
+	if r.Limit == 0 {
+		sc.left = -1
+	}
+	sc.rows = firstRows
+	if r.Limit > 0 {
+		sc.rows = min(r.Limit, firstRows)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sc.mu.Lock() // once the tracker has it, it may be freed
+	defer sc.mu.Unlock()
+	if s.freed {
+		sc.err = errFreed()
+		return sc
+	}
+	if !s.db.tracker.Add(sc) {
+		sc.err = errClosed()
+		return sc
+	}
+	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
+		return sc // RocksDB expects bounds in order
+	}
+	var flags C.int
+	if r.Reverse {
+		flags |= C.kalam_reverse
+	}
+	if r.KeysOnly {
+		flags |= C.kalam_keys_only
+	}
+	if r.NoCache {
+		flags |= C.kalam_no_cache
+	}
+	startLen, endLen := len(r.Start), len(r.End)
+	if r.Start == nil {
+		startLen = -1
+	}
+	if r.End == nil {
+		endLen = -1
+	}
+	sc.c = C.kalam_scan_open(s.db.c, s.c, sc.family, chars(r.Start), C.ptrdiff_t(startLen),
+		chars(r.End), C.ptrdiff_t(endLen), flags, skippable)
+	return sc
+}
