@@ -245,3 +245,33 @@ func TestDamagedLog(t *testing.T) {
 		}
 	}
 }
+
+// TestRecoveryInterrupted has a torn log still there beside the one that a
+// recovery from it began.
+func TestRecoveryInterrupted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	filled(t, dir)
+	torn := only(t, dir, "*.log")
+	content := must(os.ReadFile(torn))
+	content = append(content, content[:len(content)-1]...) // as if a write more
+	writeFile(t, torn, string(content))
+	for i := range 3 {
+		db := mustOpen(t, Config{Path: dir})
+		if err := read(t, db); err != nil {
+			t.Error(err)
+		}
+		snap := kvtest.Snapshot(t, db)
+		if got := kvtest.Pairs(t, snap, kv.Meta, kv.Range{}); len(got) != 1+i {
+			t.Errorf("got %v", got)
+		}
+		snap.Release()
+		kvtest.Write(t, db, func(b *kv.Batch) { b.Put(kv.Meta, key(i), nil) })
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			writeFile(t, torn, string(content))
+		}
+	}
+}

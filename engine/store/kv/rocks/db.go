@@ -152,7 +152,7 @@ func (db *DB) takePath() error {
 	if err := db.checkFamilies(files); err != nil {
 		return err
 	}
-	return checkLogs(db.cfg.Path)
+	return checkLogs(db.cfg.Path, files)
 }
 
 // checkFamilies refuses a RocksDB database that isn't Kalam's. One that has

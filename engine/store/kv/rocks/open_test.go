@@ -32,7 +32,7 @@ func TestNativePointers(t *testing.T) {
 	}
 }
 
-func writeFile(t *testing.T, name, content string) {
+func writeFile(t testing.TB, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func foreign(t *testing.T, dir string, families ...string) {
 }
 
 // filled makes a database with an SST file and a log and closes it.
-func filled(t *testing.T, dir string) {
+func filled(t testing.TB, dir string) {
 	t.Helper()
 	db := mustOpen(t, Config{Path: dir, Create: true})
 	kvtest.Write(t, db, func(b *kv.Batch) {

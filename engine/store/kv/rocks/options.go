@@ -49,9 +49,8 @@ func (db *DB) dbOptions(logDir string) *grocksdb.Options {
 	if c.InMemory {
 		o.SetEnv(grocksdb.NewMemEnv())
 	}
-	create := c.InMemory || c.Create && !c.ReadOnly
-	o.SetCreateIfMissing(create)
-	o.SetCreateIfMissingColumnFamilies(!c.ReadOnly)
+	o.SetCreateIfMissing(c.InMemory || c.Create && !c.ReadOnly)
+	o.SetCreateIfMissingColumnFamilies(c.InMemory || !c.ReadOnly)
 
 	o.SetParanoidChecks(true)
 	o.SetWALRecoveryMode(grocksdb.PointInTimeRecovery) // see checkLogs

@@ -3,8 +3,10 @@
 package rocks
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/kv"
 	"github.com/kalamgo/kalam/engine/store/kv/kvtest"
 )
@@ -34,6 +36,19 @@ func TestContract(t *testing.T) {
 				return mustOpen(t, cfg)
 			})
 		})
+	}
+}
+
+func TestReadOnlyMemory(t *testing.T) {
+	t.Parallel()
+	db := mustOpen(t, Config{InMemory: true, ReadOnly: true})
+	if got := kvtest.Pairs(t, kvtest.Snapshot(t, db), kv.Data, kv.Range{}); got != nil {
+		t.Errorf("got %v", got)
+	}
+	var b kv.Batch
+	b.Delete(kv.Data, []byte("k"))
+	if err := db.Write(t.Context(), &b, kv.Sync); !errors.Is(err, sqlerr.ReadOnly) {
+		t.Errorf("Write: %v", err)
 	}
 }
 

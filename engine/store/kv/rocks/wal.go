@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,70 +35,99 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checkLogs returns sqlerr.Corrupt when the logs of dir have damage that a
-// record follows: RocksDB, opening, would leave that record out and say
+// checkLogs returns sqlerr.Corrupt when the logs among dir's files have damage
+// that a record follows: RocksDB, opening, would leave that record out and say
 // nothing. Damage at the end is what a crash leaves of the last write, which
 // nobody was told is done; RocksDB leaves it out rightly.
-func checkLogs(dir string) error {
-	logs, err := filepath.Glob(filepath.Join(dir, "[0-9]*.log"))
-	if err != nil {
-		return nil // dir has a bad pattern in it: nothing to tell
+func checkLogs(dir string, files []fs.DirEntry) error {
+	var logs []string
+	for _, f := range files {
+		if contentFile.MatchString(f.Name()) && filepath.Ext(f.Name()) == ".log" {
+			logs = append(logs, f.Name())
+		}
 	}
 	slices.SortFunc(logs, func(a, b string) int { // numbers grow longer
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
-	damaged := "" // the log that has the first damage
+	var c logCheck
 	for _, name := range logs {
-		torn, followed, err := checkLog(name, damaged != "")
-		if err != nil {
+		if err := c.read(dir, name); err != nil {
+			if err == errFollowed {
+				return sqlerr.Corrupt.New("database %q is damaged: writes follow a broken one in its log %s", dir, c.damaged)
+			}
 			return sqlerr.CantOpen.Wrap(err, "cannot open database %q: %v", dir, err)
-		}
-		if torn && damaged == "" {
-			damaged = name
-		}
-		if followed {
-			return sqlerr.Corrupt.New("database %q is damaged: writes follow a broken one in its log %s", dir, filepath.Base(damaged))
 		}
 	}
 	return nil
 }
 
-// checkLog reads one log. It reports whether it has damage, and whether a
-// record starts after damage, in this log or, when told so, one before.
-func checkLog(name string, damagedBefore bool) (damaged, followed bool, err error) {
-	f, err := os.Open(name)
+// logCheck reads logs in order.
+type logCheck struct {
+	damaged string // the log that has damage, "" when none has
+	next    uint64 // sequence number after the last whole record
+	head    []byte // of the present record, up to recordHeader bytes
+}
+
+// A record is a write batch, which starts with its sequence number and count.
+const recordHeader = 12
+
+var errFollowed = errors.New("a record follows damage")
+
+// read returns errFollowed when a record starts behind damage in this log, or
+// in one before. But a log that starts with the sequence number that comes
+// after the last whole record was begun by a recovery from that damage.
+func (c *logCheck) read(dir, name string) error {
+	f, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
-		return false, false, err
+		return err
 	}
 	defer f.Close()
-	damaged = damagedBefore
+	c.head = c.head[:0]
+	fresh := true // no record seen yet
 	block := make([]byte, logBlock)
 	for {
 		n, err := io.ReadFull(f, block)
 		if n == 0 && err == io.EOF {
-			return damaged, false, nil
+			return nil
 		}
 		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return false, false, err
+			return err
 		}
 		for rest := block[:n]; len(rest) > 0; {
 			kind, size := fragment(rest)
 			if size == 0 {
-				// Not a fragment: the block's unused end, or damage, after
-				// which the next one may stand anywhere.
+				// The block's unused end; or damage, after which the next
+				// fragment may stand anywhere.
 				if len(rest) >= logHeader || n < logBlock {
-					damaged = true
+					c.damaged, fresh = cmp.Or(c.damaged, name), false
 				}
-				rest = rest[1:]
 				for len(rest) > 0 && size == 0 {
-					if _, size = fragment(rest); size == 0 {
-						rest = rest[1:]
+					if rest = rest[1:]; len(rest) > 0 {
+						_, size = fragment(rest)
 					}
 				}
 				continue
 			}
-			if damaged && (kind == fullFragment || kind == firstFragment) {
-				return true, true, nil
+			if kind == fullFragment || kind == firstFragment {
+				if c.damaged != "" && !fresh {
+					return errFollowed
+				}
+				c.head = c.head[:0]
+			}
+			payload := rest[logHeader:size]
+			c.head = append(c.head, payload[:min(len(payload), recordHeader-len(c.head))]...)
+			if (kind == fullFragment || kind == lastFragment) && len(c.head) == recordHeader {
+				seq := binary.LittleEndian.Uint64(c.head)
+				if c.damaged != "" && fresh {
+					if seq != c.next {
+						return errFollowed
+					}
+					c.damaged = ""
+				}
+				fresh = false
+				if c.damaged == "" {
+					c.next = seq + uint64(binary.LittleEndian.Uint32(c.head[8:]))
+				}
 			}
 			rest = rest[size:]
 		}

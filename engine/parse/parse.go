@@ -1,0 +1,297 @@
+// Package parse turns SQL text into statements: Vitess's grammar for MySQL 8,
+// with Kalam's additions.
+package parse
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// MySQLVersion is the version whose grammar is understood; /*!80000 … */
+// comments up to it are read.
+const MySQLVersion = "8.0.40"
+
+// maxDepth bounds how deep expressions and queries may be nested, for what
+// comes after recurses over them. A chain of operators nests, too.
+const maxDepth = 20000
+
+// Statement is one parsed statement. It is immutable: who wants to change the
+// AST clones it first.
+type Statement struct {
+	AST    sqlparser.Statement
+	SQL    string // its text, without comments around it and the semicolon
+	Offset int    // of SQL in the whole text, bytes
+
+	// Params is the number of parameters; the AST has them as :v1 to :vN.
+	Params int
+	// First is the place of :v1 among the positional parameters of the whole
+	// text.
+	First int
+	// Names are those of :v1 … when parameters are named, else nil.
+	Names []string
+	// Variables tells that the statement reads @@variables.
+	Variables bool
+}
+
+var parser = func() *sqlparser.Parser {
+	p, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: MySQLVersion})
+	if err != nil {
+		panic(err) // the version is a constant
+	}
+	return p
+}()
+
+// Parse parses the statements of a text, separated by semicolons. Empty ones
+// are skipped; a text of nothing else is sqlerr.EmptyQuery. Other errors:
+// sqlerr.Syntax, and WrongArguments for positional and named parameters mixed.
+func Parse(sql string) ([]*Statement, error) {
+	pieces, err := split(sql)
+	if err != nil {
+		return nil, err
+	}
+	if len(pieces) == 0 {
+		return nil, sqlerr.EmptyQuery.New("Query was empty")
+	}
+	list := make([]*Statement, 0, len(pieces))
+	first, named := 0, false
+	for i := range pieces {
+		p := &pieces[i]
+		named = named || p.names != nil
+		st := &Statement{SQL: sql[p.start:p.end], Offset: p.start, First: first}
+		if err := st.parse(sql, p); err != nil {
+			return nil, err
+		}
+		first += p.positional
+		list = append(list, st)
+	}
+	if named && first > 0 {
+		return nil, sqlerr.WrongArguments.New("Positional (?) and named (:name) parameters cannot be mixed")
+	}
+	return list, nil
+}
+
+// ParseExpr parses a single expression, such as a column's default.
+func ParseExpr(sql string) (sqlparser.Expr, error) {
+	e, err := parser.ParseExpr(sql)
+	if err != nil {
+		return nil, sqlerr.Syntax.Wrap(err, "Incorrect expression: %s", sql)
+	}
+	return e, nil
+}
+
+// piece is where a statement lies in the text and what its tokens tell.
+type piece struct {
+	start, end int
+	positional int
+	names      []string // of named parameters, once each
+	uuids      []edit   // UUID column types
+}
+
+// edit is a token to parse as another one.
+type edit struct {
+	at     int // in the whole text
+	column string
+}
+
+// split finds the statements of a text.
+func split(sql string) ([]piece, error) {
+	t := parser.NewStringTokenizer(sql)
+	var pieces []piece
+	var p piece
+	var recent [3]token // the tokens before
+	empty, create := true, false
+	finish := func(end int) {
+		if !empty {
+			p.end = end
+			pieces = append(pieces, p)
+		}
+		p, recent, empty, create = piece{}, [3]token{}, true, false
+	}
+	for {
+		typ, val := t.Scan()
+		switch typ {
+		case 0, sqlparser.LEX_ERROR:
+			if typ != 0 {
+				// What is wrong, the parser will tell.
+				if empty {
+					p.start = min(max(t.Pos-1, 0), len(sql))
+				}
+				empty = false
+			}
+			finish(len(sql))
+			return pieces, nil
+		case ';':
+			finish(t.Pos - 1)
+			continue
+		case sqlparser.COMMENT:
+			continue
+		}
+		tok := token{typ, val, t.Pos}
+		if empty {
+			p.start, empty = tokenStart(sql, tok), false
+			create = typ == sqlparser.CREATE
+		}
+		switch typ {
+		case sqlparser.VALUE_ARG:
+			if sql[t.Pos-1] == '?' {
+				p.positional++
+			} else if name := val[1:]; !contains(p.names, name) {
+				p.names = append(p.names, name)
+			}
+		case sqlparser.LIST_ARG, sqlparser.OFFSET_ARG:
+			return nil, syntaxError(sql, t.Pos-len(val))
+		case sqlparser.ID:
+			// CREATE TABLE t (a UUID …, b uuid …): a column's name follows a
+			// parenthesis or comma, its type follows the name.
+			before := recent[1].typ
+			if create && strings.EqualFold(val, "uuid") && (before == '(' || before == ',') && sql[t.Pos-1] != '`' {
+				p.uuids = append(p.uuids, edit{t.Pos - len(val), recent[0].val})
+			}
+		}
+		recent = [3]token{tok, recent[0], recent[1]}
+	}
+}
+
+type token struct {
+	typ int
+	val string
+	end int
+}
+
+// tokenStart returns where a statement's first token begins: keywords and
+// identifiers have their text as value, a parenthesis is one byte.
+func tokenStart(sql string, t token) int {
+	n := max(len(t.val), 1)
+	if start := t.end - n; start >= 0 && strings.EqualFold(sql[start:t.end], t.val) {
+		return start
+	}
+	return max(t.end-n, 0)
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// parse fills st from piece p of sql.
+func (st *Statement) parse(sql string, p *piece) error {
+	text := st.SQL
+	if p.uuids != nil {
+		// The grammar has no UUID type. JSON is a type of as many letters; the
+		// AST is put right below.
+		b := []byte(text)
+		for _, e := range p.uuids {
+			copy(b[e.at-p.start:], "json")
+		}
+		text = string(b)
+	}
+	ast, err := parser.ParseStrictDDL(text)
+	if err != nil {
+		// A blank at the end tells an error at the end from one in the last token.
+		text += " "
+		var at sqlparser.PositionedErr
+		if _, again := parser.ParseStrictDDL(text); errors.As(again, &at) {
+			return syntaxError(sql, p.start+lastToken(text, at.Pos-1))
+		}
+		return sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
+	}
+	if d, ok := ast.(interface{ IsFullyParsed() bool }); ok && !d.IsFullyParsed() {
+		return syntaxError(sql, p.start)
+	}
+	for _, e := range p.uuids {
+		markUUID(ast, e.column)
+	}
+	st.AST, st.Params, st.Names = ast, p.positional+len(p.names), p.names
+	return st.inspect(p)
+}
+
+// inspect walks over the AST once: it numbers named parameters, notes
+// @@variables and refuses what is nested too deeply.
+func (st *Statement) inspect(p *piece) error {
+	depth, deep := 0, false
+	sqlparser.Rewrite(st.AST, func(c *sqlparser.Cursor) bool {
+		if depth++; depth > maxDepth {
+			deep = true
+			depth--
+			return false
+		}
+		switch n := c.Node().(type) {
+		case *sqlparser.Variable:
+			st.Variables = true
+		case *sqlparser.Argument:
+			for i, name := range p.names {
+				if n.Name == name {
+					n.Name = "v" + strconv.Itoa(i+1)
+					break
+				}
+			}
+		}
+		return true
+	}, func(*sqlparser.Cursor) bool {
+		depth--
+		return true
+	})
+	if deep {
+		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'expressions nested more than %d deep'", maxDepth).At(p.start + 1)
+	}
+	return nil
+}
+
+// markUUID makes a column of a CREATE TABLE a UUID.
+func markUUID(ast sqlparser.Statement, column string) {
+	c, ok := ast.(*sqlparser.CreateTable)
+	if !ok || c.TableSpec == nil {
+		return
+	}
+	for _, d := range c.TableSpec.Columns {
+		if d.Name.EqualString(column) {
+			d.Type.Type = "uuid"
+		}
+	}
+}
+
+// lastToken returns where the token that ends at pos begins in text, which has
+// a blank at the end.
+func lastToken(text string, pos int) int {
+	t := parser.NewStringTokenizer(text)
+	for {
+		start := t.Pos
+		typ, _ := t.Scan()
+		if t.Pos >= pos || typ == 0 || typ == sqlparser.LEX_ERROR {
+			if typ == 0 {
+				return len(text) - 1
+			}
+			for start < len(text) && strings.IndexByte(" \t\r\n", text[start]) >= 0 {
+				start++
+			}
+			return start
+		}
+	}
+}
+
+// syntaxError is MySQL's error for a token that does not fit, at a byte offset
+// of the whole text.
+func syntaxError(sql string, offset int) error {
+	offset = min(max(offset, 0), len(sql))
+	near := sql[offset:]
+	if len(near) > 80 {
+		n := 80
+		for n > 0 && !utf8.RuneStart(near[n]) {
+			n--
+		}
+		near = near[:n]
+	}
+	line := 1 + strings.Count(sql[:offset], "\n")
+	return sqlerr.Syntax.New("You have an error in your SQL syntax; check the manual that corresponds to MySQL 8.0 "+
+		"for the right syntax to use near '%s' at line %d", near, line).At(offset + 1)
+}

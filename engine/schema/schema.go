@@ -1,0 +1,139 @@
+// Package schema describes tables: columns, keys and indexes, as the catalogue
+// keeps them and as stores, planner and handlers read them. Descriptions are
+// immutable once made; a change makes a new one with a higher Version.
+package schema
+
+import (
+	"strings"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// TableKind says which store keeps a table's rows.
+type TableKind string
+
+const (
+	Shared TableKind = "shared" // one set of rows for all users
+	User   TableKind = "user"   // each user has a private set of rows
+	Stream TableKind = "stream" // time-ordered rows that expire
+	System TableKind = "system" // rows made from the catalogue; read-only
+)
+
+// Table is a table's definition.
+type Table struct {
+	ID        uint32 // never used again after DROP
+	Namespace string
+	Name      string
+	Kind      TableKind
+	Version   uint32 // schema version, from 1
+	Columns   []Column
+	// PrimaryKey lists the ordinals of the key's columns. A table without one
+	// has a hidden last column RowIDColumn, which is its key.
+	PrimaryKey []int
+	Indexes    []Index // the secondary ones
+	Comment    string
+	// AutoIncrementStart is the AUTO_INCREMENT=n table option, 0 when not given.
+	AutoIncrementStart uint64
+	// NextColumnID and NextIndexID are the lowest numbers never given out.
+	NextColumnID, NextIndexID uint32
+}
+
+// RowIDColumn is the name of the hidden BIGINT UNSIGNED key column of a table
+// without primary key; its values are given out like AUTO_INCREMENT's.
+const RowIDColumn = "_rowid"
+
+// TimeColumn is the name of the hidden TIMESTAMP(6) column that leads a stream
+// table's key: the event's time. A stream table's PrimaryKey is
+// (TimeColumn, RowIDColumn), its last two columns, unless it names a temporal
+// column of its own to lead it.
+const TimeColumn = "_time"
+
+// Column is a column of a table.
+type Column struct {
+	ID      uint32 // never used again within the table
+	Name    string
+	Type    types.Type
+	NotNull bool
+	// Default is the SQL text of the DEFAULT expression (a literal included),
+	// "" when there is none. A nullable column without one has NULL.
+	Default       string
+	OnUpdate      string // SQL text of ON UPDATE CURRENT_TIMESTAMP[(n)], or ""
+	AutoIncrement bool
+	Hidden        bool // not in SELECT *, not in INSERT without a column list
+	Comment       string
+}
+
+// Index is a secondary index.
+type Index struct {
+	ID      uint32 // unique within the table, from 1; 0 stands for the primary key
+	Name    string
+	Columns []int // ordinals in key order
+	Unique  bool
+	Comment string
+}
+
+// PrimaryIndexID is the index id under which rows are kept.
+const PrimaryIndexID = 0
+
+// QualifiedName returns namespace.table.
+func (t *Table) QualifiedName() string { return t.Namespace + "." + t.Name }
+
+// Column returns the ordinal of the named column, or -1. Names compare without
+// regard to case, as in MySQL.
+func (t *Table) Column(name string) int {
+	for i := range t.Columns {
+		if strings.EqualFold(t.Columns[i].Name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Index returns the named secondary index, or nil.
+func (t *Table) Index(name string) *Index {
+	for i := range t.Indexes {
+		if strings.EqualFold(t.Indexes[i].Name, name) {
+			return &t.Indexes[i]
+		}
+	}
+	return nil
+}
+
+// HasRowID reports whether the primary key is the hidden row id.
+func (t *Table) HasRowID() bool {
+	n := len(t.Columns)
+	return n > 0 && t.Columns[n-1].Hidden && t.Columns[n-1].Name == RowIDColumn
+}
+
+// Types returns the columns' types.
+func (t *Table) Types() []types.Type {
+	ts := make([]types.Type, len(t.Columns))
+	for i := range t.Columns {
+		ts[i] = t.Columns[i].Type
+	}
+	return ts
+}
+
+// Covers reports whether index ix and the primary key, which every index entry
+// holds, have all the listed columns. A column whose index key loses its value
+// (a text under a collation other than bytes order) is not covered.
+func (t *Table) Covers(ix *Index, columns []int) bool {
+	if ix == nil {
+		return true
+	}
+	for _, c := range columns {
+		if !(has(ix.Columns, c) && !t.Columns[c].Type.LossyKey()) && !(has(t.PrimaryKey, c) && !t.Columns[c].Type.LossyKey()) {
+			return false
+		}
+	}
+	return true
+}
+
+func has(list []int, x int) bool {
+	for _, v := range list {
+		if v == x {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Durability is what a commit waits for.
+type Durability = kv.Durability
+
+// The durabilities, see kv.Durability.
+const (
+	Sync   = kv.Sync
+	NoSync = kv.NoSync
+	NoLog  = kv.NoLog
+)
+
+// Stats are figures of a database's storage.
+type Stats = kv.Stats
+
+// Config says what to open and how.
+type Config struct {
+	Path     string // a directory
+	InMemory bool   // keep everything in memory; Path is not used
+	ReadOnly bool   // refuse writes with sqlerr.ReadOnly
+	Create   bool   // make a database where there is none
+
+	// Budgets in bytes, 0 or less: a default.
+	CacheBytes       int64 // block cache
+	WriteBufferBytes int64 // all write buffers together
+	MaxWALBytes      int64 // write-ahead log, about
+
+	// Initial gives the value of column in rows that were written before the
+	// column was added. nil: NULL, or for a NOT NULL column its type's zero.
+	Initial func(t *schema.Table, column int) (types.Value, error)
+}
+
+// DB is an open database. It may be used from several goroutines at once.
+type DB struct {
+	kv        kv.DB
+	readOnly  bool
+	initial   func(t *schema.Table, column int) (types.Value, error)
+	sequences sequences
+
+	mu      sync.Mutex
+	layouts map[uint32]*layout // the one used last of each table
+}
+
+// Keys of kv.Meta begin with a byte that says whose they are.
+const (
+	metaFormat   = 0 // the database's format
+	_            = 1 // package sqlmeta's records
+	metaSequence = 2 // see sequence
+)
+
+// The database's format: magic and a number that rises when an older Kalam
+// could not read what a newer one wrote.
+const (
+	magic         = "kalam database\n"
+	formatVersion = 1
+)
+
+// Open opens the database that cfg describes, or makes it.
+// Its errors are NoSuchDatabase, NotADatabase, NewerFormat, DatabaseInUse,
+// CantOpen and Corrupt.
+func Open(cfg Config) (*DB, error) {
+	store, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	db, err := New(store, cfg)
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// New returns the database kept in store, which becomes the DB's unless an
+// error is returned. Of cfg it uses ReadOnly and Initial.
+func New(store kv.DB, cfg Config) (*DB, error) {
+	db := &DB{kv: store, readOnly: cfg.ReadOnly, initial: cfg.Initial, layouts: map[uint32]*layout{}}
+	if db.initial == nil {
+		db.initial = zeroValue
+	}
+	return db, db.checkFormat(context.Background())
+}
+
+// checkFormat reads the format, and writes it to an empty database.
+func (db *DB) checkFormat(ctx context.Context) error {
+	snap, err := db.kv.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Release()
+	key := []byte{metaFormat}
+	v, ok, err := snap.Get(ctx, kv.Meta, key)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		if len(v) != len(magic)+4 || string(v[:len(magic)]) != magic {
+			return sqlerr.NotADatabase.New("not a Kalam database")
+		}
+		if n := binary.BigEndian.Uint32(v[len(magic):]); n > formatVersion {
+			return sqlerr.NewerFormat.New("the database has format %d; this Kalam reads up to %d", n, formatVersion)
+		}
+		return nil
+	}
+	for s := range kv.NumSpaces {
+		sc := snap.Scan(s, kv.Range{Limit: 1, KeysOnly: true})
+		c, err := sc.Next(ctx)
+		found := err == nil && c.Len() > 0
+		sc.Close()
+		if err != nil {
+			return err
+		}
+		if found {
+			return sqlerr.NotADatabase.New("not a Kalam database")
+		}
+	}
+	if db.readOnly {
+		return nil
+	}
+	var b kv.Batch
+	b.Put(kv.Meta, key, binary.BigEndian.AppendUint32([]byte(magic), formatVersion))
+	return db.kv.Write(ctx, &b, kv.Sync)
+}
+
+// Stats returns the figures of the storage.
+func (db *DB) Stats() Stats { return db.kv.Stats() }
+
+// Close closes the storage. Transactions and scanners must be closed before.
+func (db *DB) Close() error { return db.kv.Close() }
+
+// layout returns t's layout.
+func (db *DB) layout(t *schema.Table) *layout {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if l := db.layouts[t.ID]; l != nil && l.t == t {
+		return l
+	}
+	l := newLayout(t)
+	db.layouts[t.ID] = l
+	return l
+}
+
+func (db *DB) forget(table uint32) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	delete(db.layouts, table)
+}
+
+// zeroValue is the Initial of a Config without one.
+func zeroValue(t *schema.Table, column int) (types.Value, error) {
+	c := &t.Columns[column]
+	switch {
+	case c.Default != "":
+		return types.Value{}, sqlerr.Internal.New("no value for column %s of older rows", c.Name).
+			On(t.QualifiedName()).In(c.Name)
+	case !c.NotNull:
+		return types.Value{}, nil
+	case c.Type.Kind == types.Enum: // its first member
+		return types.NewUint(1), nil
+	}
+	switch c.Type.Physical() {
+	case types.PhysInt64:
+		return types.NewInt(0), nil
+	case types.PhysUint64:
+		return types.NewUint(0), nil
+	case types.PhysFloat64:
+		return types.NewFloat(0), nil
+	default:
+		return types.NewBytes(zeroBytes(c.Type)), nil
+	}
+}
+
+// zeroBytes is what NOT NULL columns of bytes hold where nothing was given.
+func zeroBytes(t types.Type) []byte {
+	switch t.Kind {
+	case types.Decimal:
+		zero := []byte("0")
+		for i := range t.Scale {
+			if i == 0 {
+				zero = append(zero, '.')
+			}
+			zero = append(zero, '0')
+		}
+		return zero
+	case types.UUID:
+		return make([]byte, 16)
+	case types.Binary:
+		return make([]byte, max(t.Size, 0))
+	case types.JSON:
+		return []byte("null")
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/store/keyenc"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// errOrphan is the complaint about an index entry that leads nowhere.
+var errOrphan = errors.New("index entry without row")
+
+// projection decodes a request's columns out of keys, values and rows.
+type projection struct {
+	key   elements   // columns from the key of a row or entry
+	pk    elements   // columns from the value of a unique index's entry
+	row   rowDecoder // columns from a row's value
+	fetch bool       // the pairs are entries whose rows have to be fetched first
+}
+
+// newProjection plans how to read columns over key d.
+func newProjection(r *relation, d *keyDef, columns []int) projection {
+	var p projection
+	if d.ix != nil {
+		p.fetch = slices.ContainsFunc(columns, func(c int) bool {
+			return !slices.Contains(d.columns, c) || r.l.types[c].LossyKey()
+		})
+	}
+	if p.fetch {
+		d = &r.l.primary
+	}
+	p.key = elements{columns: d.columns, types: d.types}
+	if d.ix != nil && d.unique {
+		p.key.columns = d.columns[:d.own]
+		p.pk = elements{columns: r.l.primary.columns, types: r.l.primary.types}
+	}
+	p.row = rowDecoder{l: r.l, initial: r.tx.db.initial}
+	for out, c := range columns {
+		if lossy := r.l.types[c].LossyKey(); lossy || !p.key.add(c, out) && !p.pk.add(c, out) {
+			p.row.add(c, out)
+		}
+	}
+	p.key.sort()
+	p.pk.sort()
+	return p
+}
+
+// keysOnly reports whether values need not be read.
+func (p *projection) keysOnly() bool { return !p.fetch && len(p.pk.wants) == 0 && len(p.row.want) == 0 }
+
+// decode appends the columns of pairs to out.
+func (p *projection) decode(keys, values [][]byte, out []*types.Vector) error {
+	if err := p.key.decode(keys, out); err != nil {
+		return err
+	}
+	if err := p.pk.decode(values, out); err != nil {
+		return err
+	}
+	return p.row.decode(values, out)
+}
+
+// elements reads columns out of encoded keys.
+type elements struct {
+	columns []int
+	types   []types.Type
+	wants   []element // by n
+}
+
+// element is an element of a key and the vector it goes to.
+type element struct{ n, out int }
+
+// add asks for column c to be put into vector out, if there is such an element.
+func (e *elements) add(c, out int) bool {
+	n := slices.Index(e.columns, c)
+	if n >= 0 {
+		e.wants = append(e.wants, element{n, out})
+	}
+	return n >= 0
+}
+
+func (e *elements) sort() {
+	slices.SortFunc(e.wants, func(a, b element) int { return a.n - b.n })
+}
+
+func (e *elements) decode(keys [][]byte, out []*types.Vector) error {
+	if len(e.wants) == 0 {
+		return nil
+	}
+	for _, rest := range keys {
+		n := 0 // the element that rest begins with
+		for i, w := range e.wants {
+			var err error
+			for ; n < w.n; n++ {
+				if rest, err = keyenc.Skip(rest, e.types[n]); err != nil {
+					return err
+				}
+			}
+			next, err := keyenc.Decode(rest, out[w.out])
+			if err != nil {
+				return err
+			}
+			if i+1 == len(e.wants) || e.wants[i+1].n > n {
+				rest = next
+				n++
+			}
+		}
+	}
+	return nil
+}

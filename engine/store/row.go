@@ -1,0 +1,452 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// A row's value, numbers little endian but uvarints:
+//
+//	1        rowFormat, plus wideOffsets
+//	uvarint  schema version the row was written under
+//	uvarint  length of the shape
+//	shape    for each column id from 0 a nibble, low ones first, that tells how
+//	         the column is kept: absent, 1, 2, 4 or 8 bytes, or bytes
+//	8        time of the last change, microseconds since 1970
+//	bitmap   a bit for each kept column in order of ids: NULL
+//	fixed    the kept numbers in order of ids
+//	2 or 4   for each kept column of bytes where its bytes end, from the first's start
+//	bytes
+//
+// All of a table's rows of one schema version have the same shape, so that a
+// reader finds out once where columns are. A column whose id a row lacks was
+// added later. Columns of the primary key are in the row's key and are not
+// kept, unless the key can't be decoded.
+const (
+	rowFormat   = 0x10
+	wideOffsets = 0x01
+)
+
+// How a column is kept in a row.
+const (
+	absent byte = iota
+	width1
+	width2
+	width4
+	width8
+	inBytes
+)
+
+var errRow = errors.New("malformed row")
+
+// dateShift is the bits of a packed DATE that are always zero.
+const dateShift = 41
+
+// storedColumn is a column that is kept in rows.
+type storedColumn struct {
+	ordinal int
+	id      uint32
+	kept    byte
+	form
+}
+
+// form is how a number's 64 bits become its width's.
+type form struct {
+	phys  types.Physical
+	float bool // of 4 bytes
+	shift uint // dropped low bits
+	sign  uint // 64 minus the width's bits, of signed numbers
+}
+
+// keptAs returns how values of t are kept in rows. It must not change for a
+// column id: a column whose type changes gets a new id.
+func keptAs(t types.Type) (byte, form) {
+	f := form{phys: t.Physical()}
+	kept := width8
+	switch t.Kind {
+	case types.TinyInt:
+		kept = width1
+	case types.SmallInt, types.Year, types.Enum:
+		kept = width2
+	case types.MediumInt, types.Int:
+		kept = width4
+	case types.Float:
+		kept, f.float = width4, true
+	case types.Date:
+		kept, f.shift = width4, dateShift
+	case types.Bit:
+		kept = widthOf(t.Size)
+	case types.Set:
+		if t.Members != nil {
+			kept = widthOf(len(t.Members.Names))
+		}
+	case types.Decimal:
+		if t.Size <= 9 {
+			kept = width4
+		}
+	}
+	switch f.phys {
+	case types.PhysBytes, types.PhysNull:
+		return inBytes, f
+	case types.PhysInt64:
+		f.sign = uint(64 - 8*size(kept))
+	}
+	return kept, f
+}
+
+// widthOf returns the width that holds bits, 8 bytes when they are not known.
+func widthOf(bits int) byte {
+	switch {
+	case bits < 0 || bits > 32:
+		return width8
+	case bits <= 8:
+		return width1
+	case bits <= 16:
+		return width2
+	default:
+		return width4
+	}
+}
+
+// size returns the bytes that a number takes; 0 for what is no number.
+func size(kept byte) int {
+	if kept == absent || kept >= inBytes {
+		return 0
+	}
+	return 1 << (kept - width1)
+}
+
+// initRows sets up what rows of the layout's table are written with.
+func (l *layout) initRows() {
+	for c := range l.t.Columns {
+		col := &l.t.Columns[c]
+		if slices.Contains(l.t.PrimaryKey, c) && !col.Type.LossyKey() {
+			continue
+		}
+		kept, f := keptAs(col.Type)
+		l.stored = append(l.stored, storedColumn{c, col.ID, kept, f})
+	}
+	slices.SortFunc(l.stored, func(a, b storedColumn) int { return int(a.id) - int(b.id) })
+	var shape []byte
+	for _, c := range l.stored {
+		for int(c.id/2) >= len(shape) {
+			shape = append(shape, 0)
+		}
+		shape[c.id/2] |= c.kept << (c.id % 2 * 4)
+	}
+	l.shape = binary.AppendUvarint(l.shape, uint64(l.t.Version))
+	l.shape = binary.AppendUvarint(l.shape, uint64(len(shape)))
+	l.shape = append(l.shape, shape...)
+}
+
+// appendRow appends the value of row i of whole rows.
+func (l *layout) appendRow(dst []byte, rows *types.Batch, i int, updated int64) ([]byte, error) {
+	data, ends := 0, 0
+	for _, c := range l.stored {
+		if c.kept == inBytes {
+			ends++
+			if v := rows.Columns[c.ordinal]; !v.IsNull(i) {
+				data += len(v.BytesAt(i))
+			}
+		}
+	}
+	format, width := byte(rowFormat), 2
+	if data > math.MaxUint16 {
+		format, width = rowFormat|wideOffsets, 4
+	}
+	if data > math.MaxInt32 {
+		return dst, sqlerr.RowTooLarge.New("Row size too large: %d bytes", data).On(l.t.QualifiedName())
+	}
+	dst = append(dst, format)
+	dst = append(dst, l.shape...)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(updated))
+	nulls := len(dst)
+	for range (len(l.stored) + 7) / 8 {
+		dst = append(dst, 0)
+	}
+	for n, c := range l.stored {
+		v := rows.Columns[c.ordinal]
+		if v.IsNull(i) {
+			dst[nulls+n/8] |= 1 << (n % 8)
+			dst = append(dst, zeros[:size(c.kept)]...)
+			continue
+		}
+		if c.kept == inBytes {
+			continue
+		}
+		x, ok := c.pack(v, i)
+		if !ok {
+			return dst, sqlerr.Internal.New("value out of the range of column %s", l.t.Columns[c.ordinal].Name).
+				On(l.t.QualifiedName()).In(l.t.Columns[c.ordinal].Name)
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, x)
+		dst = dst[:len(dst)-8+size(c.kept)]
+	}
+	at := len(dst)
+	for range ends {
+		dst = append(dst, zeros[:width]...)
+	}
+	start := len(dst)
+	for _, c := range l.stored {
+		if c.kept != inBytes {
+			continue
+		}
+		if v := rows.Columns[c.ordinal]; !v.IsNull(i) {
+			dst = append(dst, v.BytesAt(i)...)
+		}
+		if width == 2 {
+			binary.LittleEndian.PutUint16(dst[at:], uint16(len(dst)-start))
+		} else {
+			binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-start))
+		}
+		at += width
+	}
+	return dst, nil
+}
+
+var zeros [8]byte
+
+// pack returns number i of v in the low bytes of the column's width, and false
+// when it doesn't fit.
+func (c *storedColumn) pack(v *types.Vector, i int) (uint64, bool) {
+	var x uint64
+	switch c.phys {
+	case types.PhysInt64:
+		x = uint64(v.Int64s[i])
+	case types.PhysUint64:
+		x = v.Uint64s[i]
+	case types.PhysFloat64:
+		x = math.Float64bits(v.Float64s[i])
+		if c.float {
+			return uint64(math.Float32bits(float32(v.Float64s[i]))), true
+		}
+	}
+	packed := x >> c.shift
+	if n := size(c.kept); n < 8 {
+		packed &= 1<<(8*n) - 1
+	}
+	return packed, c.unpack(packed) == x
+}
+
+// unpack returns a number's 64 bits.
+func (f *form) unpack(x uint64) uint64 {
+	if f.float {
+		return math.Float64bits(float64(math.Float32frombits(uint32(x))))
+	}
+	return uint64(int64(x<<f.sign)>>f.sign) << f.shift
+}
+
+// rowDecoder reads columns of rows into vectors.
+type rowDecoder struct {
+	l    *layout
+	want []wanted
+	// initial gives the value of a column that is absent in a row.
+	initial func(t *schema.Table, column int) (types.Value, error)
+
+	// What all rows that begin with head have in common.
+	head   []byte
+	width  int // of an end
+	nulls  int // bytes of the bitmap
+	fixed  int // bytes of the numbers
+	ends   int // number of columns of bytes
+	bodies [][]byte
+}
+
+// wanted is a column to read.
+type wanted struct {
+	storedColumn
+	out int // index of the vector
+	// Where the column is in rows that begin with head.
+	in   byte // how it is kept there
+	null int  // its bit of the bitmap
+	at   int  // number: offset among the fixed; bytes: index of its end
+}
+
+// add asks for a column to be put into vector out.
+func (d *rowDecoder) add(column, out int) {
+	n := slices.IndexFunc(d.l.stored, func(s storedColumn) bool { return s.ordinal == column })
+	d.want = append(d.want, wanted{storedColumn: d.l.stored[n], out: out})
+}
+
+// decode appends the wanted columns of rows to out.
+func (d *rowDecoder) decode(rows [][]byte, out []*types.Vector) error {
+	if len(d.want) == 0 {
+		return nil
+	}
+	for len(rows) > 0 {
+		if err := d.prepare(rows[0]); err != nil {
+			return err
+		}
+		d.bodies = d.bodies[:0]
+		for _, r := range rows {
+			if len(r) < len(d.head) || string(r[:len(d.head)]) != string(d.head) {
+				break
+			}
+			b := r[len(d.head):]
+			// After this check all but the ends' values is known to be in bounds.
+			if len(b) < 8+d.nulls+d.fixed+d.ends*d.width {
+				return errRow
+			}
+			d.bodies = append(d.bodies, b[8:])
+		}
+		for i := range d.want {
+			if err := d.column(&d.want[i], out[d.want[i].out]); err != nil {
+				return err
+			}
+		}
+		rows = rows[len(d.bodies):]
+	}
+	return nil
+}
+
+// prepare finds out where columns are in rows that begin like row.
+func (d *rowDecoder) prepare(row []byte) error {
+	if len(d.head) > 0 && len(row) >= len(d.head) && string(row[:len(d.head)]) == string(d.head) {
+		return nil
+	}
+	d.head = d.head[:0]
+	if len(row) == 0 || row[0]&^wideOffsets != rowFormat {
+		return errRow
+	}
+	d.width = 2
+	if row[0]&wideOffsets != 0 {
+		d.width = 4
+	}
+	_, n := binary.Uvarint(row[1:])
+	if n <= 0 {
+		return errRow
+	}
+	rest := row[1+n:]
+	length, n := binary.Uvarint(rest)
+	if n <= 0 || length > uint64(len(rest)-n) {
+		return errRow
+	}
+	rest = rest[n:]
+	shape := rest[:length]
+	for i := range d.want {
+		d.want[i].in = absent
+	}
+	bit, fixed, ends := 0, 0, 0
+	for id := range uint32(2 * len(shape)) {
+		kept := shape[id/2] >> (id % 2 * 4) & 0xf
+		if kept == absent {
+			continue
+		}
+		if kept > inBytes {
+			return errRow
+		}
+		for i := range d.want {
+			if c := &d.want[i]; c.id == id {
+				if kept != c.kept {
+					return errRow
+				}
+				c.in, c.null, c.at = kept, bit, fixed
+				if kept == inBytes {
+					c.at = ends
+				}
+			}
+		}
+		bit++
+		if kept == inBytes {
+			ends++
+		}
+		fixed += size(kept)
+	}
+	d.nulls, d.fixed, d.ends = (bit+7)/8, fixed, ends
+	d.head = append(d.head, row[:len(row)-len(rest)+int(length)]...)
+	return nil
+}
+
+// column appends column c of the rows in d.bodies to v.
+func (d *rowDecoder) column(c *wanted, v *types.Vector) error {
+	switch c.in {
+	case absent:
+		x, err := d.initial(d.l.t, c.ordinal)
+		if err != nil {
+			return err
+		}
+		for range d.bodies {
+			v.AppendValue(x)
+		}
+		return nil
+	case inBytes:
+		return d.bytes(c, v)
+	}
+	at, mask := d.nulls+c.at, byte(1)<<(c.null%8)
+	for _, b := range d.bodies {
+		if b[c.null/8]&mask != 0 {
+			v.AppendNull()
+			continue
+		}
+		var x uint64
+		switch c.in {
+		case width1:
+			x = uint64(b[at])
+		case width2:
+			x = uint64(binary.LittleEndian.Uint16(b[at:]))
+		case width4:
+			x = uint64(binary.LittleEndian.Uint32(b[at:]))
+		default:
+			x = binary.LittleEndian.Uint64(b[at:])
+		}
+		x = c.unpack(x)
+		switch c.phys {
+		case types.PhysInt64:
+			v.AppendInt(int64(x))
+		case types.PhysUint64:
+			v.AppendUint(x)
+		case types.PhysFloat64:
+			v.AppendFloat(math.Float64frombits(x))
+		}
+	}
+	return nil
+}
+
+func (d *rowDecoder) bytes(c *wanted, v *types.Vector) error {
+	ends := d.nulls + d.fixed
+	data := ends + d.ends*d.width
+	mask := byte(1) << (c.null % 8)
+	for _, b := range d.bodies {
+		if b[c.null/8]&mask != 0 {
+			v.AppendNull()
+			continue
+		}
+		start, end := 0, d.end(b[ends:], c.at)
+		if c.at > 0 {
+			start = d.end(b[ends:], c.at-1)
+		}
+		if start > end || end > len(b)-data {
+			return errRow
+		}
+		if len(v.Data)+end-start > math.MaxInt32 {
+			return sqlerr.OutOfMemory.New("rows of more than 2 GiB in one batch").On(d.l.t.QualifiedName())
+		}
+		v.AppendBytes(b[data+start : data+end])
+	}
+	return nil
+}
+
+func (d *rowDecoder) end(ends []byte, n int) int {
+	if d.width == 2 {
+		return int(binary.LittleEndian.Uint16(ends[2*n:]))
+	}
+	return int(binary.LittleEndian.Uint32(ends[4*n:]))
+}
+
+// rowUpdated returns the time of a row's last change.
+func rowUpdated(row []byte) (int64, error) {
+	d := rowDecoder{}
+	if err := d.prepare(row); err != nil {
+		return 0, err
+	}
+	if len(row) < len(d.head)+8 {
+		return 0, errRow
+	}
+	return int64(binary.LittleEndian.Uint64(row[len(d.head):])), nil
+}

@@ -1,0 +1,428 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/keyenc"
+	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// span is a KeyRange as keys.
+type span struct {
+	start, end []byte // end is exclusive
+	// low and high bound the whole elements of a unique index's entries when
+	// the range goes into the columns after the index's own, which entries
+	// don't have in their keys; nil: start and end say all.
+	low, high []byte
+}
+
+// scanner reads a table's rows: it turns the pairs of a kv scan, or of a
+// batched lookup, into batches.
+type scanner struct {
+	l       *layout
+	space   kv.Space
+	view    *view
+	key     *keyDef
+	prefix  []byte // of the keys read
+	rowsAt  []byte // prefix of the rows' keys, for fetching
+	users   bool   // keys have a user after the prefix
+	types   []types.Type
+	columns projection
+
+	spans   []span // those not begun, in reading order
+	lookups bool   // spans are single whole keys
+	group   int    // how many rows to look up next
+	rng     kv.Range
+	pairs   kv.Scanner
+	chunk   *kv.Chunk
+	next    int // in chunk
+	limit   int // rows still wanted, when limited
+	limited bool
+	done    bool
+	err     error
+
+	keys, values [][]byte // the pairs at hand; keys without prefix
+	buf          []byte
+}
+
+// firstGroup is how many rows the first batched lookup takes; each next one
+// takes twice as many, as long as rows are not large.
+const firstGroup = 16
+
+func (r *relation) Scan(req ScanRequest) Scanner { return r.scan(req) }
+
+func (r *relation) scan(req ScanRequest) *scanner {
+	s := &scanner{l: r.l, space: r.space, users: r.allUsers, group: firstGroup,
+		limit: req.Limit, limited: req.Limit > 0}
+	if s.err = s.open(r, req); s.err != nil {
+		s.done = true
+	}
+	return s
+}
+
+func (s *scanner) open(r *relation, req ScanRequest) (err error) {
+	if s.key, err = r.l.key(req.Index); err != nil {
+		return err
+	}
+	if (req.Deleted || r.allUsers) && req.Index != nil || r.allUsers && req.Ranges != nil {
+		return sqlerr.Internal.New("scan of deleted rows or all users through an index or ranges")
+	}
+	id := s.key.id
+	if req.Deleted {
+		id = deletedRows
+	}
+	s.prefix = appendPrefix(nil, r.l.t.ID, id, r.user)
+	s.columns = newProjection(r, s.key, req.Columns)
+	if s.columns.fetch {
+		s.rowsAt = r.prefix(&r.l.primary)
+	}
+	s.types = typesOf(r.l.t, req.Columns)
+	if err := s.setRanges(req); err != nil {
+		return err
+	}
+	s.rng = kv.Range{Reverse: req.Reverse, KeysOnly: s.columns.keysOnly() && !s.filtered()}
+	s.view, err = r.tx.newView()
+	return err
+}
+
+// setRanges encodes the request's ranges.
+func (s *scanner) setRanges(req ScanRequest) error {
+	ranges := req.Ranges
+	if ranges == nil {
+		ranges = []KeyRange{{}}
+	}
+	s.lookups = true
+	s.spans = make([]span, 0, len(ranges))
+	for i := range ranges {
+		sp, whole, err := s.key.span(s.prefix, &ranges[i])
+		if err != nil {
+			return err
+		}
+		s.lookups = s.lookups && whole
+		if bytes.Compare(sp.start, sp.end) < 0 {
+			s.spans = append(s.spans, sp)
+		}
+	}
+	if req.Reverse {
+		slices.Reverse(s.spans)
+	}
+	return nil
+}
+
+// filtered reports whether entries' values are needed to tell whether they
+// are in the ranges.
+func (s *scanner) filtered() bool {
+	return slices.ContainsFunc(s.spans, func(sp span) bool { return sp.low != nil })
+}
+
+// span encodes a range. whole tells that it is one key that identifies a row.
+func (d *keyDef) span(prefix []byte, r *KeyRange) (s span, whole bool, err error) {
+	low, lowPart, err := d.bound(prefix, r.Low)
+	if err != nil {
+		return s, false, err
+	}
+	high, highPart, err := d.bound(prefix, r.High)
+	if err != nil {
+		return s, false, err
+	}
+	s.start, s.end = edge(low, r.LowExclusive && len(r.Low) > 0), edge(high, !r.HighExclusive || len(r.High) == 0)
+	if lowPart != nil || highPart != nil {
+		s.low, s.high = s.start, s.end
+		if lowPart != nil {
+			s.start = lowPart
+		}
+		if highPart != nil {
+			s.end = edge(highPart, true)
+		}
+		return s, false, nil
+	}
+	whole = d.unique && !r.LowExclusive && !r.HighExclusive && len(r.Low) == d.own &&
+		!slices.ContainsFunc(r.Low, types.Value.IsNull) && bytes.Equal(low, high)
+	return s, whole, nil
+}
+
+// bound appends a bound's elements to prefix. part is the bound cut off after
+// a unique index's own columns when it goes beyond them, else nil.
+func (d *keyDef) bound(prefix []byte, values []types.Value) (key, part []byte, err error) {
+	if len(values) > len(d.columns) {
+		return nil, nil, sqlerr.Internal.New("bound of %d values for a key of %d columns", len(values), len(d.columns))
+	}
+	key = append(make([]byte, 0, len(prefix)+16*len(values)+8), prefix...)
+	for i, v := range values {
+		if i == d.own && d.unique && !slices.ContainsFunc(values[:i], types.Value.IsNull) {
+			part = bytes.Clone(key)
+		}
+		if key, err = keyenc.Append(key, d.types[i], v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return key, part, nil
+}
+
+// edge returns key or, when after, the first key after all that begin with it.
+func edge(key []byte, after bool) []byte {
+	if !after {
+		return key
+	}
+	// Prefixes begin with a table id below the highest: there is a successor.
+	next, _ := keyenc.AppendSuccessor(nil, key)
+	return next
+}
+
+// Next implements Scanner.
+func (s *scanner) Next(ctx context.Context, b *types.Batch) error { return s.read(ctx, b, nil) }
+
+// read is Next that also appends the rows' users to users, where keys have them.
+func (s *scanner) read(ctx context.Context, b *types.Batch, users *types.Vector) error {
+	b.Len = 0
+	for i, t := range s.types {
+		b.Columns[i].Reset(t)
+	}
+	if s.err != nil {
+		return s.err
+	}
+	for size := 0; !s.done && b.Len < types.BatchRows && size < types.BatchBytes; {
+		n, err := s.fill(ctx, b, users, types.BatchRows-b.Len, types.BatchBytes-size)
+		if err != nil {
+			s.err = s.l.corrupt(err)
+			s.release()
+			b.Len = 0
+			return s.err
+		}
+		size += n
+	}
+	if s.done {
+		s.release()
+	}
+	return nil
+}
+
+// fill appends up to rows rows of about so many bytes to b and returns how
+// many bytes they took.
+func (s *scanner) fill(ctx context.Context, b *types.Batch, users *types.Vector, rows, size int) (int, error) {
+	s.keys, s.values = s.keys[:0], s.values[:0]
+	var err error
+	if s.lookups {
+		size, err = s.lookUp(ctx, rows)
+	} else {
+		if s.columns.fetch {
+			rows = min(rows, s.group)
+		}
+		size, err = s.advance(ctx, rows, size)
+	}
+	if err != nil || len(s.keys) == 0 {
+		return size, err
+	}
+	if s.users {
+		if err := s.cutUsers(users); err != nil {
+			return 0, err
+		}
+	}
+	if s.columns.fetch {
+		n, err := s.fetch(ctx)
+		if err != nil {
+			return 0, err
+		}
+		s.regroup(n)
+		size += n
+	}
+	if err := s.columns.decode(s.keys, s.values, b.Columns); err != nil {
+		return 0, err
+	}
+	b.Len += len(s.keys)
+	if s.limited {
+		if s.limit -= len(s.keys); s.limit <= 0 {
+			s.done = true
+		}
+	}
+	return size, nil
+}
+
+// advance takes the next pairs of the kv scan.
+func (s *scanner) advance(ctx context.Context, rows, size int) (int, error) {
+	for s.chunk == nil || s.next == s.chunk.Len() {
+		if s.pairs == nil {
+			if len(s.spans) == 0 {
+				s.done = true
+				return 0, nil
+			}
+			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
+			if s.rng.Limit = 0; s.limited && s.spans[0].low == nil {
+				s.rng.Limit = s.limit
+			}
+			s.pairs = s.view.Scan(s.space, s.rng)
+		}
+		var err error
+		if s.chunk, err = s.pairs.Next(ctx); err != nil {
+			return 0, err
+		}
+		if s.next = 0; s.chunk.Len() == 0 {
+			s.pairs.Close()
+			s.pairs, s.chunk, s.spans = nil, nil, s.spans[1:]
+		}
+	}
+	n, used := len(s.prefix), 0
+	sp := &s.spans[0]
+	for ; s.next < s.chunk.Len() && len(s.keys) < rows && used < size; s.next++ {
+		k, v := s.chunk.Key(s.next), s.chunk.Value(s.next)
+		if sp.low != nil {
+			in, err := s.contains(sp, k[n:], v)
+			if err != nil {
+				return 0, err
+			}
+			if !in {
+				continue
+			}
+		}
+		used += len(k) + len(v)
+		s.keys, s.values = append(s.keys, k[n:]), append(s.values, v)
+	}
+	return used, nil
+}
+
+// contains reports whether an entry's elements, with those that its value
+// holds, are in sp.
+func (s *scanner) contains(sp *span, key, value []byte) (bool, error) {
+	full, err := s.key.appendElements(append(s.buf[:0], s.prefix...), key, value)
+	s.buf = full
+	return bytes.Compare(full, sp.low) >= 0 && bytes.Compare(full, sp.high) < 0, err
+}
+
+// appendElements appends all elements of an entry of a unique index.
+func (d *keyDef) appendElements(dst, key, value []byte) ([]byte, error) {
+	dst = append(dst, key...)
+	rest := key
+	for _, t := range d.types[:d.own] {
+		var err error
+		if rest, err = keyenc.Skip(rest, t); err != nil {
+			return dst, err
+		}
+	}
+	if len(rest) > 0 {
+		return dst, nil // an entry with a NULL has them all
+	}
+	for _, p := range d.pk {
+		rest, err := keyenc.Skip(value, d.types[p])
+		if err != nil {
+			return dst, err
+		}
+		if p >= d.own {
+			dst = append(dst, value[:len(value)-len(rest)]...)
+		}
+		value = rest
+	}
+	return dst, nil
+}
+
+// lookUp reads the next keys of s.spans in one batched read.
+func (s *scanner) lookUp(ctx context.Context, rows int) (int, error) {
+	n := min(s.group, rows, len(s.spans))
+	group := s.spans[:n]
+	s.spans = s.spans[n:]
+	s.done = len(s.spans) == 0
+	size := 0
+	take := func(key, value []byte) {
+		size += len(key) + len(value)
+		s.keys, s.values = append(s.keys, key[len(s.prefix):]), append(s.values, value)
+	}
+	if n == 1 {
+		v, ok, err := s.view.Get(ctx, s.space, group[0].start)
+		if ok {
+			take(group[0].start, v)
+		}
+		return size, err
+	}
+	keys := make([][]byte, n)
+	for i := range group {
+		keys[i] = group[i].start
+	}
+	values := make([][]byte, n)
+	if err := s.view.MultiGet(ctx, s.space, keys, values); err != nil {
+		return 0, err
+	}
+	for i, v := range values {
+		if v != nil {
+			take(keys[i], v)
+		}
+	}
+	s.regroup(size)
+	return size, nil
+}
+
+// regroup sets how many rows to read at once next, after some took size bytes.
+func (s *scanner) regroup(size int) {
+	if size > types.BatchBytes/4 {
+		s.group = max(s.group/2, 1)
+	} else {
+		s.group = min(s.group*2, types.BatchRows)
+	}
+}
+
+// fetch replaces the entries at hand by their rows' keys and values.
+func (s *scanner) fetch(ctx context.Context) (int, error) {
+	n, size := len(s.rowsAt), 0
+	s.buf = s.buf[:0]
+	ends := make([]int, 0, len(s.keys))
+	for i, k := range s.keys {
+		var err error
+		if s.buf, err = s.key.appendRowKey(append(s.buf, s.rowsAt...), k, s.values[i]); err != nil {
+			return 0, err
+		}
+		ends = append(ends, len(s.buf))
+	}
+	keys, start := make([][]byte, len(ends)), 0
+	for i, end := range ends {
+		keys[i], start = s.buf[start:end:end], end
+	}
+	values := make([][]byte, len(keys))
+	if err := s.view.MultiGet(ctx, s.space, keys, values); err != nil {
+		return 0, err
+	}
+	for i, v := range values {
+		if v == nil {
+			return 0, errOrphan
+		}
+		size += len(v)
+		s.keys[i], s.values[i] = keys[i][n:], v
+	}
+	return size, nil
+}
+
+// cutUsers takes the users off the keys at hand.
+func (s *scanner) cutUsers(users *types.Vector) error {
+	for i, k := range s.keys {
+		user, rest, err := keyenc.CutBytes(s.buf[:0], k)
+		if err != nil {
+			return err
+		}
+		s.buf = user
+		users.AppendBytes(user)
+		s.keys[i] = rest
+	}
+	return nil
+}
+
+func (s *scanner) release() {
+	if s.pairs != nil {
+		s.pairs.Close()
+		s.pairs = nil
+	}
+	if s.view != nil {
+		s.view.release()
+		s.view = nil
+	}
+	s.chunk, s.spans, s.done = nil, nil, true
+}
+
+// Close implements Scanner.
+func (s *scanner) Close() error {
+	s.release()
+	if s.err == nil {
+		s.err = sqlerr.Closed.New("scan is closed")
+	}
+	return nil
+}

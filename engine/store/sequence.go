@@ -1,0 +1,292 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/keyenc"
+	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// sequence gives out a column's values: AUTO_INCREMENT's, or the hidden row
+// id's; in user tables each user has one. All transactions share it, and what
+// it gave out stays so.
+//
+// A commit that used values saves the highest as a key of kv.Meta,
+//
+//	metaSequence | table (4) | column id (4) | user | value (8)
+//
+// and deletes those known to be saved before. Values are in keys because
+// commits may be written in another order than they were made up: the highest
+// key counts, whichever came last.
+//
+// The table's AUTO_INCREMENT option counts as long as nothing is saved. TRUNCATE
+// leaves the value 0, or the key without user and value, so that it no longer
+// does, as in MySQL.
+type sequence struct {
+	prefix []byte
+
+	mu       sync.Mutex
+	loaded   bool
+	last     uint64   // given out last, or used by a row
+	stored   []uint64 // what is saved; the highest counts
+	fleeting bool     // nothing is saved
+}
+
+type sequences struct {
+	mu  sync.Mutex
+	all map[string]*sequence // by prefix
+}
+
+func sequencePrefix(table, column uint32, user []byte) []byte {
+	p := binary.BigEndian.AppendUint32([]byte{metaSequence}, table)
+	p = binary.BigEndian.AppendUint32(p, column)
+	return append(p, user...)
+}
+
+func (s *sequences) get(prefix []byte) *sequence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = map[string]*sequence{}
+	}
+	q := s.all[string(prefix)]
+	if q == nil {
+		q = &sequence{prefix: prefix}
+		s.all[string(prefix)] = q
+	}
+	return q
+}
+
+// NextID gives out n values in a row, which nobody else gets, for the table's
+// AUTO_INCREMENT column, or for its hidden row id when it has none, and
+// returns the first. user is the table's user, "" for a shared table.
+// AutoIncExhausted is returned when 64 bits are used up; a column of fewer is
+// for the caller to check.
+func (tx *Tx) NextID(ctx context.Context, t *schema.Table, user string, n int) (uint64, error) {
+	for c := range t.Columns {
+		if t.Columns[c].AutoIncrement {
+			return tx.nextValues(ctx, t, user, c, n)
+		}
+	}
+	return tx.NextRowID(ctx, t, user, n)
+}
+
+// NextRowID is NextID for the hidden row id.
+func (tx *Tx) NextRowID(ctx context.Context, t *schema.Table, user string, n int) (uint64, error) {
+	if !t.HasRowID() {
+		return 0, sqlerr.Internal.New("table %s has no sequence", t.QualifiedName()).On(t.QualifiedName())
+	}
+	return tx.nextValues(ctx, t, user, len(t.Columns)-1, n)
+}
+
+func (tx *Tx) nextValues(ctx context.Context, t *schema.Table, user string, column, n int) (uint64, error) {
+	q, err := tx.relation(t, user).sequence(ctx, column)
+	if err != nil {
+		return 0, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n < 0 || uint64(n) > math.MaxUint64-q.last {
+		return 0, sqlerr.AutoIncExhausted.New("Failed to read auto-increment value from storage engine").On(t.QualifiedName())
+	}
+	first := q.last + 1
+	q.last += uint64(n)
+	return first, nil
+}
+
+// sequence returns a column's sequence, loaded, and notes that tx uses it.
+func (r *relation) sequence(ctx context.Context, column int) (*sequence, error) {
+	q := r.tx.db.sequences.get(sequencePrefix(r.l.t.ID, r.l.t.Columns[column].ID, r.user))
+	if _, ok := r.tx.touched[q]; ok {
+		return q, nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.loaded {
+		if err := q.load(ctx, r, column); err != nil {
+			return nil, err
+		}
+		q.loaded = true
+	}
+	if r.tx.touched == nil {
+		r.tx.touched = map[*sequence]struct{}{}
+	}
+	r.tx.touched[q] = struct{}{}
+	return q, nil
+}
+
+// load sets q to the highest of what is saved and what committed rows have.
+func (q *sequence) load(ctx context.Context, r *relation, column int) error {
+	t := r.l.t
+	if t.Kind == schema.Stream {
+		// Row ids tell apart rows of one microsecond. Starting from the clock
+		// they differ from those before a restart without being saved.
+		q.last, q.fleeting = uint64(time.Now().UnixMicro()), true
+		return nil
+	}
+	q.stored = nil
+	tx, err := r.tx.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Close()
+	_, truncated, err := tx.Get(ctx, kv.Meta, sequencePrefix(t.ID, t.Columns[column].ID, nil))
+	if err != nil {
+		return err
+	}
+	err = eachPair(ctx, tx, kv.Meta, q.prefix, func(key, _ []byte) error {
+		v := key[len(q.prefix):]
+		switch len(v) {
+		case 0:
+			return nil
+		default:
+			return r.l.corrupt(keyenc.ErrMalformed)
+		case 8:
+		}
+		q.last = binary.BigEndian.Uint64(v)
+		q.stored = append(q.stored, q.last)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !truncated && len(q.stored) == 0 && t.Columns[column].AutoIncrement && t.AutoIncrementStart > 0 {
+		q.last = t.AutoIncrementStart - 1
+	}
+	highest, err := tx.relationOf(r).highest(ctx, column)
+	q.last = max(q.last, highest)
+	return err
+}
+
+// highest returns the highest value of a column, at least 0.
+func (r *relation) highest(ctx context.Context, column int) (uint64, error) {
+	req := ScanRequest{Columns: []int{column}}
+	led := r.l.primary.columns[0] == column
+	for i := range r.l.secondary {
+		if !led && r.l.secondary[i].columns[0] == column {
+			req.Index, led = r.l.secondary[i].ix, true
+		}
+	}
+	if led {
+		req.Reverse, req.Limit = true, 1
+	}
+	s := r.scan(req)
+	defer s.Close()
+	b := types.NewBatch(s.types)
+	var highest uint64
+	for {
+		if err := s.Next(ctx, b); err != nil || b.Len == 0 {
+			return highest, err
+		}
+		for i := range b.Len {
+			highest = max(highest, counted(b.Columns[0], i))
+		}
+	}
+}
+
+// counted returns value i of an AUTO_INCREMENT column as its sequence counts.
+func counted(v *types.Vector, i int) uint64 {
+	if v.IsNull(i) {
+		return 0
+	}
+	switch v.Type.Physical() {
+	case types.PhysInt64:
+		return uint64(max(v.Int64s[i], 0))
+	case types.PhysUint64:
+		return v.Uint64s[i]
+	case types.PhysFloat64:
+		switch x := v.Float64s[i]; {
+		case x >= math.MaxUint64:
+			return math.MaxUint64
+		case x > 0:
+			return uint64(x)
+		}
+	}
+	return 0
+}
+
+// raise lets sequences go on after what rows from to to have.
+func (r *relation) raise(ctx context.Context, rows *types.Batch, from, to int) error {
+	for _, c := range r.l.counted {
+		var highest uint64
+		for i := from; i < to; i++ {
+			highest = max(highest, counted(rows.Columns[c], i))
+		}
+		q, err := r.sequence(ctx, c)
+		if err != nil {
+			return err
+		}
+		q.mu.Lock()
+		q.last = max(q.last, highest)
+		q.mu.Unlock()
+	}
+	return nil
+}
+
+// savedSequence is a value that a commit saves.
+type savedSequence struct {
+	q       *sequence
+	value   uint64
+	deleted []uint64 // what it takes the place of
+}
+
+// restart lets the sequences of a table begin at 1, with the commit.
+func (r *relation) restart() {
+	for _, c := range r.l.counted {
+		p := sequencePrefix(r.l.t.ID, r.l.t.Columns[c].ID, r.user)
+		r.tx.DeleteRange(kv.Meta, p, edge(p, true))
+		r.tx.Put(kv.Meta, binary.BigEndian.AppendUint64(p, 0), nil)
+	}
+}
+
+// save adds to b what tx's sequences have reached.
+func (s *sequences) save(tx *Tx, b *kv.Batch) []savedSequence {
+	var all []savedSequence
+	for q := range tx.touched {
+		q.mu.Lock()
+		if !q.fleeting && q.last > 0 && (len(q.stored) == 0 || q.last > slices.Max(q.stored)) {
+			for _, v := range q.stored {
+				b.Delete(kv.Meta, q.key(v))
+			}
+			b.Put(kv.Meta, q.key(q.last), nil)
+			all = append(all, savedSequence{q, q.last, slices.Clone(q.stored)})
+		}
+		q.mu.Unlock()
+	}
+	return all
+}
+
+// saved notes that save's values are written. Sequences whose saved values tx
+// removed, and which it didn't use, start anew.
+func (s *sequences) saved(tx *Tx, all []savedSequence) {
+	for _, v := range all {
+		v.q.mu.Lock()
+		v.q.stored = slices.DeleteFunc(v.q.stored, func(x uint64) bool { return slices.Contains(v.deleted, x) })
+		v.q.stored = append(v.q.stored, v.value)
+		v.q.mu.Unlock()
+	}
+	tx.buffer.Ranges(func(space kv.Space, start, end []byte) {
+		if space != kv.Meta {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for p, q := range s.all {
+			if _, used := tx.touched[q]; !used && p >= string(start) && p < string(end) {
+				delete(s.all, p)
+			}
+		}
+	})
+}
+
+func (q *sequence) key(value uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(nil), q.prefix...), value)
+}

@@ -1,0 +1,96 @@
+// Package store keeps tables as rows and index entries over kv: the encoding of
+// keys and rows, transactions' reads and buffered writes, and the three table
+// stores. Everything above reaches user data only through it.
+package store
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Table is one table's rows as a transaction sees them: a SharedTableStore, a
+// UserTableStore of one user, or a StreamTableStore. A Table is bound to its
+// transaction and used by one goroutine, its scanners too.
+//
+// Batches of whole rows have all of the table's columns, hidden ones too, in
+// ordinal order. TIMESTAMP columns are in UTC here.
+type Table interface {
+	Schema() *schema.Table
+
+	// Scan returns rows as of this moment: writes made afterwards, also by the
+	// same transaction, do not show in it.
+	Scan(req ScanRequest) Scanner
+
+	// Insert adds rows in order up to the first whose primary or unique key is
+	// taken (by the table, or by an earlier row of the batch), which it reports
+	// as a conflict: the rows before it are in, it and those after are not.
+	Insert(ctx context.Context, rows *types.Batch) (*Conflict, error)
+
+	// Update replaces rows old[i], as read in this transaction, by new[i], in
+	// order up to the first conflict; keys may change.
+	Update(ctx context.Context, old, new *types.Batch) (*Conflict, error)
+
+	// Delete removes rows, as read in this transaction.
+	Delete(ctx context.Context, rows *types.Batch) error
+
+	// DeleteAll removes every row (TRUNCATE, DROP TABLE) at a cost that does
+	// not depend on their number.
+	DeleteAll(ctx context.Context) error
+}
+
+// ScanRequest says which rows to read and what of them.
+type ScanRequest struct {
+	// Index orders and bounds the scan; nil: the primary key.
+	Index *schema.Index
+	// Ranges, in key order and not overlapping, bound the scan; nil: all rows,
+	// empty but not nil: none. Ranges of one whole unique key each are looked
+	// up in one batched read. With Reverse they are read from the last.
+	Ranges []KeyRange
+	// Columns are the ordinals wanted, in the batches' order; may be empty
+	// (COUNT(*)). Rows are fetched only for columns the index doesn't hold.
+	Columns []int
+	Reverse bool
+	// Limit is the number of rows that suffice, 0: all. The scan may return more.
+	Limit int
+	// Deleted reads the soft-deleted rows instead of the live ones; only in
+	// primary-key order.
+	Deleted bool
+}
+
+// KeyRange bounds the leading columns of an index's key (for a secondary index
+// its columns followed by the primary key's that are not among them).
+// Values are of the columns' physical forms; NULL sorts first.
+// A nil bound is open. A bound with fewer values than the key stands for
+// all keys that begin with it: Low inclusive starts before them, exclusive
+// after; High inclusive ends after them, exclusive before.
+type KeyRange struct {
+	Low, High                   []types.Value
+	LowExclusive, HighExclusive bool
+}
+
+// Scanner returns a scan's rows batch by batch.
+type Scanner interface {
+	// Next fills b, whose columns are of the request's columns' types, with the
+	// next rows: up to about types.BatchRows, fewer when they are large. An
+	// empty batch is the end, again and again. What is in b is b's own.
+	Next(ctx context.Context, b *types.Batch) error
+	// Close releases the scanner; it is idempotent.
+	Close() error
+}
+
+// Conflict tells of a key that is taken.
+type Conflict struct {
+	Row   int           // index in the batch
+	Index *schema.Index // nil: the primary key
+	// Existing is the row that holds the key, all columns, values its own.
+	Existing []types.Value
+}
+
+// Locker is asked before a key is written or checked for uniqueness. It
+// returns once the transaction may go on: a conflict with another transaction
+// is its error (sqlerr.WriteConflict, LockWaitTimeout, LockDeadlock).
+type Locker interface {
+	LockKey(ctx context.Context, key []byte) error
+}

@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/kv"
+)
+
+// Tx is a transaction's reads and writes: a snapshot, and a buffer of changes
+// over it that Commit writes at once. It is used by one goroutine.
+//
+// A Tx is a kv.ReadWriter, so that package sqlmeta's records change together
+// with tables' rows. It resolves no conflicts between transactions: its Locker,
+// asked for the keys that tables write, does.
+type Tx struct {
+	db      *DB
+	snap    *snapshot // nil: closed
+	buffer  *kv.Overlay
+	locker  Locker
+	touched map[*sequence]struct{} // whose values this transaction uses
+	lockKey []byte
+}
+
+var _ kv.ReadWriter = (*Tx)(nil)
+
+// Mark is a state of a transaction's buffer to go back to.
+type Mark = kv.Mark
+
+// snapshot is a kv.Snapshot that its transaction and open scanners share.
+type snapshot struct {
+	kv.Snapshot
+	refs atomic.Int32
+}
+
+func (s *snapshot) release() {
+	if s.refs.Add(-1) == 0 {
+		s.Snapshot.Release()
+	}
+}
+
+// view is what a transaction sees at one moment, for as long as it is needed:
+// also after the transaction went on or was closed.
+type view struct {
+	kv.Reader
+	snap *snapshot
+}
+
+func (v *view) release() { v.snap.release() }
+
+// Begin starts a transaction on all that was committed so far.
+func (db *DB) Begin() (*Tx, error) {
+	tx := &Tx{db: db}
+	if err := tx.takeSnapshot(); err != nil {
+		return nil, err
+	}
+	tx.buffer = kv.NewOverlay(tx.snap)
+	return tx, nil
+}
+
+func (tx *Tx) takeSnapshot() error {
+	s, err := tx.db.kv.Snapshot()
+	if err != nil {
+		return err
+	}
+	tx.snap = &snapshot{Snapshot: s}
+	tx.snap.refs.Store(1)
+	return nil
+}
+
+// newView returns the state of this moment; the caller releases it.
+func (tx *Tx) newView() (*view, error) {
+	if tx.snap == nil {
+		return nil, errClosed
+	}
+	v := &view{tx.snap, tx.snap}
+	if !tx.buffer.Empty() {
+		frozen := kv.NewOverlay(tx.snap)
+		frozen.RollbackTo(tx.buffer.Mark())
+		v.Reader = frozen
+	}
+	tx.snap.refs.Add(1)
+	return v, nil
+}
+
+// SetLocker sets whom to ask before keys are written; nil: nobody.
+func (tx *Tx) SetLocker(l Locker) { tx.locker = l }
+
+// lock asks for a key of a table.
+func (tx *Tx) lock(ctx context.Context, s kv.Space, key []byte) error {
+	if tx.locker == nil {
+		return nil
+	}
+	tx.lockKey = append(append(tx.lockKey[:0], byte(s)), key...)
+	return tx.locker.LockKey(ctx, tx.lockKey)
+}
+
+// Get implements kv.Reader.
+func (tx *Tx) Get(ctx context.Context, s kv.Space, key []byte) ([]byte, bool, error) {
+	return tx.buffer.Get(ctx, s, key)
+}
+
+// MultiGet implements kv.Reader.
+func (tx *Tx) MultiGet(ctx context.Context, s kv.Space, keys, values [][]byte) error {
+	return tx.buffer.MultiGet(ctx, s, keys, values)
+}
+
+// Scan implements kv.Reader. The scanner must be closed before the transaction.
+func (tx *Tx) Scan(s kv.Space, r kv.Range) kv.Scanner { return tx.buffer.Scan(s, r) }
+
+// Put implements kv.Writer.
+func (tx *Tx) Put(s kv.Space, key, value []byte) { tx.buffer.Put(s, key, value) }
+
+// Delete implements kv.Writer.
+func (tx *Tx) Delete(s kv.Space, key []byte) { tx.buffer.Delete(s, key) }
+
+// DeleteRange implements kv.Writer.
+func (tx *Tx) DeleteRange(s kv.Space, start, end []byte) { tx.buffer.DeleteRange(s, start, end) }
+
+// Mark returns the present state of the buffer; it costs little.
+func (tx *Tx) Mark() Mark { return tx.buffer.Mark() }
+
+// RollbackTo undoes the changes made since m, which stays usable. What
+// sequences gave out stays given out.
+func (tx *Tx) RollbackTo(m Mark) { tx.buffer.RollbackTo(m) }
+
+// Empty reports whether there is nothing to commit.
+func (tx *Tx) Empty() bool { return tx.buffer.Empty() }
+
+// Size returns about how many bytes the buffer takes.
+func (tx *Tx) Size() int { return tx.buffer.Size() }
+
+// Keys calls f with each key written that transactions can contend for: the
+// catalogue's, and tables' primary and unique keys, as a Locker gets them
+// (after a byte for the key space). f must not keep key.
+// What was removed as a range, as by DeleteAll, is not among them.
+func (tx *Tx) Keys(f func(key []byte)) {
+	var buf []byte
+	tx.buffer.Keys(func(s kv.Space, key []byte) {
+		if s == kv.Meta && key[0] != metaSequence || s != kv.Meta && lockable(key) {
+			buf = append(append(buf[:0], byte(s)), key...)
+			f(buf)
+		}
+	})
+}
+
+// Commit writes the changes, all or none, and empties the buffer. The
+// transaction still reads its snapshot afterwards: Refresh it, or Close it.
+func (tx *Tx) Commit(ctx context.Context, d Durability) error {
+	switch {
+	case tx.snap == nil:
+		return errClosed
+	case tx.buffer.Empty():
+		return nil
+	case tx.db.readOnly:
+		return sqlerr.ReadOnly.New("The database is open for reading only")
+	}
+	var b kv.Batch
+	tx.buffer.AppendTo(&b)
+	saved := tx.db.sequences.save(tx, &b)
+	if err := tx.db.kv.Write(ctx, &b, d); err != nil {
+		return err
+	}
+	tx.db.sequences.saved(tx, saved)
+	tx.buffer.Reset()
+	return nil
+}
+
+// Refresh lets the transaction see what was committed by now. What it wrote
+// stays in its buffer, and must be of keys that nobody else may write. Its
+// tables and open scanners stay usable, scanners as they were.
+func (tx *Tx) Refresh() error {
+	old := tx.snap
+	if old == nil {
+		return errClosed
+	}
+	if err := tx.takeSnapshot(); err != nil {
+		return err
+	}
+	old.release()
+	tx.buffer.Rebase(tx.snap)
+	if tx.buffer.Empty() {
+		tx.touched = nil
+	}
+	return nil
+}
+
+// Close drops the buffer and gives the snapshot back as soon as no scanner of
+// a table needs it: those go on, seeing what they saw. Close is idempotent.
+func (tx *Tx) Close() {
+	if tx.snap == nil {
+		return
+	}
+	tx.buffer.Reset()
+	tx.buffer.Rebase(closedReader{})
+	tx.snap.release()
+	tx.snap = nil
+}
+
+var errClosed = sqlerr.Closed.New("transaction is closed")
+
+// closedReader is what a closed transaction reads.
+type closedReader struct{}
+
+func (closedReader) Get(context.Context, kv.Space, []byte) ([]byte, bool, error) {
+	return nil, false, errClosed
+}
+
+func (closedReader) MultiGet(context.Context, kv.Space, [][]byte, [][]byte) error { return errClosed }
+
+func (closedReader) Scan(kv.Space, kv.Range) kv.Scanner { return closedReader{} }
+
+func (closedReader) Next(context.Context) (*kv.Chunk, error) { return nil, errClosed }
+
+func (closedReader) Close() error { return nil }

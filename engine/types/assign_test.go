@@ -1,0 +1,190 @@
+package types
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// columnType parses a column type as CREATE TABLE has it.
+func columnType(t testing.TB, sql string) (Type, error) {
+	t.Helper()
+	if sql == "uuid" {
+		return FromColumnType("c", &sqlparser.ColumnType{Type: sql})
+	}
+	stmt, err := sqlparser.NewTestParser().Parse("create table t (c " + sql + ")")
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return FromColumnType("c", stmt.(*sqlparser.CreateTable).TableSpec.Columns[0].Type)
+}
+
+func mustType(t testing.TB, sql string) Type {
+	t.Helper()
+	ct, err := columnType(t, sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ct
+}
+
+// literal reads a test's value: a SQL-like literal with its type.
+func literal(t testing.TB, s string) (Type, Value) {
+	t.Helper()
+	kind, text, _ := strings.Cut(s, " ")
+	unquoted, err := unescape(text)
+	if err != nil {
+		t.Fatalf("%s: %v", s, err)
+	}
+	from := TextType
+	switch kind {
+	case "null":
+		return NullType, Value{}
+	case "text":
+		return from, NewString(unquoted)
+	case "bin":
+		return BytesType, NewString(unquoted)
+	case "int":
+		from = Int64Type
+	case "uint":
+		from = Uint64Type
+	case "float":
+		from = Float64Type
+	case "dec":
+		p, sc := len(strings.Trim(text, "-"))-1, 0
+		if i := strings.IndexByte(text, '.'); i >= 0 {
+			sc = len(text) - i - 1
+		}
+		from = DecimalType(max(p, sc, 1)+1, sc)
+	default:
+		from = mustType(t, kind)
+	}
+	v, err := Assign(&Target{Type: from, Column: "literal", Row: 1}, TextType, NewString(unquoted))
+	if err != nil {
+		t.Fatalf("%s: %v", s, err)
+	}
+	return from, v
+}
+
+func unescape(s string) (string, error) {
+	var out string
+	_, err := fmt.Sscanf(`"`+s+`"`, "%q", &out)
+	return out, err
+}
+
+// TestAssign stores each line's value into its section's column. A golden line
+// is "value -> stored text", with the error and what IGNORE stores if it fails.
+func TestAssign(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/assign/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	zone := time.FixedZone("east", 3600)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			var to Target
+			for line := range strings.Lines(string(want)) {
+				line = strings.TrimSuffix(line, "\n")
+				if column, ok := strings.CutPrefix(line, "# "); ok {
+					to = Target{Type: mustType(t, column), Column: "c", Row: 1, Zone: zone, Now: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
+				}
+				if line == "" || line[0] == '#' {
+					fmt.Fprintln(&got, line)
+					continue
+				}
+				in, _, _ := strings.Cut(line, " -> ")
+				from, v := literal(t, in)
+				out, err := Assign(&to, from, v)
+				fmt.Fprintf(&got, "%s -> %s", in, show(to.Type, out))
+				if err != nil {
+					fmt.Fprintf(&got, " | %v", err)
+				}
+				fmt.Fprintln(&got)
+				checkVector(t, &to, from, v, out, err)
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func show(t Type, v Value) string {
+	if v.IsNull() {
+		return "NULL"
+	}
+	return fmt.Sprintf("%+q", AppendText(nil, t, v))
+}
+
+// checkVector checks that AssignVector does to a vector with v in it what Assign does.
+func checkVector(t *testing.T, to *Target, from Type, v, out Value, err error) {
+	t.Helper()
+	src, dst := NewVector(from, 3), NewVector(to.Type, 3)
+	src.AppendNull()
+	src.AppendValue(v)
+	src.AppendValue(v)
+	// A slice has its values at other offsets than 0.
+	row, vecErr := AssignVector(to, src.Slice(1, 3), dst)
+	if (err == nil) != (vecErr == nil) || err != nil && row != 0 {
+		t.Fatalf("AssignVector of %v to %s: row %d, %v; Assign: %v", v, to.Type.SQL(), row, vecErr, err)
+	}
+	at := *to
+	warned := 0
+	at.Ignore = func(*sqlerr.Error) { warned++ }
+	if _, err := AssignVector(&at, src, dst); err != nil {
+		t.Fatal(err)
+	}
+	if dst.Len() != 3 || !dst.IsNull(0) || !Equal(to.Type, dst.Value(1), out) || !Equal(to.Type, dst.Value(2), out) {
+		t.Fatalf("AssignVector of %v to %s under IGNORE: %v", v, to.Type.SQL(), dst)
+	}
+	if err != nil && warned != 2 {
+		t.Fatalf("%d warnings, want 2", warned)
+	}
+}
+
+func TestAssignAllocatesNothing(t *testing.T) {
+	to := map[string]Type{"int": mustType(t, "int"), "varchar(20)": mustType(t, "varchar(20)"), "decimal(10,2)": mustType(t, "decimal(10,2)"), "double": mustType(t, "double"), "datetime(6)": mustType(t, "datetime(6)")}
+	for name, ct := range to {
+		for _, v := range []struct {
+			t Type
+			v Value
+		}{{Int64Type, NewInt(20260131)}, {TextType, NewString("20260131")}} {
+			if ct.IsText() && v.t.IsInteger() {
+				continue // makes new text
+			}
+			target := &Target{Type: ct, Column: "c", Row: 1}
+			n := testing.AllocsPerRun(100, func() {
+				if _, err := Assign(target, v.t, v.v); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if n > 0 && !(name == "double" && v.t.IsText()) {
+				t.Errorf("%s from %s: %v allocations", name, v.t.Name(), n)
+			}
+		}
+	}
+}

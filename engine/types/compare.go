@@ -1,0 +1,119 @@
+package types
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"strings"
+
+	"vitess.io/vitess/go/mysql/collations/colldata"
+)
+
+// Compare orders two values of one type: negative, 0 or positive. NULL is
+// before all and equal to NULL; -0 equals 0; text follows its collation, ENUM
+// its index and SET its bits. No collation pads with spaces: 'a' is not 'a '.
+func Compare(t Type, a, b Value) int {
+	if a.phys == PhysNull || b.phys == PhysNull {
+		return cmp.Compare(btoi(a.phys != PhysNull), btoi(b.phys != PhysNull))
+	}
+	switch a.phys {
+	case PhysInt64:
+		return cmp.Compare(a.Int(), b.Int())
+	case PhysUint64:
+		return cmp.Compare(a.bits, b.bits)
+	case PhysFloat64:
+		return cmp.Compare(a.Float(), b.Float())
+	default:
+		return compareBytes(t, a.data, b.data)
+	}
+}
+
+// Equal reports whether Compare finds a and b equal, NULL equal to NULL.
+func Equal(t Type, a, b Value) bool { return Compare(t, a, b) == 0 }
+
+// CompareVec is Compare of value i of a and value j of b, vectors of one type.
+func CompareVec(a *Vector, i int, b *Vector, j int) int {
+	if an, bn := a.IsNull(i), b.IsNull(j); an || bn {
+		return cmp.Compare(btoi(!an), btoi(!bn))
+	}
+	switch a.Type.Physical() {
+	case PhysInt64:
+		return cmp.Compare(a.Int64s[i], b.Int64s[j])
+	case PhysUint64:
+		return cmp.Compare(a.Uint64s[i], b.Uint64s[j])
+	case PhysFloat64:
+		return cmp.Compare(a.Float64s[i], b.Float64s[j])
+	default:
+		return compareBytes(a.Type, a.BytesAt(i), b.BytesAt(j))
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func compareBytes(t Type, a, b []byte) int {
+	switch {
+	case t.Kind == Decimal:
+		return compareDecimalText(a, b)
+	case t.Kind == JSON:
+		return compareJSON(a, b)
+	}
+	if c := lookup(t); c != nil {
+		return c.Collate(a, b, false)
+	}
+	return bytes.Compare(a, b)
+}
+
+// lookup returns the collation of a text whose order is not bytes order, else nil.
+func lookup(t Type) colldata.Collation {
+	if !t.LossyKey() {
+		return nil
+	}
+	return colldata.Lookup(t.Collation)
+}
+
+// compareDecimalText compares decimals in text form, of any scales.
+func compareDecimalText(a, b []byte) int {
+	an, ai, af := splitDecimal(a)
+	bn, bi, bf := splitDecimal(b)
+	if an != bn {
+		return btoi(bn) - btoi(an)
+	}
+	c := cmp.Compare(len(ai), len(bi))
+	if c == 0 {
+		c = strings.Compare(ai, bi)
+	}
+	if c == 0 {
+		c = strings.Compare(af, bf)
+	}
+	if an {
+		return -c
+	}
+	return c
+}
+
+// splitDecimal returns a decimal text's sign (false for zero), its integer digits without leading
+// zeros and its fraction without trailing ones.
+func splitDecimal(s []byte) (neg bool, integer, fraction string) {
+	if len(s) > 0 && s[0] == '-' {
+		neg, s = true, s[1:]
+	}
+	i, f, _ := bytes.Cut(s, []byte{'.'})
+	i, f = bytes.TrimLeft(i, "0"), bytes.TrimRight(f, "0")
+	return neg && len(i)+len(f) > 0, string(i), string(f)
+}
+
+// normalBits are a float's bits with -0 as 0 and one NaN.
+func normalBits(f float64) uint64 {
+	switch {
+	case f == 0:
+		return 0
+	case f != f:
+		return math.Float64bits(math.NaN())
+	}
+	return math.Float64bits(f)
+}

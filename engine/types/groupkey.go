@@ -1,0 +1,95 @@
+package types
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
+
+// A group key's value starts with one of these. What follows is of fixed width
+// for numbers; bytes have their length before them, so that keys of several
+// values can stand one after the other.
+const (
+	groupNull  = 0
+	groupValue = 1
+)
+
+// AppendGroupKey appends an encoding of value i of v: two values of one type
+// have the same encoding when, and only when, Compare finds them equal. The
+// encodings of a row's values can be appended to one another. They are not ordered.
+func AppendGroupKey(dst []byte, v *Vector, i int) []byte {
+	if v.IsNull(i) {
+		return append(dst, groupNull)
+	}
+	dst = append(dst, groupValue)
+	switch v.Type.Physical() {
+	case PhysInt64:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.Int64s[i]))
+	case PhysUint64:
+		return binary.LittleEndian.AppendUint64(dst, v.Uint64s[i])
+	case PhysFloat64:
+		return binary.LittleEndian.AppendUint64(dst, normalBits(v.Float64s[i]))
+	}
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = appendWeight(dst, v.Type, v.BytesAt(i))
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return dst
+}
+
+// appendWeight appends bytes that are the same for equal values of a PhysBytes type.
+func appendWeight(dst []byte, t Type, b []byte) []byte {
+	switch {
+	case t.Kind == Decimal:
+		neg, integer, fraction := splitDecimal(b)
+		if neg {
+			dst = append(dst, '-')
+		}
+		dst = append(append(dst, integer...), '.')
+		return append(dst, fraction...)
+	case t.Kind == JSON:
+		return appendJSONWeight(dst, b)
+	}
+	c := lookup(t)
+	if c == nil {
+		return append(dst, b...)
+	}
+	return append(dst, c.WeightString(nil, b, 0)...)
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// HashVec combines a hash of each value of v into seeds, which has v.Len()
+// entries: hashing a row's columns one after the other gives the row's hash.
+// Values that Compare finds equal have equal hashes. Hashes hold within the process only.
+func HashVec(v *Vector, seeds []uint64) {
+	phys := v.Type.Physical()
+	plain := phys == PhysBytes && v.Type.Kind != Decimal && v.Type.Kind != JSON && !v.Type.LossyKey()
+	var buf []byte
+	for i := range seeds {
+		var h uint64
+		switch {
+		case v.IsNull(i):
+		case phys == PhysInt64:
+			h = mix(uint64(v.Int64s[i]) ^ 1<<63)
+		case phys == PhysUint64:
+			h = mix(v.Uint64s[i] ^ 1<<63)
+		case phys == PhysFloat64:
+			h = mix(normalBits(v.Float64s[i]) ^ 1<<63)
+		case plain:
+			h = maphash.Bytes(hashSeed, v.BytesAt(i))
+		default:
+			buf = appendWeight(buf[:0], v.Type, v.BytesAt(i))
+			h = maphash.Bytes(hashSeed, buf)
+		}
+		seeds[i] = mix(seeds[i]*0x9e3779b97f4a7c15 + h)
+	}
+}
+
+// mix is the finalizer of MurmurHash3 by Austin Appleby (public domain).
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}

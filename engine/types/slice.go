@@ -1,0 +1,38 @@
+package types
+
+// Slice returns rows [from, to), which share b's memory: it is for reading, and
+// holds as long as b does.
+func (b *Batch) Slice(from, to int) *Batch {
+	if from == 0 && to == b.Len {
+		return b
+	}
+	s := &Batch{Columns: make([]*Vector, len(b.Columns)), Len: to - from}
+	for i, c := range b.Columns {
+		s.Columns[i] = c.Slice(from, to)
+	}
+	return s
+}
+
+// Slice returns values [from, to), which share v's memory but for the
+// validity bitmap.
+func (v *Vector) Slice(from, to int) *Vector {
+	s := &Vector{Type: v.Type, n: to - from}
+	switch v.Type.Physical() {
+	case PhysInt64:
+		s.Int64s = v.Int64s[from:to:to]
+	case PhysUint64:
+		s.Uint64s = v.Uint64s[from:to:to]
+	case PhysFloat64:
+		s.Float64s = v.Float64s[from:to:to]
+	case PhysBytes:
+		s.Offsets, s.Data = v.Offsets[from:to+1:to+1], v.Data
+	}
+	if v.Valid != nil {
+		s.Valid = make([]byte, (s.n+7)/8)
+		for i := range s.n {
+			j := from + i
+			s.Valid[i>>3] |= (v.Valid[j>>3] >> (j & 7) & 1) << (i & 7)
+		}
+	}
+	return s
+}
