@@ -118,7 +118,7 @@ func TestRecords(t *testing.T) {
 		Table{ID: 255, Namespace: "n", Name: "renamed", SchemaVersion: 2, StorageID: "s", Options: options, Comment: "c", Created: noon},
 		sqlerr.TableExists)
 	tab := &schema.Table{ID: 1, Name: "t", Version: 2, Columns: []schema.Column{
-		{ID: 1, Name: "e", Type: types.Type{Kind: types.Enum, Members: &types.Members{Names: []string{"x", "y"}}}, Default: "'x'"}},
+		{ID: 1, Name: "e", Type: types.Type{Kind: types.Enum, Collation: types.DefaultCollation, Members: &types.Members{Names: []string{"x", "y"}}}, Default: "'x'"}},
 		PrimaryKey: []int{0}, Indexes: []schema.Index{{ID: 1, Name: "i", Columns: []int{0}, Unique: true}}}
 	exercise(t, TableSchemas,
 		TableSchema{TableID: 1, Version: 2, Schema: tab, Created: noon}, TableSchema{TableID: 2, Version: 1, Schema: tab},

@@ -26,7 +26,7 @@ func DropTable(ctx context.Context, tx *Tx, t *schema.Table) error {
 func TruncateTable(ctx context.Context, tx *Tx, t *schema.Table) error {
 	err := DropTable(ctx, tx, t)
 	for _, c := range tx.db.layout(t).counted {
-		tx.Put(kv.Meta, sequencePrefix(t.ID, t.Columns[c].ID, nil), nil)
+		tx.Put(kv.Meta, sequencePrefix(t.ID, t.Columns[c].ID, nil), appendNumber(nil, t.AutoIncrementStart))
 	}
 	return err
 }

@@ -36,6 +36,7 @@ func newProjection(r *relation, d *keyDef, columns []int) projection {
 		p.pk = elements{columns: r.l.primary.columns, types: r.l.primary.types}
 	}
 	p.row = rowDecoder{l: r.l, initial: r.tx.db.initial}
+	p.row.want = make([]wanted, 0, len(columns))
 	for out, c := range columns {
 		if lossy := r.l.types[c].LossyKey(); lossy || !p.key.add(c, out) && !p.pk.add(c, out) {
 			p.row.add(c, out)

@@ -137,15 +137,7 @@ func (l *layout) eventTime(t time.Time) (types.Value, error) {
 		return types.Value{}, sqlerr.Internal.New("the key of stream table %s does not begin with a time", l.t.QualifiedName()).
 			On(l.t.QualifiedName())
 	}
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	x := int64(year*13 + int(month))
-	x = x<<5 | int64(day)
-	x = x<<5 | int64(hour)
-	x = x<<6 | int64(minute)
-	x = x<<6 | int64(second)
-	return types.NewInt(x<<24 | int64(t.Nanosecond()/1000)), nil
+	return types.NewInt(types.TimeToPacked(t.UTC(), 6)), nil
 }
 
 // Users calls f with every user that has rows, in order of their ids' bytes,

@@ -103,8 +103,13 @@ func (s *scanner) setRanges(req ScanRequest) error {
 			return err
 		}
 		s.lookups = s.lookups && whole
-		if bytes.Compare(sp.start, sp.end) < 0 {
+		if whole || bytes.Compare(sp.start, sp.end) < 0 {
 			s.spans = append(s.spans, sp)
+		}
+	}
+	for i := range s.spans {
+		if sp := &s.spans[i]; !s.lookups && sp.end == nil {
+			sp.end = edge(sp.start, true)
 		}
 	}
 	if req.Reverse {
@@ -119,7 +124,8 @@ func (s *scanner) filtered() bool {
 	return slices.ContainsFunc(s.spans, func(sp span) bool { return sp.low != nil })
 }
 
-// span encodes a range. whole tells that it is one key that identifies a row.
+// span encodes a range. whole tells that it is one key that identifies a row,
+// which is start; end is left out then.
 func (d *keyDef) span(prefix []byte, r *KeyRange) (s span, whole bool, err error) {
 	low, lowPart, err := d.bound(prefix, r.Low)
 	if err != nil {
@@ -128,6 +134,10 @@ func (d *keyDef) span(prefix []byte, r *KeyRange) (s span, whole bool, err error
 	high, highPart, err := d.bound(prefix, r.High)
 	if err != nil {
 		return s, false, err
+	}
+	if d.unique && !r.LowExclusive && !r.HighExclusive && len(r.Low) == d.own &&
+		!slices.ContainsFunc(r.Low, types.Value.IsNull) && bytes.Equal(low, high) {
+		return span{start: low}, true, nil
 	}
 	s.start, s.end = edge(low, r.LowExclusive && len(r.Low) > 0), edge(high, !r.HighExclusive || len(r.High) == 0)
 	if lowPart != nil || highPart != nil {
@@ -138,11 +148,8 @@ func (d *keyDef) span(prefix []byte, r *KeyRange) (s span, whole bool, err error
 		if highPart != nil {
 			s.end = edge(highPart, true)
 		}
-		return s, false, nil
 	}
-	whole = d.unique && !r.LowExclusive && !r.HighExclusive && len(r.Low) == d.own &&
-		!slices.ContainsFunc(r.Low, types.Value.IsNull) && bytes.Equal(low, high)
-	return s, whole, nil
+	return s, false, nil
 }
 
 // bound appends a bound's elements to prefix. part is the bound cut off after
@@ -422,7 +429,9 @@ func (s *scanner) release() {
 func (s *scanner) Close() error {
 	s.release()
 	if s.err == nil {
-		s.err = sqlerr.Closed.New("scan is closed")
+		s.err = errScanClosed
 	}
 	return nil
 }
+
+var errScanClosed = sqlerr.Closed.New("scan is closed")

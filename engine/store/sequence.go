@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -27,15 +29,16 @@ import (
 // commits may be written in another order than they were made up: the highest
 // key counts, whichever came last.
 //
-// The table's AUTO_INCREMENT option counts as long as nothing is saved. TRUNCATE
-// leaves the value 0, or the key without user and value, so that it no longer
-// does, as in MySQL.
+// The key's value is the AUTO_INCREMENT table option that was seen to, 8 bytes:
+// another one than that raises the sequence. TRUNCATE leaves the value 0, or the
+// key without user and value, so that the option no longer counts, as in MySQL.
 type sequence struct {
 	prefix []byte
 
 	mu       sync.Mutex
 	loaded   bool
 	last     uint64   // given out last, or used by a row
+	start    uint64   // the table option that last takes into account
 	stored   []uint64 // what is saved; the highest counts
 	fleeting bool     // nothing is saved
 }
@@ -116,6 +119,10 @@ func (r *relation) sequence(ctx context.Context, column int) (*sequence, error) 
 		}
 		q.loaded = true
 	}
+	if t := r.l.t; t.Columns[column].AutoIncrement && t.AutoIncrementStart != q.start {
+		q.start = t.AutoIncrementStart
+		q.last = max(q.last, max(q.start, 1)-1)
+	}
 	if r.tx.touched == nil {
 		r.tx.touched = map[*sequence]struct{}{}
 	}
@@ -132,39 +139,49 @@ func (q *sequence) load(ctx context.Context, r *relation, column int) error {
 		q.last, q.fleeting = uint64(time.Now().UnixMicro()), true
 		return nil
 	}
-	q.stored = nil
+	q.last, q.start, q.stored = 0, 0, nil
 	tx, err := r.tx.db.Begin()
 	if err != nil {
 		return err
 	}
 	defer tx.Close()
-	_, truncated, err := tx.Get(ctx, kv.Meta, sequencePrefix(t.ID, t.Columns[column].ID, nil))
+	start, truncated, err := tx.Get(ctx, kv.Meta, sequencePrefix(t.ID, t.Columns[column].ID, nil))
 	if err != nil {
 		return err
 	}
-	err = eachPair(ctx, tx, kv.Meta, q.prefix, func(key, _ []byte) error {
-		v := key[len(q.prefix):]
-		switch len(v) {
-		case 0:
-			return nil
-		default:
-			return r.l.corrupt(keyenc.ErrMalformed)
-		case 8:
+	if truncated {
+		if q.start, err = number(start); err != nil {
+			return r.l.corrupt(err)
 		}
-		q.last = binary.BigEndian.Uint64(v)
+	}
+	err = eachPair(ctx, tx, kv.Meta, q.prefix, func(key, start []byte) error {
+		v := key[len(q.prefix):]
+		if len(v) == 0 {
+			return nil
+		}
+		var err, err2 error
+		q.last, err = number(v)
+		q.start, err2 = number(start)
 		q.stored = append(q.stored, q.last)
-		return nil
+		return errors.Join(err, err2)
 	})
 	if err != nil {
-		return err
-	}
-	if !truncated && len(q.stored) == 0 && t.Columns[column].AutoIncrement && t.AutoIncrementStart > 0 {
-		q.last = t.AutoIncrementStart - 1
+		return r.l.corrupt(err)
 	}
 	highest, err := tx.relationOf(r).highest(ctx, column)
 	q.last = max(q.last, highest)
 	return err
 }
+
+// number reads the 8 bytes that a sequence's values take.
+func number(b []byte) (uint64, error) {
+	if len(b) != 8 {
+		return 0, keyenc.ErrMalformed
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+func appendNumber(dst []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(dst, n) }
 
 // highest returns the highest value of a column, at least 0.
 func (r *relation) highest(ctx context.Context, column int) (uint64, error) {
@@ -243,7 +260,7 @@ func (r *relation) restart() {
 	for _, c := range r.l.counted {
 		p := sequencePrefix(r.l.t.ID, r.l.t.Columns[c].ID, r.user)
 		r.tx.DeleteRange(kv.Meta, p, edge(p, true))
-		r.tx.Put(kv.Meta, binary.BigEndian.AppendUint64(p, 0), nil)
+		r.tx.Put(kv.Meta, appendNumber(p, 0), appendNumber(nil, r.l.t.AutoIncrementStart))
 	}
 }
 
@@ -256,7 +273,7 @@ func (s *sequences) save(tx *Tx, b *kv.Batch) []savedSequence {
 			for _, v := range q.stored {
 				b.Delete(kv.Meta, q.key(v))
 			}
-			b.Put(kv.Meta, q.key(q.last), nil)
+			b.Put(kv.Meta, q.key(q.last), appendNumber(nil, q.start))
 			all = append(all, savedSequence{q, q.last, slices.Clone(q.stored)})
 		}
 		q.mu.Unlock()
@@ -288,5 +305,5 @@ func (s *sequences) saved(tx *Tx, all []savedSequence) {
 }
 
 func (q *sequence) key(value uint64) []byte {
-	return binary.BigEndian.AppendUint64(append([]byte(nil), q.prefix...), value)
+	return appendNumber(bytes.Clone(q.prefix), value)
 }

@@ -94,6 +94,23 @@ func TestSequences(t *testing.T) {
 		commit(t, tx)
 	}
 
+	// Another AUTO_INCREMENT option raises a sequence, also one that was saved.
+	mustInsert(t, tx.User(people, "u"), batch(people, []any{1, nil, nil, nil, nil}))
+	commit(t, tx)
+	people.AutoIncrementStart = 200
+	equal(t, "altered", next(tx, "u", 1), uint64(200))
+	tx.Close()
+	db = open()
+	tx = begin(t, db)
+	equal(t, "altered, reopened", next(tx, "u", 1), uint64(200))
+	mustInsert(t, tx.User(people, "u"), batch(people, []any{200, nil, nil, nil, nil}))
+	commit(t, tx)
+	tx.User(people, "u").Delete(ctx, batch(people, []any{200, nil, nil, nil, nil}))
+	commit(t, tx)
+	tx = begin(t, open())
+	equal(t, "once", next(tx, "u", 1), uint64(201))
+
+	people.AutoIncrementStart = 0
 	next(tx, "v", math.MaxInt64)
 	equal(t, "second half", next(tx, "v", math.MaxInt64), uint64(1<<63))
 	if _, err := tx.NextID(ctx, people, "v", 2); !errors.Is(err, sqlerr.AutoIncExhausted) {

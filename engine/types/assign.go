@@ -27,7 +27,7 @@ type Target struct {
 // column of type to as it is.
 func AssignNeedsNothing(to, from Type) bool {
 	if to == from {
-		return to.Size >= 0 || !to.IsText() && !to.IsBinary() && to.Kind != Timestamp && to.Kind != Decimal
+		return to.Size >= 0 || !to.IsText() && !to.IsBinary() && to.Kind != Decimal
 	}
 	switch {
 	case to.IsInteger() && from.IsInteger():
@@ -36,7 +36,7 @@ func AssignNeedsNothing(to, from Type) bool {
 		return from.IsFloat()
 	case to.Kind == Decimal && from.Kind == Decimal && !to.Unsigned && from.Size >= 0:
 		return to.Scale == from.Scale && to.Size >= from.Size && to.Physical() == from.Physical()
-	case to.Kind == from.Kind && (to.Kind == DateTime || to.Kind == Time):
+	case to.Kind == from.Kind && (to.Kind == DateTime || to.Kind == Timestamp || to.Kind == Time):
 		return to.Scale >= from.Scale
 	case to.Kind == DateTime:
 		return from.Kind == Date
@@ -260,6 +260,15 @@ func unsignedMax(k Kind) uint64 {
 	return uint64(hi)*2 + 1
 }
 
+// IntegerRange returns the least and the greatest value of an integer type.
+func (t Type) IntegerRange() (least int64, greatest uint64) {
+	if t.Unsigned {
+		return 0, unsignedMax(t.Kind)
+	}
+	lo, hi := signedRange(t.Kind)
+	return lo, uint64(hi)
+}
+
 // integer stores into TINYINT to BIGINT. Floats round half to even, all else
 // half away from zero.
 func (to *Target) integer(from Type, v Value) (Value, *sqlerr.Error) {
@@ -323,15 +332,7 @@ func (to *Target) integerOf(neg bool, abs uint64) (Value, *sqlerr.Error) {
 // error of kind trailing; one without a number is IncorrectValue.
 func (to *Target) readNumber(x *number, from Type, v Value, what string, trailing *sqlerr.Kind) *sqlerr.Error {
 	var buf [48]byte
-	s := v.data
-	switch {
-	case from.Kind == JSON && (bytes.Equal(s, []byte("true")) || bytes.Equal(s, []byte("false"))):
-		s = append(buf[:0], byte('0'+btoi(s[0] == 't')))
-	case from.Kind == JSON && jsonTypeOf(s) == jsonString:
-		s = unquoteJSON(s)
-	case v.phys != PhysBytes:
-		s = appendNumber(buf[:0], from, v)
-	}
+	s := numberText(buf[:0], from, v)
 	used := x.parse(s)
 	switch {
 	case used == 0:
@@ -391,7 +392,7 @@ func (to *Target) float(from Type, v Value) (Value, *sqlerr.Error) {
 		f = float64(v.bits)
 	default:
 		var bad bool
-		if f, bad = to.floatOf(from, v); bad {
+		if f, bad = floatOf(from, v); bad {
 			err = to.truncated()
 		}
 	}
@@ -412,19 +413,24 @@ func (to *Target) float(from Type, v Value) (Value, *sqlerr.Error) {
 	return NewFloat(f), err
 }
 
+// numberText returns the text that v is read from as a number, in buf or shared with v.
+func numberText(buf []byte, from Type, v Value) []byte {
+	switch {
+	case v.phys != PhysBytes:
+		return appendNumber(buf, from, v)
+	case from.Kind == JSON && jsonTypeOf(v.data) == jsonBool:
+		return append(buf, byte('0'+btoi(v.data[0] == 't')))
+	case from.Kind == JSON && jsonTypeOf(v.data) == jsonString:
+		return unquoteJSON(v.data)
+	}
+	return v.data
+}
+
 // floatOf reads a value as a double; bad says that it is not wholly a number.
-func (to *Target) floatOf(from Type, v Value) (f float64, bad bool) {
+func floatOf(from Type, v Value) (f float64, bad bool) {
 	var x number
 	var buf [48]byte
-	s := v.data
-	switch {
-	case from.Kind == JSON && jsonTypeOf(s) == jsonBool:
-		return float64(btoi(s[0] == 't')), false
-	case from.Kind == JSON && jsonTypeOf(s) == jsonString:
-		s = unquoteJSON(s)
-	case v.phys != PhysBytes:
-		s = appendNumber(buf[:0], from, v)
-	}
+	s := numberText(buf[:0], from, v)
 	used := x.parse(s)
 	if used == 0 {
 		return 0, true

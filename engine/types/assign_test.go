@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,9 +79,7 @@ func literal(t testing.TB, s string) (Type, Value) {
 }
 
 func unescape(s string) (string, error) {
-	var out string
-	_, err := fmt.Sscanf(`"`+s+`"`, "%q", &out)
-	return out, err
+	return strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
 }
 
 // TestAssign stores each line's value into its section's column. A golden line

@@ -30,11 +30,12 @@ func (to *Target) temporal(from Type, v Value) (Value, *sqlerr.Error) {
 	case Date:
 		p = PackedDate(p)
 	case Timestamp:
-		if u := ConvertZone(p, to.zone(), time.UTC); u < minTimestamp || u > maxTimestamp {
+		u := ConvertZone(p, to.zone(), time.UTC)
+		if u < minTimestamp || u > maxTimestamp {
 			return NewInt(0), to.notTemporal(from, v)
 		}
 		// A time that the zone skips is stored as the instant it stands for.
-		p = ConvertZone(ConvertZone(p, to.zone(), time.UTC), time.UTC, to.zone())
+		p = ConvertZone(u, time.UTC, to.zone())
 	}
 	if r != parsedWhole {
 		return NewInt(p), to.notTemporal(from, v)
@@ -132,11 +133,17 @@ func (to *Target) numberOf(from Type, v Value) (n, micros int64, ok bool) {
 		return 0, 0, false
 	}
 	x.round(6)
-	u, ok := x.uint64(6)
-	if !ok {
+	if !x.fits(18) {
 		return 0, 0, false
 	}
-	n, micros = int64(u/1_000_000), int64(u%1_000_000)
+	for i := range max(x.point, 0) + 6 {
+		d := int64(x.digit(i+min(x.point, 0)) - '0')
+		if i < x.point {
+			n = n*10 + d
+		} else {
+			micros = micros*10 + d
+		}
+	}
 	if x.neg {
 		return -n, -micros, true
 	}

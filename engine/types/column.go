@@ -112,7 +112,8 @@ func FromColumnType(name string, ct *sqlparser.ColumnType) (Type, error) {
 	if err != nil {
 		return Type{}, err
 	}
-	if o := ct.Options; o != nil && o.Collate != "" && !t.IsText() && t.Members == nil && t.Collation != DefaultCollation && !(t.IsBinary() && strings.EqualFold(o.Collate, "binary")) {
+	takesCollate := t.IsText() || t.Members != nil || t.IsBinary() && ct.Charset.Name != ""
+	if o := ct.Options; o != nil && o.Collate != "" && !takesCollate && !strings.EqualFold(o.Collate, "binary") {
 		return Type{}, sqlerr.NotSupported.New("Kalam does not support COLLATE on a column of type %s", t.SQL()).In(name)
 	}
 	return t, nil

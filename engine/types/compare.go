@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"math"
-	"strings"
 
 	"vitess.io/vitess/go/mysql/collations/colldata"
 )
@@ -85,10 +84,10 @@ func compareDecimalText(a, b []byte) int {
 	}
 	c := cmp.Compare(len(ai), len(bi))
 	if c == 0 {
-		c = strings.Compare(ai, bi)
+		c = bytes.Compare(ai, bi)
 	}
 	if c == 0 {
-		c = strings.Compare(af, bf)
+		c = bytes.Compare(af, bf)
 	}
 	if an {
 		return -c
@@ -98,13 +97,13 @@ func compareDecimalText(a, b []byte) int {
 
 // splitDecimal returns a decimal text's sign (false for zero), its integer digits without leading
 // zeros and its fraction without trailing ones.
-func splitDecimal(s []byte) (neg bool, integer, fraction string) {
+func splitDecimal(s []byte) (neg bool, integer, fraction []byte) {
 	if len(s) > 0 && s[0] == '-' {
 		neg, s = true, s[1:]
 	}
 	i, f, _ := bytes.Cut(s, []byte{'.'})
 	i, f = bytes.TrimLeft(i, "0"), bytes.TrimRight(f, "0")
-	return neg && len(i)+len(f) > 0, string(i), string(f)
+	return neg && len(i)+len(f) > 0, i, f
 }
 
 // normalBits are a float's bits with -0 as 0 and one NaN.

@@ -107,6 +107,9 @@ func Go(t Type, v Value, loc *time.Location) any {
 		return v.Float()
 	}
 	if t.IsBinary() || t.Kind == JSON {
+		if v.data == nil {
+			return []byte{} // nil would be NULL
+		}
 		return v.data
 	}
 	return string(AppendText(nil, t, v))
@@ -118,11 +121,11 @@ func ScanType(t Type, nullable bool) reflect.Type {
 	case t.IsInteger() && t.Unsigned:
 		return either[uint64, sql.Null[uint64]](nullable)
 	case t.IsInteger() || t.Kind == Year:
-		return either[int64, sql.Null[int64]](nullable)
+		return either[int64, sql.NullInt64](nullable)
 	case t.IsFloat():
-		return either[float64, sql.Null[float64]](nullable)
+		return either[float64, sql.NullFloat64](nullable)
 	case t.Kind == Date || t.Kind == DateTime || t.Kind == Timestamp:
-		return either[time.Time, sql.Null[time.Time]](nullable)
+		return either[time.Time, sql.NullTime](nullable)
 	case t.Kind == JSON:
 		return reflect.TypeFor[json.RawMessage]()
 	case t.IsBinary() || t.Kind == Bit:
@@ -130,7 +133,7 @@ func ScanType(t Type, nullable bool) reflect.Type {
 	case t.Kind == Null:
 		return reflect.TypeFor[any]()
 	}
-	return either[string, sql.Null[string]](nullable)
+	return either[string, sql.NullString](nullable)
 }
 
 func either[T, N any](nullable bool) reflect.Type {

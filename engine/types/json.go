@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -330,16 +329,30 @@ func appendJSONRune(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 }
 
-// unquoteJSON returns the characters of a JSON string in MySQL's form.
+// unquoteJSON returns the characters of a JSON string, those of damaged text as
+// far as they go.
 func unquoteJSON(s []byte) []byte {
-	if len(s) >= 2 && bytes.IndexByte(s, '\\') < 0 {
+	if len(s) < 2 {
+		return nil
+	}
+	if bytes.IndexByte(s, '\\') < 0 {
 		return s[1 : len(s)-1]
 	}
-	var out string
-	if json.Unmarshal(s, &out) != nil {
-		return s // damaged: as it stands
+	p := jsonReader{src: s[:len(s)-1], at: 1}
+	out := make([]byte, 0, len(s))
+	for p.at < len(p.src) {
+		if c := p.src[p.at]; c != '\\' {
+			out = append(out, c)
+			p.at++
+			continue
+		}
+		r, ok := p.escape()
+		if !ok {
+			break
+		}
+		out = utf8.AppendRune(out, r)
 	}
-	return []byte(out)
+	return out
 }
 
 // The order of JSON values by type, as MySQL documents it, of those that text has.
@@ -433,6 +446,10 @@ func compareJSONNumber(a, b []byte) int {
 	}
 	f, _ := strconv.ParseFloat(string(a), 64)
 	g, _ := strconv.ParseFloat(string(b), 64)
+	if f == g && xi != yi {
+		// An integer rounded up to a double that is beyond all integers.
+		return (1 - 2*btoi(xi)) * (1 - 2*btoi(f < 0))
+	}
 	return cmp.Compare(f, g)
 }
 

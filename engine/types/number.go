@@ -19,7 +19,7 @@ type number struct {
 	point int
 }
 
-// parseNumber reads the number that s starts with, after white space: sign,
+// parse reads the number that s starts with, after white space: sign,
 // digits with a point, exponent. used is the length it took, 0 when there is none.
 func (x *number) parse(s []byte) (used int) {
 	*x = number{}

@@ -3,6 +3,7 @@ package types
 import (
 	"bytes"
 	"encoding/hex"
+	"math"
 	"math/bits"
 	"strconv"
 )
@@ -176,6 +177,15 @@ func appendUUID(dst, b []byte) []byte {
 		dst = hex.AppendEncode(dst, part)
 	}
 	return dst
+}
+
+// Format returns v's text for messages and listings, "NULL" for NULL; bytes that
+// are no UTF-8 are written as \xHH.
+func Format(t Type, v Value) string {
+	if v.IsNull() {
+		return "NULL"
+	}
+	return printable(AppendText(nil, t, v), math.MaxInt)
 }
 
 // AppendSQL appends v, of type t, as a SQL literal that gives the value back

@@ -83,8 +83,8 @@ func (f *parts) read(s []byte) (rest []byte, ok bool) {
 		return s, false
 	}
 	// Digits without punctuation: YYMMDD, YYYYMMDD, and the same with hhmmss.
-	// A point after eight or more digits starts a fraction.
-	if next := s[run:]; len(next) == 0 || next[0] == '.' && run >= 8 || next[0] == 'T' && run >= 6 || isSpace(next[0]) && run >= 6 {
+	// A point after a time starts a fraction.
+	if next := s[run:]; len(next) == 0 || next[0] == '.' && run >= 12 || next[0] == 'T' && run >= 6 || isSpace(next[0]) && run >= 6 {
 		return f.readDigits(s, run)
 	}
 	year, n := readInt(s, 4)
@@ -108,7 +108,7 @@ func (f *parts) read(s []byte) (rest []byte, ok bool) {
 					sep = 1
 				}
 			}
-		case at > 3 && (s[0] == '+' || s[0] == '-' || s[0] == '.'):
+		case at > 3 && (s[0] == '+' || s[0] == '-'): // a zone offset
 		default:
 			for sep < len(s) && isPunct(s[sep]) {
 				sep++

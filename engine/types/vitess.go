@@ -46,7 +46,7 @@ func VitessType(t Type) (typ querypb.Type, flags uint32, size, scale int32) {
 // TypeFromVitess returns the type that Vitess describes. The length of strings
 // is not known to it, nor the members of an ENUM or SET: with nil members those are text.
 func TypeFromVitess(typ querypb.Type, collation collations.ID, size, scale int32, unsigned bool, members *Members) Type {
-	t := Type{Size: -1, Collation: collations.CollationBinaryID, Unsigned: unsigned}
+	t := Type{Size: -1, Collation: collations.CollationBinaryID}
 	for k, v := range vitessUnsigned {
 		if v == typ && v != 0 {
 			t.Kind, t.Unsigned = Kind(k), true
@@ -70,6 +70,7 @@ func TypeFromVitess(typ querypb.Type, collation collations.ID, size, scale int32
 			}
 		}
 	}
+	t.Unsigned = unsigned && (t.IsInteger() || t.IsFloat() || t.Kind == Decimal)
 	switch {
 	case (t.Kind == Enum || t.Kind == Set) && members == nil:
 		t.Kind = VarChar
@@ -87,8 +88,6 @@ func TypeFromVitess(typ querypb.Type, collation collations.ID, size, scale int32
 		t.Scale = max(min(int(scale), maxFractionDigits), 0)
 	case t.Kind == Bit && size > 0:
 		t.Size = min(int(size), 64)
-	case t.IsBinary():
-		t.Unsigned = false
 	case t.Kind == JSON:
 		t.Collation = DefaultCollation
 	}

@@ -129,8 +129,7 @@ func appendData(dst []byte, t types.Type, b []byte) ([]byte, error) {
 		if c == nil {
 			return dst, sqlerr.NotSupported.New("collation %d in a key", t.Collation)
 		}
-		var buf [256]byte
-		return AppendBytes(dst, c.WeightString(buf[:0], b, 0)), nil
+		return escapeTail(c.WeightString(dst, b, 0), len(dst)), nil
 	default:
 		return AppendBytes(dst, b), nil
 	}
@@ -149,6 +148,25 @@ func AppendBytes(dst, b []byte) []byte {
 		b = b[i+1:]
 	}
 	dst = append(dst, b...)
+	return append(dst, escape, end)
+}
+
+// escapeTail does in place what AppendBytes would do with dst[start:].
+func escapeTail(dst []byte, start int) []byte {
+	from := len(dst)
+	for range bytes.Count(dst[start:], []byte{escape}) {
+		dst = append(dst, 0)
+	}
+	for to := len(dst); to > from; {
+		from--
+		to--
+		dst[to] = dst[from]
+		if dst[from] == escape {
+			dst[to] = escaped
+			to--
+			dst[to] = escape
+		}
+	}
 	return append(dst, escape, end)
 }
 

@@ -279,6 +279,9 @@ func FuzzUsers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b, key []byte) {
 		pa, pb := AppendBytes(nil, a), AppendBytes(nil, b)
+		if tail := escapeTail(append([]byte("x"), a...), 1); string(tail) != "x"+string(pa) {
+			t.Fatalf("%q escaped in place is %x, want %x", a, tail, pa)
+		}
 		if c := bytes.Compare(pa, pb); c != bytes.Compare(a, b) {
 			t.Fatalf("%q and %q compare %d", a, b, c)
 		}

@@ -1,0 +1,69 @@
+# make help lists what can be made.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# Where Go is usually unpacked, for shells that do not look there.
+export PATH := $(PATH):/usr/local/go/bin
+
+# The folder with the sqllogictest corpus (below slt).
+export KALAM_CORPUS ?= $(abspath ../shared)
+FUZZTIME ?= 10s
+ARGS ?=
+
+# counted shows how many packages are compiled in place of go build -v's lines,
+# and lets errors through.
+counted = 2>&1 | awk '/^[A-Za-z0-9_.\/~+-]+$$/ { n++; printf "\rcompiled %d packages", n; fflush(); next } \
+	{ if (n) print ""; n = 0; print } END { if (n) print "" }'
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: deps
+deps:
+	@.ci/deps
+
+.PHONY: demo
+demo: deps ## load this machine's Debian package index and ask it questions (ARGS="-limit 1000 …")
+	@echo "building; the first time takes some minutes"
+	@go build -v -o .build/packages ./examples/packages $(counted)
+	@.build/packages $(ARGS)
+
+.PHONY: test
+test: deps ## run all tests: as they are, with invariants checked, and the engine without cgo
+	@echo "building; the first time takes some minutes"
+	@go build -v ./... $(counted)
+	go test ./...
+	go test -tags invariants ./engine/... ./driver/...
+	CGO_ENABLED=0 go test ./engine/...
+
+.PHONY: race
+race: deps ## run all tests under the race detector
+	go test -race -tags invariants ./...
+
+.PHONY: fuzz
+fuzz: deps ## run each fuzz target for FUZZTIME (10s)
+	@go list ./... | while read -r package; do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+.PHONY: conformance
+conformance: deps ## run sqllogictest files (ARGS="FILE-or-DIR…", by default select1 to select3 of the corpus)
+	go run ./conformance/slt $(or $(ARGS),$(foreach n,1 2 3,$(KALAM_CORPUS)/slt/select$(n).test))
+
+.PHONY: bench
+bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
+	cd conformance/bench && go run . $(ARGS)
+
+.PHONY: lint
+lint: deps ## check formatting, go vet, the layering and that go.mod is tidy
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go vet -tags invariants ./engine/...
+	go test -run '^TestLayering' .
+	go mod tidy -diff
+	cd conformance/bench && go vet ./... && go mod tidy -diff

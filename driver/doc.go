@@ -1,0 +1,59 @@
+// Package driver is Kalam's database/sql driver. Importing it registers the
+// name "kalam":
+//
+//	import _ "github.com/kalamgo/kalam/driver"
+//
+//	db, err := sql.Open("kalam", "app.kdb")
+//
+// # Data source names
+//
+// A data source name is a path, the word :memory:, or a URI:
+//
+//	app.kdb                          a database in the directory app.kdb
+//	:memory:                         a database of this sql.DB alone, gone when it is closed
+//	file:app.kdb?namespace=crm       a path with options
+//	file:cache?mode=memory           a memory database that all who name it "cache" share
+//
+// The options, each given at most once:
+//
+//	user=NAME        who the session acts as; default: system, the file's owner
+//	namespace=NAME   the database selected at first; default: default
+//	sync=full        a commit returns when it is on stable storage (the default)
+//	sync=normal      … when the operating system has it: survives the program's crash, not the machine's
+//	sync=off         … when it is in memory: the last commits may be lost with the process
+//	readonly=true    refuse everything that writes
+//	create=false     refuse a path where no database is
+//	loc=Europe/Oslo  time zone of DATETIME and TIMESTAMP values and of the session; default UTC
+//	cache_mb=N       megabytes of block cache; the first who opens a path decides
+//	mode=memory      keep the database in memory under the URI's name
+//
+// Config and NewConnector say the same in Go, for sql.OpenDB.
+//
+// # One engine for a path
+//
+// All sql.DBs of a process that name one path share one engine, which closes
+// with the last of them. A database belongs to one process at a time: a second
+// one gets an error of the kind sqlerr.DatabaseInUse.
+//
+// # Values
+//
+// Parameters are ? or :name (with sql.Named). Every kind of integer, floats,
+// bool, string, []byte, time.Time, json.RawMessage, pointers to these, types
+// derived from them and driver.Valuer may be passed. A time.Time is taken in the session's zone.
+//
+// Rows come back as int64 (uint64 where the column is BIGINT UNSIGNED and the
+// value needs it), float64, string for text, DECIMAL, TIME, ENUM, SET and UUID,
+// []byte for binary columns and JSON, and time.Time for DATE, DATETIME and
+// TIMESTAMP.
+//
+// # Statements
+//
+// Several statements separated by semicolons run in one call; Rows.NextResultSet
+// goes through their results. A statement runs, and fails, when Exec or Query is
+// called. Cancelling its context stops it, and the connection stays usable.
+//
+// # Errors
+//
+// Errors are *Error, with MySQL's number and SQLSTATE; package kalam lists the
+// kinds for errors.Is.
+package driver

@@ -1,0 +1,202 @@
+package driver
+
+import (
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// Sync says what a commit waits for.
+type Sync uint8
+
+const (
+	SyncFull   Sync = iota // stable storage
+	SyncNormal             // the operating system
+	SyncOff                // memory
+)
+
+var syncNames = [...]string{"full", "normal", "off"}
+
+// String returns the option's value in a data source name.
+func (s Sync) String() string { return syncNames[s] }
+
+// Config is a data source name in Go.
+type Config struct {
+	// Path is the database's directory; for a memory database its shared name,
+	// or "" for one that belongs to the Connector alone.
+	Path      string
+	Memory    bool
+	User      string // "": system
+	Namespace string // "": default
+	Sync      Sync
+	ReadOnly  bool
+	MustExist bool           // refuse a path where no database is: create=false
+	Loc       *time.Location // nil: UTC
+	CacheMB   int            // 0: Kalam chooses
+}
+
+// ParseDSN reads a data source name. Errors are of the kind sqlerr.BadDSN.
+func ParseDSN(dsn string) (Config, error) {
+	switch {
+	case dsn == "":
+		return Config{}, sqlerr.BadDSN.New("the data source name is empty: give a path, or :memory:")
+	case strings.IndexByte(dsn, 0) >= 0:
+		return Config{}, sqlerr.BadDSN.New("the data source name %q holds a zero byte", dsn)
+	case dsn == ":memory:":
+		return Config{Memory: true}, nil
+	case strings.HasPrefix(dsn, "file:"):
+		return parseURI(dsn)
+	case strings.ContainsRune(dsn, '?'):
+		return Config{}, sqlerr.BadDSN.New("the path %q holds a '?': to give options write file:%s", dsn, dsn)
+	}
+	return Config{Path: dsn}, nil
+}
+
+func parseURI(dsn string) (Config, error) {
+	path, query, _ := strings.Cut(strings.TrimPrefix(dsn, "file:"), "?")
+	path, err := url.PathUnescape(path)
+	if err != nil {
+		return Config{}, sqlerr.BadDSN.Wrap(err, "the path of %q cannot be read: %v", dsn, err)
+	}
+	// file:///abs is the URI form of /abs.
+	if strings.HasPrefix(path, "//") {
+		path = strings.TrimPrefix(path, "//")
+	}
+	options, err := url.ParseQuery(query)
+	if err != nil {
+		return Config{}, sqlerr.BadDSN.Wrap(err, "the options of %q cannot be read: %v", dsn, err)
+	}
+	c := Config{Path: path}
+	if path == ":memory:" {
+		c.Path, c.Memory = "", true
+	}
+	for name, values := range options {
+		if len(values) > 1 {
+			return Config{}, sqlerr.BadDSN.New("option %s is given %d times", name, len(values))
+		}
+		if err := c.setOption(name, values[0]); err != nil {
+			return Config{}, err
+		}
+	}
+	if c.Path == "" && !c.Memory {
+		return Config{}, sqlerr.BadDSN.New("%q names no path", dsn)
+	}
+	return c, nil
+}
+
+func (c *Config) setOption(name, value string) (err error) {
+	switch name {
+	case "user":
+		c.User = value
+	case "namespace":
+		c.Namespace = value
+	case "sync":
+		for i, s := range syncNames {
+			if s == value {
+				c.Sync = Sync(i)
+				return nil
+			}
+		}
+		return badOption(name, value, "full, normal or off")
+	case "readonly":
+		c.ReadOnly, err = parseBool(name, value)
+	case "create":
+		var create bool
+		create, err = parseBool(name, value)
+		c.MustExist = !create
+	case "loc":
+		if c.Loc, err = time.LoadLocation(value); err != nil {
+			return badOption(name, value, "a time zone such as UTC, Local or Europe/Oslo")
+		}
+	case "cache_mb":
+		if c.CacheMB, err = strconv.Atoi(value); err != nil || c.CacheMB < 1 || c.CacheMB > 1<<20 {
+			return badOption(name, value, "a number of megabytes from 1 to 1048576")
+		}
+	case "mode":
+		if value != "memory" {
+			return badOption(name, value, "memory")
+		}
+		c.Memory = true
+	default:
+		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mode", name)
+	}
+	return err
+}
+
+func parseBool(name, value string) (bool, error) {
+	switch value {
+	case "true", "1", "":
+		return true, nil
+	case "false", "0":
+		return false, nil
+	}
+	return false, badOption(name, value, "true or false")
+}
+
+func badOption(name, value, want string) error {
+	return sqlerr.BadDSN.New("option %s=%s: give %s", name, value, want)
+}
+
+// FormatDSN returns the data source name that ParseDSN reads back as c.
+func (c Config) FormatDSN() string {
+	path := c.Path
+	q := url.Values{}
+	if c.Memory {
+		if path == "" {
+			path = ":memory:"
+		} else {
+			q.Set("mode", "memory")
+		}
+	}
+	set := func(name, value string, given bool) {
+		if given {
+			q.Set(name, value)
+		}
+	}
+	set("user", c.User, c.User != "")
+	set("namespace", c.Namespace, c.Namespace != "")
+	set("sync", c.Sync.String(), c.Sync != SyncFull)
+	set("readonly", "true", c.ReadOnly)
+	set("create", "false", c.MustExist)
+	if c.Loc != nil {
+		q.Set("loc", c.Loc.String())
+	}
+	set("cache_mb", strconv.Itoa(c.CacheMB), c.CacheMB != 0)
+	// The path is escaped wholly but for what makes it readable.
+	escaped := strings.NewReplacer("%2F", "/", "%3A", ":").Replace(url.PathEscape(path))
+	if strings.HasPrefix(escaped, "//") {
+		escaped = "//" + escaped
+	}
+	dsn := "file:" + escaped
+	if len(q) > 0 {
+		dsn += "?" + q.Encode()
+	}
+	return dsn
+}
+
+// key names the engine that c opens: equal keys share one. A private memory
+// database has none.
+func (c Config) key() (string, error) {
+	switch {
+	case c.Memory && c.Path == "":
+		return "", nil
+	case c.Memory:
+		return "memory:" + c.Path, nil
+	}
+	abs, err := filepath.Abs(c.Path)
+	if err != nil {
+		return "", sqlerr.CantOpen.Wrap(err, "cannot find the directory of %q: %v", c.Path, err)
+	}
+	// The database itself may not exist yet, or be a link.
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return "file:" + real, nil
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		abs = filepath.Join(dir, filepath.Base(abs))
+	}
+	return "file:" + abs, nil
+}

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/service"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+func notSupported(what string) error {
+	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", what)
+}
+
+// statementName names a kind of statement for messages.
+func statementName(ast sqlparser.Statement) string {
+	words := strings.Fields(strings.ToUpper(sqlparser.String(ast)))
+	if len(words) == 0 {
+		return sqlparser.ASTToStatementType(ast).String()
+	}
+	return strings.Join(words[:min(2, len(words))], " ")
+}
+
+// diagnostic reports whether a statement leaves the warnings of the one before.
+func diagnostic(ast sqlparser.Statement) bool {
+	show, ok := ast.(*sqlparser.Show)
+	if !ok {
+		return false
+	}
+	b, ok := show.Internal.(*sqlparser.ShowBasic)
+	return ok && (b.Command == sqlparser.Warnings || b.Command == sqlparser.Errors)
+}
+
+// command runs a statement that has no plan.
+func (s *Session) command(ctx context.Context, st *parse.Statement, args arguments) (r Result, set *resultSet, err error) {
+	defer recovered(st.SQL, &err)
+	switch n := st.AST.(type) {
+	case *sqlparser.Begin:
+		opts, err := beginOptions(n)
+		if err == nil {
+			err = s.begin(ctx, opts)
+		}
+		return r, nil, err
+	case *sqlparser.Commit:
+		return r, nil, s.commit(ctx)
+	case *sqlparser.Rollback:
+		return r, nil, s.rollback(ctx)
+	case *sqlparser.Savepoint:
+		return r, nil, s.savepoint(n.Name.String())
+	case *sqlparser.SRollback:
+		return r, nil, s.rollbackTo(ctx, n.Name.String())
+	case *sqlparser.Release:
+		return r, nil, s.release(n.Name.String())
+	case *sqlparser.Use:
+		return r, nil, s.use(ctx, n.DBName.String())
+	case *sqlparser.Set:
+		return r, nil, s.set(ctx, n)
+	case *sqlparser.Show:
+		set, err = s.show(ctx, n)
+	case *sqlparser.ExplainTab:
+		set, err = s.describe(ctx, n)
+	case *sqlparser.ExplainStmt:
+		set, err = s.explain(ctx, st, n, args)
+	default:
+		return r, nil, s.changeCatalog(ctx, st.AST)
+	}
+	return r, set, err
+}
+
+// checkCommand finds out whether a statement that has no plan can run.
+func (s *Session) checkCommand(ast sqlparser.Statement) error {
+	switch n := ast.(type) {
+	case *sqlparser.Begin:
+		_, err := beginOptions(n)
+		return err
+	case *sqlparser.Show:
+		return checkShow(n)
+	case *sqlparser.Set:
+		return checkSet(n)
+	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
+		*sqlparser.Use, *sqlparser.ExplainTab:
+		return nil
+	}
+	if known, err := service.Check(ast); known {
+		return err
+	}
+	return notSupported(statementName(ast))
+}
+
+func beginOptions(n *sqlparser.Begin) (TxOptions, error) {
+	var o TxOptions
+	for _, m := range n.TxAccessModes {
+		switch m {
+		case sqlparser.ReadOnly:
+			o.ReadOnly = true
+		case sqlparser.WithConsistentSnapshot, sqlparser.ReadWrite:
+		}
+	}
+	if len(n.TxAccessModes) > 1 && o.ReadOnly {
+		for _, m := range n.TxAccessModes {
+			if m == sqlparser.ReadWrite {
+				return o, sqlerr.Syntax.New("You have an error in your SQL syntax; READ ONLY and READ WRITE exclude each other")
+			}
+		}
+	}
+	return o, nil
+}
+
+func (s *Session) use(ctx context.Context, namespace string) error {
+	if err := s.engine.catalog.CheckNamespace(ctx, namespace); err != nil {
+		return err
+	}
+	s.namespace = namespace
+	return nil
+}
+
+// changeCatalog runs a statement that changes the catalogue. As in MySQL, it
+// commits an open transaction first.
+func (s *Session) changeCatalog(ctx context.Context, ast sqlparser.Statement) error {
+	if known, err := service.Check(ast); err != nil || !known {
+		if err == nil {
+			err = notSupported(statementName(ast))
+		}
+		return err
+	}
+	if s.cfg.ReadOnly || s.defaults.ReadOnly || s.tx != nil && s.tx.ReadOnly() {
+		return sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
+	}
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	scope := service.Scope{Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Warn: s.warn}
+	if err := s.engine.catalog.Run(ctx, scope, ast); err != nil {
+		return err
+	}
+	if d, ok := ast.(*sqlparser.DropDatabase); ok && d.DBName.String() == s.namespace {
+		s.namespace = ""
+	}
+	return nil
+}
+
+// explain prints a statement's plan, a row for each line.
+func (s *Session) explain(ctx context.Context, st *parse.Statement, n *sqlparser.ExplainStmt, args arguments) (*resultSet, error) {
+	switch n.Type {
+	case sqlparser.EmptyType, sqlparser.TraditionalType, sqlparser.TreeType:
+	default:
+		return nil, notSupported("EXPLAIN with this format")
+	}
+	if !planned(n.Statement) {
+		return nil, notSupported("EXPLAIN of " + statementName(n.Statement))
+	}
+	p, err := s.build(ctx, n.Statement, st, args.types)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]types.Value
+	for _, line := range plan.Explain(p) {
+		rows = append(rows, []types.Value{types.NewString(line)})
+	}
+	return s.listing(rows, textColumn("EXPLAIN")), nil
+}

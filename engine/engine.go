@@ -1,0 +1,200 @@
+// Package engine is Kalam's SQL engine: it opens a database and runs SQL in
+// sessions.
+//
+// A statement's way is one line: text -> plan cache (a hit skips the next two
+// steps) -> parse -> plan -> operators -> table stores over one snapshot ->
+// batches of rows.
+package engine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/service"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/txn"
+)
+
+// Config says which database to open.
+type Config struct {
+	Path       string // a directory
+	InMemory   bool   // keep everything in memory; Path is not used
+	ReadOnly   bool   // refuse writes with sqlerr.ReadOnly
+	Create     bool   // make the database when it is missing
+	CacheBytes int64  // block cache; 0: a default
+
+	// MemoryBytes is what a statement's sorts, joins and aggregations may hold
+	// before they spill to temporary files; 0: a default.
+	MemoryBytes int64
+	// LockWait is how long a row lock is waited for; 0: txn.DefaultLockWait.
+	LockWait time.Duration
+}
+
+// The bounds of the caches of parsed texts and of plans.
+const (
+	cacheEntries = 4096
+	cacheBytes   = 64 << 20
+)
+
+// Engine is an open database. It may be used from several goroutines at once.
+type Engine struct {
+	cfg     Config
+	db      *store.DB
+	txns    *txn.Manager
+	catalog *service.Catalog
+	texts   *cache[string, *text]
+	plans   *cache[planKey, *plan.Plan]
+	tempDir string
+	started time.Time
+
+	sessionIDs atomic.Uint64
+	closed     atomic.Bool
+	// gate is held for reading by every call that uses the database.
+	gate sync.RWMutex
+
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+	zones    map[string]*time.Location // by name, so that plans are shared
+}
+
+// Open opens the database that cfg describes. Opening one path twice in a
+// process is for the caller to avoid. Errors: sqlerr.NoSuchDatabase,
+// NotADatabase, NewerFormat, DatabaseInUse, CantOpen, Corrupt.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	db, err := store.Open(store.Config{
+		Path: cfg.Path, InMemory: cfg.InMemory, ReadOnly: cfg.ReadOnly, Create: cfg.Create, CacheBytes: cfg.CacheBytes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e, err := open(ctx, cfg, db)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// open returns an engine over db, which is the engine's unless it fails.
+func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
+	e := &Engine{
+		cfg: cfg, db: db, txns: txn.New(db, cfg.LockWait), started: time.Now(),
+		texts:    newCache[string, *text](cacheEntries, cacheBytes),
+		plans:    newCache[planKey, *plan.Plan](cacheEntries, cacheBytes),
+		sessions: map[*Session]struct{}{},
+		zones:    map[string]*time.Location{},
+	}
+	e.catalog = service.New(db, e.txns)
+	if err := e.openTempDir(); err != nil {
+		return nil, err
+	}
+	if !cfg.ReadOnly {
+		scope := service.Scope{Now: time.Now().UTC(), Warn: func(error) {}}
+		if err := e.catalog.CreateNamespace(ctx, scope, DefaultNamespace); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// openTempDir makes the directory of temporary files, empty.
+func (e *Engine) openTempDir() error {
+	if e.cfg.InMemory || e.cfg.ReadOnly || e.cfg.Path == "" {
+		e.tempDir = os.TempDir()
+		return nil
+	}
+	e.tempDir = filepath.Join(e.cfg.Path, "kalam-tmp")
+	// What a crash left behind is of no use.
+	err := os.RemoveAll(e.tempDir)
+	if err == nil {
+		err = os.Mkdir(e.tempDir, 0o700)
+	}
+	if err != nil {
+		return sqlerr.CantOpen.Wrap(err, "Can't make the directory of temporary files: %v", err)
+	}
+	return nil
+}
+
+// enter begins a call that uses the database; leave ends it.
+func (e *Engine) enter() error {
+	e.gate.RLock()
+	if e.closed.Load() {
+		e.gate.RUnlock()
+		return errClosed("database")
+	}
+	return nil
+}
+
+func (e *Engine) leave() { e.gate.RUnlock() }
+
+func errClosed(what string) error { return sqlerr.Closed.New("the %s is closed", what) }
+
+// Close waits for running statements, ends all sessions and closes the
+// database. Everything used afterwards fails with sqlerr.Closed. It is idempotent.
+func (e *Engine) Close() error {
+	if !e.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	e.gate.Lock()
+	defer e.gate.Unlock()
+	for s := range e.sessions {
+		s.end()
+	}
+	clear(e.sessions)
+	if e.tempDir != os.TempDir() {
+		os.RemoveAll(e.tempDir) // a next Open would, too
+	}
+	return e.db.Close()
+}
+
+// Closed reports whether Close was called.
+func (e *Engine) Closed() bool { return e.closed.Load() }
+
+// text is a parsed text of statements, shared by all sessions.
+type text struct {
+	statements []*parse.Statement
+	positional int  // number of positional parameters
+	named      bool // parameters have names
+}
+
+// parse returns a text's statements.
+func (e *Engine) parse(sql string) (*text, error) {
+	if t, ok := e.texts.get(sql); ok {
+		return t, nil
+	}
+	list, err := parse.Parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	t := &text{statements: list}
+	for _, st := range list {
+		if st.Names != nil {
+			t.named = true
+		} else {
+			t.positional += st.Params
+		}
+	}
+	e.texts.put(sql, t, 32*len(sql)) // an AST takes some ten times its text
+	return t, nil
+}
+
+// zone returns the time zone of a name, one location for each.
+func (e *Engine) zone(name string) (*time.Location, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if z := e.zones[name]; z != nil {
+		return z, nil
+	}
+	z, err := loadZone(name)
+	if err == nil {
+		e.zones[name] = z
+	}
+	return z, err
+}

@@ -1,0 +1,339 @@
+package exec
+
+import (
+	"slices"
+
+	"vitess.io/vitess/go/mysql/decimal"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// accumulator computes an aggregate function for many groups, numbered from 0.
+type accumulator interface {
+	// grow makes room for n groups.
+	grow(n int)
+	// add takes n values: value i for group groups[i], or for group 0 when groups
+	// is nil. arg is nil for COUNT(*).
+	add(groups []int32, arg *types.Vector, n int)
+	// emit appends the results of groups [from, to) to dst.
+	emit(dst *types.Vector, from, to int)
+	// drop forgets the first n groups; the others move down.
+	drop(n int)
+	// bytes is the memory taken.
+	bytes() int64
+}
+
+// newAccumulator returns the accumulator for a and its argument (converted to
+// what it adds up), nil for COUNT(*).
+func newAccumulator(a *expr.Aggregate) (accumulator, expr.Expr, error) {
+	if a.Func == expr.Count {
+		if len(a.Args) == 0 {
+			return &count{}, nil, nil
+		}
+		return &count{}, a.Args[0], nil
+	}
+	arg := a.Args[0]
+	t := arg.Type()
+	switch a.Func {
+	case expr.Min, expr.Max:
+		sign := 1
+		if a.Func == expr.Max {
+			sign = -1
+		}
+		switch t.Physical() {
+		case types.PhysInt64:
+			return &extreme[int64]{sign: sign, values: int64Values}, arg, nil
+		case types.PhysUint64:
+			return &extreme[uint64]{sign: sign, values: uint64Values}, arg, nil
+		case types.PhysFloat64:
+			return &extreme[float64]{sign: sign, values: float64Values}, arg, nil
+		}
+		return &extremeBytes{t: t, sign: sign}, arg, nil
+	case expr.Sum, expr.Avg:
+		avg := a.Func == expr.Avg
+		if a.T.IsFloat() {
+			return &sumFloat{avg: avg}, expr.CastTo(arg, types.Float64Type), nil
+		}
+		if t.IsTemporal() {
+			arg = expr.CastTo(arg, types.DecimalType(types.MaxScaledDigits+max(t.Scale, 0), max(t.Scale, 0)))
+			t = arg.Type()
+		}
+		scale := 0
+		if t.Kind == types.Decimal {
+			scale = t.Scale
+		}
+		if t.Physical() == types.PhysBytes {
+			return &sumDecimal{avg: avg}, arg, nil
+		}
+		return &sumInt{avg: avg, scale: scale}, arg, nil
+	}
+	return nil, nil, sqlerr.NotSupported.New("aggregate function %s is not supported", a.Func)
+}
+
+// extend returns s with n elements, the new ones zero.
+func extend[T any](s []T, n int) []T {
+	k := len(s)
+	s = slices.Grow(s, max(0, n-k))[:max(n, k)]
+	clear(s[k:])
+	return s
+}
+
+// dropped returns s without its first n elements.
+func dropped[T any](s []T, n int) []T { return s[:copy(s, s[n:])] }
+
+// group returns the group of value i.
+func group(groups []int32, i int) int {
+	if groups == nil {
+		return 0
+	}
+	return int(groups[i])
+}
+
+// count is COUNT.
+type count struct{ n []int64 }
+
+func (c *count) grow(n int)   { c.n = extend(c.n, n) }
+func (c *count) drop(n int)   { c.n = dropped(c.n, n) }
+func (c *count) bytes() int64 { return int64(cap(c.n)) * 8 }
+
+func (c *count) add(groups []int32, arg *types.Vector, n int) {
+	nulls := arg != nil && (arg.Valid != nil || arg.Type.Kind == types.Null)
+	if groups == nil && !nulls {
+		c.n[0] += int64(n)
+		return
+	}
+	for i := range n {
+		if !nulls || !arg.IsNull(i) {
+			c.n[group(groups, i)]++
+		}
+	}
+}
+
+func (c *count) emit(dst *types.Vector, from, to int) {
+	for _, n := range c.n[from:to] {
+		dst.AppendInt(n)
+	}
+}
+
+// sumFloat is SUM or AVG of doubles.
+type sumFloat struct {
+	avg bool
+	sum []float64
+	n   []int64
+}
+
+func (s *sumFloat) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, n) }
+func (s *sumFloat) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
+func (s *sumFloat) bytes() int64 { return int64(cap(s.sum)+cap(s.n)) * 8 }
+
+func (s *sumFloat) add(groups []int32, arg *types.Vector, n int) {
+	if arg.Type.Kind == types.Null {
+		return
+	}
+	if groups == nil && arg.Valid == nil {
+		sum := s.sum[0]
+		for _, x := range arg.Float64s[:n] {
+			sum += x
+		}
+		s.sum[0] = sum
+		s.n[0] += int64(n)
+		return
+	}
+	for i, x := range arg.Float64s[:n] {
+		if !arg.IsNull(i) {
+			g := group(groups, i)
+			s.sum[g] += x
+			s.n[g]++
+		}
+	}
+}
+
+func (s *sumFloat) emit(dst *types.Vector, from, to int) {
+	for g := from; g < to; g++ {
+		switch {
+		case s.n[g] == 0:
+			dst.AppendNull()
+		case s.avg:
+			dst.AppendFloat(s.sum[g] / float64(s.n[g]))
+		default:
+			dst.AppendFloat(s.sum[g])
+		}
+	}
+}
+
+// sumInt is SUM or AVG of integers and scaled decimals, exact in 128 bits.
+type sumInt struct {
+	avg   bool
+	scale int // of the values
+	sum   []int128
+	n     []int64
+}
+
+func (s *sumInt) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, n) }
+func (s *sumInt) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
+func (s *sumInt) bytes() int64 { return int64(cap(s.sum))*16 + int64(cap(s.n))*8 }
+
+func (s *sumInt) add(groups []int32, arg *types.Vector, n int) {
+	switch arg.Type.Physical() {
+	case types.PhysInt64:
+		values := arg.Int64s[:n]
+		if groups == nil && arg.Valid == nil {
+			sum := s.sum[0]
+			for _, x := range values {
+				sum.addInt(x)
+			}
+			s.sum[0] = sum
+			s.n[0] += int64(n)
+			return
+		}
+		for i, x := range values {
+			if !arg.IsNull(i) {
+				g := group(groups, i)
+				s.sum[g].addInt(x)
+				s.n[g]++
+			}
+		}
+	case types.PhysUint64:
+		for i, x := range arg.Uint64s[:n] {
+			if !arg.IsNull(i) {
+				g := group(groups, i)
+				s.sum[g].addUint(x)
+				s.n[g]++
+			}
+		}
+	}
+}
+
+func (s *sumInt) emit(dst *types.Vector, from, to int) {
+	for g := from; g < to; g++ {
+		switch {
+		case s.n[g] == 0:
+			dst.AppendNull()
+		case s.avg:
+			appendInt128(dst, s.sum[g].average(s.n[g], dst.Type.Scale-s.scale))
+		default:
+			appendInt128(dst, s.sum[g])
+		}
+	}
+}
+
+// sumDecimal is SUM or AVG of decimals that are held as text.
+type sumDecimal struct {
+	avg bool
+	sum []decimal.Decimal
+	n   []int64
+}
+
+func (s *sumDecimal) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, n) }
+func (s *sumDecimal) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
+func (s *sumDecimal) bytes() int64 { return int64(cap(s.sum))*80 + int64(cap(s.n))*8 }
+
+func (s *sumDecimal) add(groups []int32, arg *types.Vector, n int) {
+	for i := range n {
+		if arg.IsNull(i) {
+			continue
+		}
+		g := group(groups, i)
+		d, _ := decimal.NewFromMySQL(arg.BytesAt(i))
+		s.sum[g] = s.sum[g].Add(d)
+		s.n[g]++
+	}
+}
+
+func (s *sumDecimal) emit(dst *types.Vector, from, to int) {
+	for g := from; g < to; g++ {
+		switch {
+		case s.n[g] == 0:
+			dst.AppendNull()
+		case s.avg:
+			appendDecimal(dst, s.sum[g].Div(decimal.NewFromInt(s.n[g]), divScaleDigits))
+		default:
+			appendDecimal(dst, s.sum[g])
+		}
+	}
+}
+
+// extreme is MIN (sign 1) or MAX (-1) of numbers.
+type extreme[T int64 | uint64 | float64] struct {
+	sign   int
+	values func(*types.Vector) *[]T
+	best   []T
+	seen   []bool
+}
+
+func int64Values(v *types.Vector) *[]int64     { return &v.Int64s }
+func uint64Values(v *types.Vector) *[]uint64   { return &v.Uint64s }
+func float64Values(v *types.Vector) *[]float64 { return &v.Float64s }
+
+func (e *extreme[T]) grow(n int)   { e.best, e.seen = extend(e.best, n), extend(e.seen, n) }
+func (e *extreme[T]) drop(n int)   { e.best, e.seen = dropped(e.best, n), dropped(e.seen, n) }
+func (e *extreme[T]) bytes() int64 { return int64(cap(e.best))*8 + int64(cap(e.seen)) }
+
+func (e *extreme[T]) add(groups []int32, arg *types.Vector, n int) {
+	for i, x := range (*e.values(arg))[:n] {
+		if arg.IsNull(i) {
+			continue
+		}
+		g := group(groups, i)
+		if b := e.best[g]; !e.seen[g] || e.sign > 0 && x < b || e.sign < 0 && x > b {
+			e.best[g], e.seen[g] = x, true
+		}
+	}
+}
+
+func (e *extreme[T]) emit(dst *types.Vector, from, to int) {
+	for g := from; g < to; g++ {
+		if !e.seen[g] {
+			dst.AppendNull()
+			continue
+		}
+		switch x := any(e.best[g]).(type) {
+		case int64:
+			dst.AppendInt(x)
+		case uint64:
+			dst.AppendUint(x)
+		case float64:
+			dst.AppendFloat(x)
+		}
+	}
+}
+
+// extremeBytes is MIN or MAX of values that are held as bytes.
+type extremeBytes struct {
+	t    types.Type
+	sign int
+	best []types.Value
+	size int64
+}
+
+func (e *extremeBytes) grow(n int)   { e.best = extend(e.best, n) }
+func (e *extremeBytes) bytes() int64 { return int64(cap(e.best))*40 + e.size }
+
+func (e *extremeBytes) drop(n int) {
+	e.best = dropped(e.best, n)
+	e.size = 0
+	for _, v := range e.best {
+		e.size += int64(len(v.Bytes()))
+	}
+}
+
+func (e *extremeBytes) add(groups []int32, arg *types.Vector, n int) {
+	for i := range n {
+		if arg.IsNull(i) {
+			continue
+		}
+		b, v := &e.best[group(groups, i)], arg.Value(i)
+		if b.IsNull() || types.Compare(e.t, v, *b)*e.sign < 0 {
+			e.size += int64(len(v.Bytes()) - len(b.Bytes()))
+			*b = v.Clone()
+		}
+	}
+}
+
+func (e *extremeBytes) emit(dst *types.Vector, from, to int) {
+	for _, v := range e.best[from:to] {
+		dst.AppendValue(v)
+	}
+}

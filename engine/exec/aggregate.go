@@ -1,0 +1,369 @@
+package exec
+
+import (
+	"context"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// aggregate groups rows by hash. When the groups do not fit into memory, rows of
+// groups that are not there yet are set aside in partitions on disk, to be
+// aggregated one after the other once those in memory are done with.
+type aggregate struct {
+	input    Operator
+	eval     *expr.Evaluator // of the group's columns, then the arguments
+	rowTypes []types.Type    // eval's
+	groupBy  int             // columns of the group
+	aggs     []aggregation
+	env      *expr.Env
+
+	source batchSource // evaluated rows; nil: between tasks
+	level  int
+	keys   *keyTable
+	batch  keyBatch
+	groups *rows // the groups' columns
+	n      int   // groups
+	mem    account
+	file   spillFile
+	aside  *partitioner
+	work   []spillTask
+
+	numbers  []int32 // of the batch's rows' groups
+	sel, new []int32
+	refs     []uint32
+	part     *types.Batch // rows that were not set aside
+	emitting bool
+	chunk    int // of groups, to be emitted next
+	first    int // its first group
+	out      *types.Batch
+}
+
+// aggregation is one aggregate function of an aggregate.
+type aggregation struct {
+	acc      accumulator
+	args     []int        // columns of the evaluated row
+	distinct *dedup       // of the group's number and the arguments, or nil
+	pairs    *types.Batch // what distinct decides on
+}
+
+// aggregateInput reads the evaluated rows of an aggregate's input.
+type aggregateInput struct{ *aggregate }
+
+func (in aggregateInput) Next(ctx context.Context) (*types.Batch, error) {
+	b, err := in.input.Next(ctx)
+	if err != nil || b.Len == 0 || len(in.rowTypes) == 0 {
+		return b, err
+	}
+	cols, err := in.eval.Eval(b)
+	return &types.Batch{Columns: cols, Len: b.Len}, err
+}
+
+func newAggregate(n *plan.Aggregate, rt *Runtime) (*aggregate, error) {
+	in, err := Build(n.Input, rt)
+	if err != nil {
+		return nil, err
+	}
+	a := &aggregate{input: in, groupBy: len(n.GroupBy), env: rt.Env, out: emptyBatch(n.Types()),
+		mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
+	exprs := slices.Clone(n.GroupBy)
+	for _, f := range n.Aggs {
+		acc, arg, err := newAccumulator(f)
+		if err != nil {
+			return nil, err
+		}
+		g := aggregation{acc: acc}
+		args := f.Args
+		if len(args) == 1 {
+			args = []expr.Expr{arg}
+		}
+		for _, e := range args {
+			g.args = append(g.args, len(exprs))
+			exprs = append(exprs, e)
+		}
+		if f.Distinct || len(args) > 1 {
+			ts := append([]types.Type{types.Int64Type}, exprTypes(args)...)
+			g.pairs = emptyBatch(ts)
+			if f.Distinct {
+				g.distinct = newDedup(ts, rt)
+			}
+		}
+		a.aggs = append(a.aggs, g)
+	}
+	a.rowTypes = exprTypes(exprs)
+	a.keys, a.groups = newKeyTable(a.rowTypes[:a.groupBy]), newRows(a.rowTypes[:a.groupBy])
+	a.part = emptyBatch(a.rowTypes)
+	a.eval, err = expr.NewEvaluator(rt.Env, exprs...)
+	return a, err
+}
+
+func buildAggregate(n *plan.Aggregate, rt *Runtime) (Operator, error) {
+	a, err := newAggregate(n, rt)
+	if err != nil || !n.Ordered || a.groupBy == 0 {
+		return a, err
+	}
+	return &orderedAggregate{aggregate: a, last: emptyBatch(a.groups.types)}, nil
+}
+
+func (a *aggregate) Open(ctx context.Context) error {
+	a.level, a.source = 0, aggregateInput{a}
+	return a.input.Open(ctx)
+}
+
+func (a *aggregate) Next(ctx context.Context) (*types.Batch, error) {
+	for {
+		if a.emitting {
+			if a.emit() {
+				return a.out, nil
+			}
+			a.emitting = false
+			if err := a.forget(); err != nil {
+				return nil, err
+			}
+		}
+		if a.source == nil {
+			if len(a.work) == 0 {
+				a.out.Len = 0
+				return a.out, nil
+			}
+			t := a.work[len(a.work)-1]
+			a.work = a.work[:len(a.work)-1]
+			a.source, a.level = a.file.source(t.stream, a.rowTypes), t.level
+		}
+		if err := a.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// run aggregates the source's rows.
+func (a *aggregate) run(ctx context.Context) error {
+	if a.groupBy == 0 {
+		a.setGroups(1)
+	}
+	if err := each(ctx, a.source, a.consume); err != nil {
+		return err
+	}
+	if err := a.finishDistinct(ctx); err != nil {
+		return err
+	}
+	a.source, a.emitting, a.chunk, a.first = nil, true, 0, 0
+	if a.aside == nil {
+		return nil
+	}
+	var err error
+	a.work, err = a.aside.tasks(a.work)
+	a.aside = nil
+	return err
+}
+
+func (a *aggregate) setGroups(n int) {
+	a.n = n
+	for i := range a.aggs {
+		a.aggs[i].acc.grow(n)
+	}
+}
+
+// consume adds evaluated rows to their groups.
+func (a *aggregate) consume(b *types.Batch) error {
+	if a.groupBy == 0 {
+		return a.accumulate(b, nil)
+	}
+	a.batch.read(b.Columns[:a.groupBy], b.Len)
+	a.numbers, a.sel, a.new = a.numbers[:0], a.sel[:0], a.new[:0]
+	full := a.n > 0 && a.mem.full()
+	for i := range b.Len {
+		g := a.keys.find(&a.batch, i)
+		if g < 0 && !full {
+			g = a.keys.add(&a.batch, i)
+			a.new = append(a.new, int32(i))
+		}
+		if g < 0 {
+			if a.aside == nil {
+				a.aside = newPartitioner(&a.file, a.rowTypes, a.level)
+			}
+			if err := a.aside.add(b, i, a.batch.hashes[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		a.numbers, a.sel = append(a.numbers, g), append(a.sel, int32(i))
+	}
+	a.addGroups(b)
+	if len(a.sel) < b.Len {
+		a.part.Gather(b, a.sel)
+		b = a.part
+	}
+	if err := a.accumulate(b, a.numbers); err != nil {
+		return err
+	}
+	a.account()
+	return nil
+}
+
+// addGroups makes groups of the rows of b that new lists.
+func (a *aggregate) addGroups(b *types.Batch) {
+	if len(a.new) == 0 {
+		return
+	}
+	cols := &types.Batch{Columns: b.Columns[:a.groupBy], Len: b.Len}
+	if len(a.new) < b.Len {
+		cols = emptyBatch(a.groups.types)
+		cols.Gather(&types.Batch{Columns: b.Columns[:a.groupBy], Len: b.Len}, a.new)
+	}
+	a.refs = a.groups.append(cols, a.refs[:0])
+	a.setGroups(a.n + len(a.new))
+}
+
+func (a *aggregate) account() {
+	size := a.keys.bytes() + a.groups.bytes()
+	for i := range a.aggs {
+		size += a.aggs[i].acc.bytes()
+	}
+	a.mem.set(size)
+}
+
+// accumulate adds evaluated rows to the groups numbered; nil: to the only one.
+func (a *aggregate) accumulate(b *types.Batch, numbers []int32) error {
+	for i := range a.aggs {
+		g := &a.aggs[i]
+		switch {
+		case g.pairs != nil:
+			if err := g.addPairs(b, numbers); err != nil {
+				return err
+			}
+		case len(g.args) == 0:
+			g.acc.add(numbers, nil, b.Len)
+		default:
+			g.acc.add(numbers, b.Columns[g.args[0]], b.Len)
+		}
+	}
+	return nil
+}
+
+// addPairs adds rows to a DISTINCT or multi-column aggregate: rows with NULL
+// among the arguments do not count.
+func (g *aggregation) addPairs(b *types.Batch, numbers []int32) error {
+	g.pairs.Reset()
+	for i := range b.Len {
+		null := false
+		for _, c := range g.args {
+			null = null || b.Columns[c].IsNull(i)
+		}
+		if null {
+			continue
+		}
+		g.pairs.Columns[0].AppendInt(int64(group(numbers, i)))
+		for k, c := range g.args {
+			g.pairs.Columns[k+1].AppendFrom(b.Columns[c], i)
+		}
+		g.pairs.Len++
+	}
+	if g.distinct == nil {
+		g.addValues(g.pairs)
+		return nil
+	}
+	sel, err := g.distinct.filter(g.pairs)
+	if err != nil {
+		return err
+	}
+	if len(sel) == g.pairs.Len {
+		g.addValues(g.pairs)
+		return nil
+	}
+	chosen := emptyBatch(g.distinct.types)
+	chosen.Gather(g.pairs, sel)
+	g.addValues(chosen)
+	return nil
+}
+
+// addValues adds rows of group number and arguments.
+func (g *aggregation) addValues(pairs *types.Batch) {
+	numbers := make([]int32, pairs.Len)
+	for i, x := range pairs.Columns[0].Int64s[:pairs.Len] {
+		numbers[i] = int32(x)
+	}
+	g.acc.add(numbers, pairs.Columns[1], pairs.Len)
+}
+
+// finishDistinct adds the rows that DISTINCT aggregates had set aside.
+func (a *aggregate) finishDistinct(ctx context.Context) error {
+	for i := range a.aggs {
+		g := &a.aggs[i]
+		if g.distinct == nil {
+			continue
+		}
+		err := each(ctx, restSource{g.distinct}, func(b *types.Batch) error {
+			g.addValues(b)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := g.distinct.reset(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restSource reads what a dedup set aside.
+type restSource struct{ *dedup }
+
+func (s restSource) Next(ctx context.Context) (*types.Batch, error) { return s.rest(ctx) }
+
+// emit makes out the next groups and reports whether there are any.
+func (a *aggregate) emit() bool {
+	if a.first >= a.n {
+		return false
+	}
+	n := a.n
+	if a.groupBy > 0 {
+		c := a.groups.chunks[a.chunk]
+		a.chunk++
+		n = c.Len
+		copy(a.out.Columns, c.Columns)
+	}
+	a.emitAggs(a.first, a.first+n)
+	a.first += n
+	return true
+}
+
+// emitAggs sets out's aggregate columns for groups [from, to).
+func (a *aggregate) emitAggs(from, to int) {
+	for i, v := range a.out.Columns[a.groupBy:] {
+		v.Reset(v.Type)
+		a.aggs[i].acc.emit(v, from, to)
+	}
+	a.out.Len = to - from
+}
+
+// forget drops all groups.
+func (a *aggregate) forget() error {
+	a.keys.clear()
+	a.groups.clear()
+	for i := range a.aggs {
+		a.aggs[i].acc.drop(a.n)
+	}
+	a.n = 0
+	a.mem.set(0)
+	return nil
+}
+
+func (a *aggregate) Close() error {
+	err := a.forget()
+	for i := range a.aggs {
+		if d := a.aggs[i].distinct; d != nil {
+			if e := d.reset(); err == nil {
+				err = e
+			}
+		}
+	}
+	a.source, a.aside, a.work, a.emitting = nil, nil, nil, false
+	if e := closeAll(a.input, &a.file); err == nil {
+		err = e
+	}
+	return err
+}

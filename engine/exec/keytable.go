@@ -1,0 +1,196 @@
+package exec
+
+import (
+	"hash/maphash"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// keyTable numbers distinct keys from 0 as they come: groups, distinct rows,
+// join keys. It is a hash table with linear probing; keys are one integer
+// column as it is, or group keys (types.AppendGroupKey) of any columns. NULL is
+// a key like others.
+type keyTable struct {
+	integer bool
+	slots   []uint32 // a key's number + 1, 0: free
+	hashes  []uint64 // by number
+	ints    []int64
+	null    int32 // the number of NULL among integer keys, -1: not there
+	arena   []byte
+	ends    []int // where key i ends in arena
+}
+
+// keyBatch is the keys of a batch's rows.
+type keyBatch struct {
+	hashes []uint64
+	nulls  []bool // rows with NULL in their key
+	ints   []int64
+	bytes  []byte
+	ends   []int // where row i's group key ends in bytes
+}
+
+func integerPhysical(t types.Type) bool {
+	p := t.Physical()
+	return p == types.PhysInt64 || p == types.PhysUint64
+}
+
+func newKeyTable(ts []types.Type) *keyTable {
+	return &keyTable{integer: len(ts) == 1 && integerPhysical(ts[0]), null: -1, slots: make([]uint32, 64)}
+}
+
+// len returns the number of keys.
+func (t *keyTable) len() int { return len(t.hashes) }
+
+// bytes returns the memory that the table takes.
+func (t *keyTable) bytes() int64 {
+	return int64(cap(t.slots))*4 + int64(cap(t.hashes)+cap(t.ints)+cap(t.ends))*8 + int64(cap(t.arena))
+}
+
+// clear forgets all keys.
+func (t *keyTable) clear() {
+	*t = keyTable{integer: t.integer, null: -1, slots: make([]uint32, 64)}
+}
+
+var keySeed = maphash.MakeSeed()
+
+// read makes the keys of n rows of cols.
+func (k *keyBatch) read(cols []*types.Vector, n int) {
+	k.hashes = k.hashes[:0]
+	k.nulls = slices.Grow(k.nulls[:0], n)[:n]
+	clear(k.nulls)
+	for _, c := range cols {
+		if c.Valid != nil || c.Type.Kind == types.Null {
+			for i := range n {
+				k.nulls[i] = k.nulls[i] || c.IsNull(i)
+			}
+		}
+	}
+	if len(cols) == 1 && integerPhysical(cols[0].Type) {
+		k.readInts(cols[0], n)
+		return
+	}
+	k.ints, k.bytes, k.ends = k.ints[:0], k.bytes[:0], k.ends[:0]
+	for i := range n {
+		from := len(k.bytes)
+		for _, c := range cols {
+			k.bytes = types.AppendGroupKey(k.bytes, c, i)
+		}
+		k.ends = append(k.ends, len(k.bytes))
+		k.hashes = append(k.hashes, maphash.Bytes(keySeed, k.bytes[from:]))
+	}
+}
+
+func (k *keyBatch) readInts(v *types.Vector, n int) {
+	k.ints = k.ints[:0]
+	if v.Type.Physical() == types.PhysInt64 {
+		k.ints = append(k.ints, v.Int64s[:n]...)
+	} else {
+		for _, x := range v.Uint64s[:n] {
+			k.ints = append(k.ints, int64(x))
+		}
+	}
+	for i, x := range k.ints {
+		if k.nulls[i] {
+			x = -0x61c8864680b583eb
+		}
+		h := (uint64(x) ^ uint64(x)>>32) * 0x9e3779b97f4a7c15
+		h = (h ^ h>>29) * 0xbf58476d1ce4e5b9
+		k.hashes = append(k.hashes, h^h>>32)
+	}
+}
+
+// key returns row i's key of a batch of group keys.
+func (k *keyBatch) key(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = k.ends[i-1]
+	}
+	return k.bytes[from:k.ends[i]]
+}
+
+// same reports whether rows i and j have the same key.
+func (k *keyBatch) same(i, j int) bool {
+	if k.hashes[i] != k.hashes[j] {
+		return false
+	}
+	if len(k.ints) > 0 {
+		return k.ints[i] == k.ints[j] && k.nulls[i] == k.nulls[j] || k.nulls[i] && k.nulls[j]
+	}
+	return string(k.key(i)) == string(k.key(j))
+}
+
+// find returns the number of row i's key, or -1.
+func (t *keyTable) find(k *keyBatch, i int) int32 {
+	if t.integer && k.nulls[i] {
+		return t.null
+	}
+	h := k.hashes[i]
+	mask := uint64(len(t.slots) - 1)
+	for s := h & mask; ; s = (s + 1) & mask {
+		n := t.slots[s]
+		if n == 0 {
+			return -1
+		}
+		if t.hashes[n-1] == h && t.is(int(n-1), k, i) {
+			return int32(n - 1)
+		}
+	}
+}
+
+// is reports whether key n is row i's.
+func (t *keyTable) is(n int, k *keyBatch, i int) bool {
+	if t.integer {
+		return t.ints[n] == k.ints[i] && int32(n) != t.null
+	}
+	from := 0
+	if n > 0 {
+		from = t.ends[n-1]
+	}
+	return string(t.arena[from:t.ends[n]]) == string(k.key(i))
+}
+
+// add numbers row i's key, which is not there yet.
+func (t *keyTable) add(k *keyBatch, i int) int32 {
+	n := len(t.hashes)
+	t.hashes = append(t.hashes, k.hashes[i])
+	if t.integer {
+		t.ints = append(t.ints, k.ints[i])
+		if k.nulls[i] {
+			t.null = int32(n)
+		}
+	} else {
+		t.arena = append(t.arena, k.key(i)...)
+		t.ends = append(t.ends, len(t.arena))
+	}
+	if 2*len(t.hashes) > len(t.slots) {
+		t.slots = make([]uint32, 4*len(t.slots))
+		for n := range t.hashes {
+			t.place(n)
+		}
+	} else {
+		t.place(n)
+	}
+	return int32(n)
+}
+
+func (t *keyTable) place(n int) {
+	mask := uint64(len(t.slots) - 1)
+	s := t.hashes[n] & mask
+	for t.slots[s] != 0 {
+		s = (s + 1) & mask
+	}
+	t.slots[s] = uint32(n + 1)
+}
+
+const (
+	partitionBits = 4
+	partitions    = 1 << partitionBits // that spilled rows are divided into
+	hashLevels    = 64/partitionBits - 1
+)
+
+// partition returns where a row with a key's hash goes when rows are divided
+// for the level-th time.
+func partition(hash uint64, level int) int {
+	return int(hash >> (64 - partitionBits*(1+level%hashLevels)) & (partitions - 1))
+}

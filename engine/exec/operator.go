@@ -1,0 +1,48 @@
+// Package exec runs plans: an operator for each plan node, pulling batches.
+package exec
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Operator yields a node's rows. It is used by one goroutine.
+type Operator interface {
+	// Open starts a run. After Close it may be opened again, for a run with
+	// another Env.Outer.
+	Open(ctx context.Context) error
+	// Next returns the next rows, an empty batch at the end, again and again.
+	// The batch is the operator's and valid until the next call.
+	Next(ctx context.Context) (*types.Batch, error)
+	// Close frees what the run holds. It is idempotent and needs no Open.
+	Close() error
+}
+
+// Runtime is what one execution of a plan runs in.
+type Runtime struct {
+	Env *expr.Env
+	// Table opens a table in the statement's transaction.
+	Table func(*schema.Table) (store.Table, error)
+	// MemoryBytes is the memory that sorts, joins and aggregations of this
+	// execution may hold together before they spill to files in TempDir.
+	MemoryBytes int64
+	TempDir     string
+	// IDs gives out AUTO_INCREMENT values and row ids; only writes use it.
+	IDs IDs
+
+	mem *memory // shared by the operators of the execution and its subqueries
+}
+
+// IDs gives out the values of a table's sequences. A sequence goes on after
+// the highest value that a row was stored with, too.
+type IDs interface {
+	// NextID gives out n AUTO_INCREMENT values in a row and returns the first.
+	// Errors: sqlerr.AutoIncExhausted.
+	NextID(ctx context.Context, t *schema.Table, n int) (uint64, error)
+	// NextRowID gives out n values of the hidden row id and returns the first.
+	NextRowID(ctx context.Context, t *schema.Table, n int) (uint64, error)
+}

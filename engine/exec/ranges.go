@@ -1,0 +1,237 @@
+package exec
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// rangeSet is the ranges of a scan, to be evaluated for each run.
+type rangeSet struct {
+	key    keyColumns
+	ranges []boundRange
+}
+
+type boundRange struct {
+	plan.Range
+	low, high []bound
+}
+
+// keyColumns are the columns of an index's key: its own, then the primary
+// key's that are not among them.
+type keyColumns struct {
+	ordinals []int
+	types    []types.Type
+	nullable []bool
+}
+
+func newKeyColumns(t *schema.Table, ix *schema.Index) keyColumns {
+	var k keyColumns
+	if ix != nil {
+		k.ordinals = append(k.ordinals, ix.Columns...)
+	}
+	for _, c := range t.PrimaryKey {
+		if !slices.Contains(k.ordinals, c) {
+			k.ordinals = append(k.ordinals, c)
+		}
+	}
+	for _, c := range k.ordinals {
+		k.types = append(k.types, t.Columns[c].Type)
+		k.nullable = append(k.nullable, !t.Columns[c].NotNull && !slices.Contains(t.PrimaryKey, c))
+	}
+	return k
+}
+
+func newRangeSet(n *plan.Scan) (*rangeSet, error) {
+	s := &rangeSet{key: newKeyColumns(n.Table, n.Index)}
+	for _, r := range n.Ranges {
+		b := boundRange{Range: r}
+		var err error
+		if b.low, err = s.bounds(r.Low); err == nil {
+			b.high, err = s.bounds(r.High)
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.ranges = append(s.ranges, b)
+	}
+	return s, nil
+}
+
+func (s *rangeSet) bounds(list []expr.Expr) ([]bound, error) {
+	bs := make([]bound, len(list))
+	for i, e := range list {
+		var err error
+		if bs[i], err = newBound(e, s.key.types[i]); err != nil {
+			return nil, err
+		}
+	}
+	return bs, nil
+}
+
+// eval returns the ranges of this execution in key order, none overlapping.
+func (s *rangeSet) eval(env *expr.Env) ([]store.KeyRange, error) {
+	out := make([]store.KeyRange, 0, len(s.ranges))
+	for i := range s.ranges {
+		r, err := s.evalRange(env, &s.ranges[i])
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			out = append(out, *r)
+		}
+	}
+	return s.key.merge(out), nil
+}
+
+// evalRange returns nil for an empty range.
+func (s *rangeSet) evalRange(env *expr.Env, r *boundRange) (*store.KeyRange, error) {
+	var k store.KeyRange
+	nullOK := func(i int) bool { return i < len(r.NullOK) && r.NullOK[i] }
+	k.LowExclusive, k.HighExclusive = r.LowExclusive, r.HighExclusive
+low:
+	for i := range r.low {
+		v, p, err := r.low[i].place(env, nullOK(i))
+		if err != nil {
+			return nil, err
+		}
+		switch p {
+		case exact:
+			k.Low = append(k.Low, v)
+			continue
+		case floor:
+			k.Low, k.LowExclusive = append(k.Low, v), true
+		case ceiling:
+			k.Low, k.LowExclusive = append(k.Low, v), false
+		case over: // than all that begin with what Low has so far
+			if len(k.Low) == 0 {
+				return nil, nil
+			}
+			k.LowExclusive = true
+		case under:
+			k.LowExclusive = s.key.nullable[i]
+			if k.LowExclusive {
+				k.Low = append(k.Low, types.Value{})
+			}
+		default:
+			return nil, nil
+		}
+		break low
+	}
+high:
+	for i := range r.high {
+		v, p, err := r.high[i].place(env, nullOK(i))
+		if err != nil {
+			return nil, err
+		}
+		switch p {
+		case exact:
+			k.High = append(k.High, v)
+			continue
+		case floor:
+			k.High, k.HighExclusive = append(k.High, v), false
+		case ceiling:
+			k.High, k.HighExclusive = append(k.High, v), true
+		case over:
+			k.HighExclusive = false
+		case under: // than all that begin with what High has so far
+			if len(k.High) == 0 {
+				return nil, nil
+			}
+			k.HighExclusive = true
+		default:
+			return nil, nil
+		}
+		break high
+	}
+	// NULLs come first: where only High bounds a column they have to be left out.
+	if n := len(r.low); n < len(r.high) && n == len(k.Low) && !k.LowExclusive && s.key.nullable[n] && !nullOK(n) {
+		k.Low, k.LowExclusive = append(k.Low, types.Value{}), true
+	}
+	s.key.toUTC(k.Low, env.Zone)
+	s.key.toUTC(k.High, env.Zone)
+	return &k, nil
+}
+
+// place evaluates a bound; one that is NULL is nowhere unless nullOK.
+func (b *bound) place(env *expr.Env, nullOK bool) (types.Value, place, error) {
+	v, err := b.eval(env)
+	if err != nil {
+		return v, nowhere, err
+	}
+	if v.IsNull() {
+		if nullOK {
+			return v, exact, nil
+		}
+		return v, nowhere, nil
+	}
+	v, p := b.convert(v)
+	return v, p, nil
+}
+
+// toUTC converts the TIMESTAMP columns' values to what is stored.
+func (k *keyColumns) toUTC(values []types.Value, zone *time.Location) {
+	if zone == nil || zone == time.UTC {
+		return
+	}
+	for i, v := range values {
+		if k.types[i].Kind == types.Timestamp && !v.IsNull() {
+			values[i] = types.NewInt(types.ConvertZone(v.Int(), zone, time.UTC))
+		}
+	}
+}
+
+// merge sorts ranges and joins those that overlap; empty ones vanish.
+func (k *keyColumns) merge(ranges []store.KeyRange) []store.KeyRange {
+	low := func(r *store.KeyRange) edge { return edge{r.Low, r.LowExclusive && len(r.Low) > 0} }
+	high := func(r *store.KeyRange) edge { return edge{r.High, !r.HighExclusive || len(r.High) == 0} }
+	ranges = slices.DeleteFunc(ranges, func(r store.KeyRange) bool { return k.compare(low(&r), high(&r)) >= 0 })
+	if len(ranges) < 2 {
+		return ranges
+	}
+	slices.SortFunc(ranges, func(a, b store.KeyRange) int { return k.compare(low(&a), low(&b)) })
+	out := ranges[:1]
+	for i := range ranges[1:] {
+		r, last := ranges[i+1], &out[len(out)-1]
+		switch {
+		case k.compare(low(&r), high(last)) > 0:
+			out = append(out, r)
+		case k.compare(high(&r), high(last)) > 0:
+			last.High, last.HighExclusive = r.High, r.HighExclusive
+		}
+	}
+	return out
+}
+
+// edge is a place between keys: before or after all that begin with values.
+type edge struct {
+	values []types.Value
+	after  bool
+}
+
+func (k *keyColumns) compare(a, b edge) int {
+	for i := range min(len(a.values), len(b.values)) {
+		if c := types.Compare(k.types[i], a.values[i], b.values[i]); c != 0 {
+			return c
+		}
+	}
+	switch {
+	case len(a.values) < len(b.values):
+		return side(a)
+	case len(a.values) > len(b.values):
+		return -side(b)
+	}
+	return side(a) - side(b)
+}
+
+func side(e edge) int {
+	if e.after {
+		return 1
+	}
+	return -1
+}

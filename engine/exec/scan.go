@@ -1,0 +1,196 @@
+package exec
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// scanReader reads a plan's scan over given ranges: filtered rows, TIMESTAMPs
+// in the session's zone.
+type scanReader struct {
+	rt      *Runtime
+	scan    *plan.Scan
+	columns []int // the scan's, then further ones
+	filter  *expr.Evaluator
+	zoned   []int // output columns that are TIMESTAMPs
+
+	scanner store.Scanner
+	in, out *types.Batch
+	sel     []int32
+}
+
+// newScanReader prepares a scan that also reads the columns in extra which the
+// plan's does not have, after those.
+func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) {
+	r := &scanReader{rt: rt, scan: n, columns: slices.Clone(n.Columns)}
+	for _, c := range extra {
+		if !slices.Contains(r.columns, c) {
+			r.columns = append(r.columns, c)
+		}
+	}
+	ts := r.types()
+	r.in, r.out = emptyBatch(ts), emptyBatch(ts)
+	for i, t := range ts {
+		if t.Kind == types.Timestamp && rt.Env.Zone != nil && rt.Env.Zone != time.UTC {
+			r.zoned = append(r.zoned, i)
+		}
+	}
+	if n.Filter == nil {
+		return r, nil
+	}
+	var err error
+	r.filter, err = expr.NewEvaluator(rt.Env, n.Filter)
+	return r, err
+}
+
+func (r *scanReader) types() []types.Type {
+	ts := make([]types.Type, len(r.columns))
+	for i, c := range r.columns {
+		ts[i] = r.scan.Table.Columns[c].Type
+	}
+	return ts
+}
+
+// open starts a scan; nil ranges are everything. limit is how many rows
+// suffice, 0: all.
+func (r *scanReader) open(ranges []store.KeyRange, limit int) error {
+	if err := r.close(); err != nil {
+		return err
+	}
+	t, err := r.rt.Table(r.scan.Table)
+	if err != nil {
+		return err
+	}
+	if r.filter != nil {
+		limit = 0
+	}
+	r.scanner = t.Scan(store.ScanRequest{Index: r.scan.Index, Ranges: ranges, Columns: r.columns,
+		Reverse: r.scan.Reverse, Limit: limit})
+	return nil
+}
+
+// Next returns the next rows that pass the filter.
+func (r *scanReader) Next(ctx context.Context) (*types.Batch, error) {
+	if r.scanner == nil {
+		r.out.Reset()
+		return r.out, nil
+	}
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		if err := r.scanner.Next(ctx, r.in); err != nil || r.in.Len == 0 {
+			return r.in, err
+		}
+		for _, c := range r.zoned {
+			types.ConvertZoneVector(r.in.Columns[c], time.UTC, r.rt.Env.Zone)
+		}
+		if r.filter == nil {
+			return r.in, nil
+		}
+		var err error
+		if r.sel, err = r.filter.Select(r.in, r.sel[:0]); err != nil {
+			return nil, err
+		}
+		switch len(r.sel) {
+		case 0:
+		case r.in.Len:
+			return r.in, nil
+		default:
+			r.out.Gather(r.in, r.sel)
+			return r.out, nil
+		}
+	}
+}
+
+func (r *scanReader) close() error {
+	if r.scanner == nil {
+		return nil
+	}
+	s := r.scanner
+	r.scanner = nil
+	return s.Close()
+}
+
+// scan reads a table through an index.
+type scan struct {
+	*scanReader
+	ranges *rangeSet // nil: everything
+	left   int64     // rows that are still wanted
+}
+
+func buildScan(n *plan.Scan, rt *Runtime) (Operator, error) {
+	r, err := newScanReader(n, rt, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &scan{scanReader: r}
+	if n.Ranges != nil {
+		s.ranges, err = newRangeSet(n)
+	}
+	return s, err
+}
+
+func (s *scan) Open(ctx context.Context) (err error) {
+	if s.left, err = rowCount(s.rt.Env, s.scan.Limit, noLimit); err != nil {
+		return err
+	}
+	var ranges []store.KeyRange
+	if s.ranges != nil {
+		if ranges, err = s.ranges.eval(s.rt.Env); err != nil {
+			return err
+		}
+	}
+	if s.left == 0 || ranges != nil && len(ranges) == 0 {
+		return s.close()
+	}
+	limit := 0
+	if s.left < noLimit {
+		limit = int(s.left)
+	}
+	return s.open(ranges, limit)
+}
+
+func (s *scan) Next(ctx context.Context) (*types.Batch, error) {
+	if s.left <= 0 {
+		s.out.Reset()
+		return s.out, nil
+	}
+	b, err := s.scanReader.Next(ctx)
+	if err == nil {
+		s.left -= int64(b.Len)
+	}
+	return b, err
+}
+
+func (s *scan) Close() error { return s.close() }
+
+// noLimit is the row count of no LIMIT.
+const noLimit = 1<<63 - 1
+
+// rowCount evaluates a LIMIT or OFFSET; none is returned when there is none.
+func rowCount(env *expr.Env, e expr.Expr, none int64) (int64, error) {
+	if e == nil {
+		return none, nil
+	}
+	v, err := expr.EvalConst(env, e)
+	if err != nil {
+		return 0, err
+	}
+	switch v.Physical() {
+	case types.PhysInt64:
+		if v.Int() >= 0 && e.Type().IsInteger() {
+			return v.Int(), nil
+		}
+	case types.PhysUint64:
+		return int64(min(v.Uint(), noLimit)), nil
+	}
+	return 0, sqlerr.WrongArguments.New("Incorrect arguments to LIMIT")
+}

@@ -1,0 +1,237 @@
+package exec
+
+import (
+	"context"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// filter keeps the rows for which a condition is true.
+type filter struct {
+	Operator // the input
+	cond     *expr.Evaluator
+	out      *types.Batch
+	sel      []int32
+}
+
+func buildFilter(n *plan.Filter, rt *Runtime) (Operator, error) {
+	in, err := Build(n.Input, rt)
+	if err != nil {
+		return nil, err
+	}
+	cond, err := expr.NewEvaluator(rt.Env, n.Cond)
+	return &filter{Operator: in, cond: cond, out: emptyBatch(n.Input.Types())}, err
+}
+
+func (f *filter) Next(ctx context.Context) (*types.Batch, error) {
+	for {
+		b, err := f.Operator.Next(ctx)
+		if err != nil || b.Len == 0 {
+			return b, err
+		}
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		if f.sel, err = f.cond.Select(b, f.sel[:0]); err != nil {
+			return nil, err
+		}
+		switch len(f.sel) {
+		case 0:
+		case b.Len:
+			return b, nil
+		default:
+			f.out.Gather(b, f.sel)
+			return f.out, nil
+		}
+	}
+}
+
+// project computes columns.
+type project struct {
+	Operator // the input
+	exprs    *expr.Evaluator
+	out      *types.Batch
+}
+
+func buildProject(n *plan.Project, rt *Runtime) (Operator, error) {
+	in, err := Build(n.Input, rt)
+	if err != nil {
+		return nil, err
+	}
+	exprs, err := expr.NewEvaluator(rt.Env, n.Exprs...)
+	return &project{Operator: in, exprs: exprs, out: emptyBatch(n.Types())}, err
+}
+
+func (p *project) Next(ctx context.Context) (*types.Batch, error) {
+	b, err := p.Operator.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.out.Len = b.Len
+	if b.Len > 0 {
+		p.out.Columns, err = p.exprs.Eval(b)
+	}
+	return p.out, err
+}
+
+// limit passes on some rows after an offset.
+type limit struct {
+	Operator      // the input
+	env           *expr.Env
+	count, offset expr.Expr
+	skip, left    int64
+	none          *types.Batch
+}
+
+func buildLimit(n *plan.Limit, rt *Runtime) (Operator, error) {
+	in, err := Build(n.Input, rt)
+	return &limit{Operator: in, env: rt.Env, count: n.Count, offset: n.Offset, none: emptyBatch(n.Types())}, err
+}
+
+func (l *limit) Open(ctx context.Context) (err error) {
+	if l.left, err = rowCount(l.env, l.count, noLimit); err != nil {
+		return err
+	}
+	if l.skip, err = rowCount(l.env, l.offset, 0); err != nil || l.left == 0 {
+		return err
+	}
+	return l.Operator.Open(ctx)
+}
+
+func (l *limit) Next(ctx context.Context) (*types.Batch, error) {
+	for l.left > 0 {
+		b, err := l.Operator.Next(ctx)
+		if err != nil || b.Len == 0 {
+			return b, err
+		}
+		from := min(l.skip, int64(b.Len))
+		to := min(int64(b.Len), from+min(l.left, int64(b.Len)))
+		l.skip -= from
+		l.left -= to - from
+		if to > from {
+			return b.Slice(int(from), int(to)), nil
+		}
+	}
+	return l.none, nil
+}
+
+// union yields its inputs one after the other; one is open at a time.
+type union struct {
+	all  []Operator
+	at   int
+	open bool
+	none *types.Batch
+}
+
+func buildUnion(n *plan.Union, rt *Runtime) (Operator, error) {
+	u := &union{none: emptyBatch(n.Types())}
+	for _, in := range n.All {
+		op, err := Build(in, rt)
+		if err != nil {
+			return nil, err
+		}
+		u.all = append(u.all, op)
+	}
+	return u, nil
+}
+
+func (u *union) Open(context.Context) error {
+	u.at, u.open = 0, false
+	return nil
+}
+
+func (u *union) Next(ctx context.Context) (*types.Batch, error) {
+	for u.at < len(u.all) {
+		op := u.all[u.at]
+		if !u.open {
+			if err := op.Open(ctx); err != nil {
+				return nil, err
+			}
+			u.open = true
+		}
+		b, err := op.Next(ctx)
+		if err != nil || b.Len > 0 {
+			return b, err
+		}
+		if err := op.Close(); err != nil {
+			return nil, err
+		}
+		u.at, u.open = u.at+1, false
+	}
+	return u.none, nil
+}
+
+func (u *union) Close() error {
+	u.at = len(u.all)
+	var first error
+	for _, op := range u.all {
+		if err := op.Close(); first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// values yields rows of expressions.
+type values struct {
+	env  *expr.Env
+	rows [][]expr.Expr
+	next int
+	out  *types.Batch
+}
+
+func buildValues(n *plan.Values, rt *Runtime) (Operator, error) {
+	rows := n.Rows
+	// Rows of one statement may differ in type where the column's is common.
+	for i, row := range rows {
+		for c, e := range row {
+			if t := e.Type(); t.Physical() != n.T[c].Physical() && t.Kind != types.Null || t.Kind == types.Decimal && t.Scale != n.T[c].Scale {
+				if &rows[i] == &n.Rows[i] {
+					rows = slices.Clone(rows)
+				}
+				rows[i] = slices.Clone(rows[i])
+				rows[i][c] = expr.CastTo(e, n.T[c])
+			}
+		}
+	}
+	return &values{env: rt.Env, rows: rows, out: emptyBatch(n.T)}, nil
+}
+
+func (v *values) Open(context.Context) error {
+	v.next = 0
+	return nil
+}
+
+func (v *values) Next(ctx context.Context) (*types.Batch, error) {
+	v.out.Reset()
+	if err := interrupted(ctx); err != nil {
+		return nil, err
+	}
+	for size := 0; v.next < len(v.rows) && v.out.Len < types.BatchRows && size < types.BatchBytes; v.next++ {
+		for c, e := range v.rows[v.next] {
+			x, err := v.value(e)
+			if err != nil {
+				return nil, err
+			}
+			size += len(x.Bytes())
+			v.out.Columns[c].AppendValue(x)
+		}
+		v.out.Len++
+	}
+	return v.out, nil
+}
+
+func (v *values) value(e expr.Expr) (types.Value, error) {
+	if p, ok := e.(*expr.Param); ok {
+		return v.env.Params[p.Index], nil
+	}
+	return expr.EvalConst(v.env, e)
+}
+
+func (v *values) Close() error {
+	v.next = len(v.rows)
+	return nil
+}

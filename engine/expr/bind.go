@@ -1,0 +1,547 @@
+package expr
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// ValuesScope is a Scope that knows VALUES(c), the new row's column in
+// INSERT … ON DUPLICATE KEY UPDATE.
+type ValuesScope interface {
+	ResolveValues(name *sqlparser.ColName) (Expr, error)
+}
+
+// VariableScope is a Scope that knows variables, @@x and @x.
+type VariableScope interface {
+	ResolveVariable(v *sqlparser.Variable) (Expr, error)
+}
+
+// Bind gives names and types to e and folds what is constant in it. Errors:
+// sqlerr.UnknownColumn, UnknownFunction, WrongParamCount, NotSupported,
+// InvalidGroupFunc, OperandColumns, and what the Scope returns.
+func (b *Binder) Bind(e sqlparser.Expr) (_ Expr, err error) {
+	defer recoverInternal(&err)
+	bound, err := b.bind(e)
+	if err != nil {
+		return nil, err
+	}
+	return Fold(bound), nil
+}
+
+func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
+	switch n := e.(type) {
+	case *sqlparser.ColName:
+		if b.Scope == nil {
+			return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", sqlparser.String(n))
+		}
+		return b.Scope.Resolve(n)
+	case *sqlparser.Argument:
+		return b.param(n)
+	case *sqlparser.Literal:
+		return bindLiteral(n)
+	case sqlparser.BoolVal:
+		return &Literal{Value: types.NewBool(bool(n)), T: types.BoolType}, nil
+	case *sqlparser.NullVal:
+		return &Literal{T: types.NullType}, nil
+	case *sqlparser.AndExpr:
+		list, err := b.list(flatten(n, nil, func(e sqlparser.Expr) (l, r sqlparser.Expr) {
+			if a, ok := e.(*sqlparser.AndExpr); ok {
+				return a.Left, a.Right
+			}
+			return nil, nil
+		}))
+		return &And{list}, err
+	case *sqlparser.OrExpr:
+		list, err := b.list(flatten(n, nil, func(e sqlparser.Expr) (l, r sqlparser.Expr) {
+			if o, ok := e.(*sqlparser.OrExpr); ok {
+				return o.Left, o.Right
+			}
+			return nil, nil
+		}))
+		return &Or{list}, err
+	case *sqlparser.XorExpr:
+		l, r, err := b.pair(n.Left, n.Right)
+		return &Xor{l, r}, err
+	case *sqlparser.NotExpr:
+		arg, err := b.bind(n.Expr)
+		return &Not{arg}, err
+	case *sqlparser.ComparisonExpr:
+		return b.comparison(n)
+	case *sqlparser.BetweenExpr:
+		return b.between(n)
+	case *sqlparser.IsExpr:
+		arg, err := b.bind(n.Left)
+		return &Is{isTests[n.Right], arg}, err
+	case *sqlparser.BinaryExpr:
+		return b.binary(n)
+	case *sqlparser.UnaryExpr:
+		return b.unary(n)
+	case *sqlparser.CaseExpr:
+		return b.caseExpr(n)
+	case *sqlparser.Subquery:
+		return b.subquery(Scalar, n, nil)
+	case *sqlparser.ExistsExpr:
+		return b.subquery(Exists, n.Subquery, nil)
+	case *sqlparser.CollateExpr:
+		return b.collate(n)
+	case *sqlparser.IntroducerExpr:
+		return b.introducer(n)
+	case *sqlparser.CastExpr:
+		if n.Array {
+			return nil, notSupported(n)
+		}
+		return b.cast(n, n.Expr, n.Type)
+	case *sqlparser.ConvertExpr:
+		return b.cast(n, n.Expr, n.Type)
+	case *sqlparser.Variable:
+		if s, ok := b.Scope.(VariableScope); ok {
+			return s.ResolveVariable(n)
+		}
+	case sqlparser.ValTuple:
+		if len(n) == 1 {
+			return b.bind(n[0])
+		}
+		return nil, sqlerr.OperandColumns.New("Operand should contain 1 column(s)")
+	case sqlparser.AggrFunc:
+		return b.aggregate(n)
+	case sqlparser.Callable:
+		return b.call(n)
+	}
+	return nil, notSupported(e)
+}
+
+var isTests = map[sqlparser.IsExprOperator]IsTest{
+	sqlparser.IsNullOp: IsNull, sqlparser.IsNotNullOp: IsNotNull, sqlparser.IsTrueOp: IsTrue,
+	sqlparser.IsNotTrueOp: IsNotTrue, sqlparser.IsFalseOp: IsFalse, sqlparser.IsNotFalseOp: IsNotFalse,
+}
+
+func notSupported(e sqlparser.SQLNode) error {
+	return sqlerr.NotSupported.New("%s is not supported", sqlparser.String(e))
+}
+
+// flatten appends the operands of a chain of one operator.
+func flatten(e sqlparser.Expr, dst []sqlparser.Expr, split func(sqlparser.Expr) (l, r sqlparser.Expr)) []sqlparser.Expr {
+	l, r := split(e)
+	if l == nil {
+		return append(dst, e)
+	}
+	return flatten(r, flatten(l, dst, split), split)
+}
+
+func (b *Binder) list(list []sqlparser.Expr) ([]Expr, error) {
+	out := make([]Expr, len(list))
+	for i, e := range list {
+		x, err := b.bind(e)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = x
+	}
+	return out, nil
+}
+
+func (b *Binder) pair(l, r sqlparser.Expr) (Expr, Expr, error) {
+	list, err := b.list([]sqlparser.Expr{l, r})
+	if err != nil {
+		return nil, nil, err
+	}
+	return list[0], list[1], nil
+}
+
+func (b *Binder) param(n *sqlparser.Argument) (Expr, error) {
+	i, err := strconv.Atoi(strings.TrimPrefix(n.Name, "v"))
+	if err != nil || i < 1 {
+		return nil, notSupported(n)
+	}
+	if i > len(b.Params) {
+		return nil, sqlerr.WrongArguments.New("no value is given for parameter %d", i)
+	}
+	return &Param{Index: i - 1, T: b.Params[i-1]}, nil
+}
+
+var compareOps = map[sqlparser.ComparisonExprOperator]CompareOp{
+	sqlparser.EqualOp: EQ, sqlparser.NotEqualOp: NE, sqlparser.LessThanOp: LT, sqlparser.LessEqualOp: LE,
+	sqlparser.GreaterThanOp: GT, sqlparser.GreaterEqualOp: GE, sqlparser.NullSafeEqualOp: NullSafeEQ,
+}
+
+func (b *Binder) comparison(n *sqlparser.ComparisonExpr) (Expr, error) {
+	if n.Modifier != sqlparser.Missing {
+		return b.quantified(n)
+	}
+	switch n.Operator {
+	case sqlparser.InOp:
+		return b.in(n)
+	case sqlparser.NotInOp:
+		e, err := b.in(n)
+		return &Not{e}, err
+	case sqlparser.LikeOp:
+		return b.like(n)
+	case sqlparser.NotLikeOp:
+		e, err := b.like(n)
+		return &Not{e}, err
+	case sqlparser.RegexpOp, sqlparser.NotRegexpOp:
+		return b.viaVitess("regexp", n)
+	}
+	return b.compare(compareOps[n.Operator], n.Left, n.Right)
+}
+
+// compare binds l op r; rows compare column by column.
+func (b *Binder) compare(op CompareOp, l, r sqlparser.Expr) (Expr, error) {
+	lt, lok := l.(sqlparser.ValTuple)
+	rt, rok := r.(sqlparser.ValTuple)
+	if !lok && !rok {
+		le, re, err := b.pair(l, r)
+		if err != nil {
+			return nil, err
+		}
+		return NewCompare(op, le, re)
+	}
+	if len(lt) != len(rt) {
+		return nil, sqlerr.OperandColumns.New("Operand should contain %d column(s)", max(len(lt), 1))
+	}
+	return b.compareRows(op, lt, rt)
+}
+
+func (b *Binder) compareRows(op CompareOp, l, r []sqlparser.Expr) (Expr, error) {
+	first := op
+	switch op {
+	case LE:
+		first = LT
+	case GE:
+		first = GT
+	}
+	if len(l) == 1 {
+		return b.compare(op, l[0], r[0])
+	}
+	head, err := b.compare(first, l[0], r[0])
+	if err != nil {
+		return nil, err
+	}
+	tail, err := b.compareRows(op, l[1:], r[1:])
+	if err != nil {
+		return nil, err
+	}
+	switch op {
+	case EQ, NullSafeEQ:
+		return Conjunction(head, tail), nil
+	case NE:
+		return disjunction(head, tail), nil
+	}
+	same, err := b.compare(EQ, l[0], r[0])
+	if err != nil {
+		return nil, err
+	}
+	return disjunction(head, Conjunction(same, tail)), nil
+}
+
+// disjunction returns the OR of two conditions.
+func disjunction(l, r Expr) Expr {
+	if o, ok := r.(*Or); ok {
+		return &Or{append([]Expr{l}, o.Args...)}
+	}
+	return &Or{[]Expr{l, r}}
+}
+
+// NewCompare returns l op r: a *Compare, or a *Call where JSON is compared.
+func NewCompare(op CompareOp, l, r Expr) (Expr, error) {
+	lt, rt := l.Type(), r.Type()
+	if (lt.Kind == types.JSON || rt.Kind == types.JSON) && lt.Kind != types.Null && rt.Kind != types.Null {
+		return newCall(string(op), []Expr{l, r}, &sqlparser.ComparisonExpr{
+			Operator: vitessOp(op), Left: &sqlparser.Offset{V: 0}, Right: &sqlparser.Offset{V: 1},
+		})
+	}
+	return &Compare{Op: op, L: l, R: r, Collation: collationOf(l, r)}, nil
+}
+
+func vitessOp(op CompareOp) sqlparser.ComparisonExprOperator {
+	for v, o := range compareOps {
+		if o == op {
+			return v
+		}
+	}
+	return sqlparser.EqualOp
+}
+
+func (b *Binder) between(n *sqlparser.BetweenExpr) (Expr, error) {
+	low, err := b.compare(GE, n.Left, n.From)
+	if err != nil {
+		return nil, err
+	}
+	high, err := b.compare(LE, n.Left, n.To)
+	if err != nil {
+		return nil, err
+	}
+	and := Conjunction(low, high)
+	if n.IsBetween {
+		return and, nil
+	}
+	return &Not{and}, nil
+}
+
+// quantified binds = ANY and <> ALL, which are IN and NOT IN.
+func (b *Binder) quantified(n *sqlparser.ComparisonExpr) (Expr, error) {
+	q, ok := n.Right.(*sqlparser.Subquery)
+	if !ok {
+		return nil, notSupported(n)
+	}
+	switch {
+	case n.Operator == sqlparser.EqualOp && n.Modifier == sqlparser.Any:
+		return b.inSubquery(n.Left, q)
+	case n.Operator == sqlparser.NotEqualOp && n.Modifier == sqlparser.All:
+		e, err := b.inSubquery(n.Left, q)
+		return &Not{e}, err
+	}
+	return nil, notSupported(n)
+}
+
+func (b *Binder) in(n *sqlparser.ComparisonExpr) (Expr, error) {
+	switch list := n.Right.(type) {
+	case *sqlparser.Subquery:
+		return b.inSubquery(n.Left, list)
+	case sqlparser.ValTuple:
+		if _, ok := n.Left.(sqlparser.ValTuple); ok {
+			return b.inRows(n.Left, list)
+		}
+		left, err := b.bind(n.Left)
+		if err != nil {
+			return nil, err
+		}
+		items, err := b.list(list)
+		if err != nil {
+			return nil, err
+		}
+		return newInList(left, items)
+	}
+	return nil, notSupported(n)
+}
+
+func newInList(left Expr, items []Expr) (Expr, error) {
+	for _, item := range items {
+		if left.Type().Kind != types.JSON && item.Type().Kind != types.JSON {
+			continue
+		}
+		or := &Or{}
+		for _, item := range items {
+			e, err := NewCompare(EQ, left, item)
+			if err != nil {
+				return nil, err
+			}
+			or.Args = append(or.Args, e)
+		}
+		return or, nil
+	}
+	in := &InList{Expr: left, List: items, Collation: types.DefaultCollation}
+	for _, item := range items {
+		if hasCollation(item.Type()) || item.Type().IsBinary() {
+			in.Collation = collationOf(left, item)
+			break
+		}
+	}
+	return in, nil
+}
+
+// inRows is (a,b) IN ((1,2),…): a comparison with each row.
+func (b *Binder) inRows(left sqlparser.Expr, list sqlparser.ValTuple) (Expr, error) {
+	or := &Or{}
+	for _, row := range list {
+		e, err := b.compare(EQ, left, row)
+		if err != nil {
+			return nil, err
+		}
+		or.Args = append(or.Args, e)
+	}
+	if len(or.Args) == 1 {
+		return or.Args[0], nil
+	}
+	return or, nil
+}
+
+func (b *Binder) inSubquery(left sqlparser.Expr, q *sqlparser.Subquery) (Expr, error) {
+	if _, ok := left.(sqlparser.ValTuple); ok {
+		return nil, sqlerr.NotSupported.New("a row on the left of IN (subquery) is not supported")
+	}
+	l, err := b.bind(left)
+	if err != nil {
+		return nil, err
+	}
+	return b.subquery(In, q, l)
+}
+
+func (b *Binder) subquery(kind SubqueryKind, q *sqlparser.Subquery, left Expr) (Expr, error) {
+	if b.Scope == nil {
+		return nil, sqlerr.NotSupported.New("a subquery is not supported here")
+	}
+	s, err := b.Scope.Subquery(kind, q.Select, left)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (b *Binder) like(n *sqlparser.ComparisonExpr) (Expr, error) {
+	l, r, err := b.pair(n.Left, n.Right)
+	if err != nil {
+		return nil, err
+	}
+	like := &Like{Expr: l, Pattern: r, Escape: '\\', Collation: collationOf(l, r)}
+	if n.Escape != nil {
+		lit, ok := n.Escape.(*sqlparser.Literal)
+		if !ok || lit.Type != sqlparser.StrVal || utf8.RuneCountInString(lit.Val) > 1 {
+			return nil, sqlerr.WrongArguments.New("Incorrect arguments to ESCAPE")
+		}
+		if like.Escape, _ = utf8.DecodeRuneInString(lit.Val); lit.Val == "" {
+			like.Escape = noEscape
+		}
+	}
+	return like, nil
+}
+
+// noEscape is a character that no text has, for ESCAPE ”.
+const noEscape = utf8.MaxRune + 1
+
+var arithOps = map[sqlparser.BinaryExprOperator]ArithOp{
+	sqlparser.PlusOp: Add, sqlparser.MinusOp: Sub, sqlparser.MultOp: Mul,
+	sqlparser.DivOp: Div, sqlparser.IntDivOp: IntDiv, sqlparser.ModOp: Mod,
+}
+
+func (b *Binder) binary(n *sqlparser.BinaryExpr) (Expr, error) {
+	op, ok := arithOps[n.Operator]
+	if !ok {
+		return b.viaVitess(n.Operator.ToString(), n)
+	}
+	l, r, err := b.pair(n.Left, n.Right)
+	if err != nil {
+		return nil, err
+	}
+	return newArith(op, l, r), nil
+}
+
+func newArith(op ArithOp, l, r Expr) *Arith {
+	a := &Arith{Op: op, L: exact(l), R: exact(r), T: arithType(op, l, r)}
+	a.exact = exactType(a)
+	return a
+}
+
+func (b *Binder) unary(n *sqlparser.UnaryExpr) (Expr, error) {
+	switch n.Operator {
+	case sqlparser.UPlusOp:
+		return b.bind(n.Expr)
+	case sqlparser.UMinusOp:
+		arg, err := b.bind(n.Expr)
+		if err != nil {
+			return nil, err
+		}
+		neg := &Neg{exact(arg), negType(arg)}
+		if _, ok := arg.(*Literal); ok {
+			return Fold(neg), nil
+		}
+		return neg, nil
+	case sqlparser.BangOp:
+		arg, err := b.bind(n.Expr)
+		return &Not{arg}, err
+	case sqlparser.TildaOp:
+		return b.viaVitess("~", n)
+	}
+	return nil, notSupported(n)
+}
+
+func (b *Binder) caseExpr(n *sqlparser.CaseExpr) (Expr, error) {
+	var base Expr
+	var err error
+	if n.Expr != nil {
+		if base, err = b.bind(n.Expr); err != nil {
+			return nil, err
+		}
+	}
+	c := &Case{}
+	var results []Expr
+	for _, w := range n.Whens {
+		cond, then, err := b.pair(w.Cond, w.Val)
+		if err != nil {
+			return nil, err
+		}
+		if base != nil {
+			if cond, err = NewCompare(EQ, base, cond); err != nil {
+				return nil, err
+			}
+		}
+		c.Whens = append(c.Whens, When{cond, then})
+		results = append(results, then)
+	}
+	if n.Else != nil {
+		if c.Else, err = b.bind(n.Else); err != nil {
+			return nil, err
+		}
+		results = append(results, c.Else)
+	}
+	c.T = commonTypeOf(results)
+	return c, nil
+}
+
+// commonTypeOf is CommonType of expressions: it knows literals' digits.
+func commonTypeOf(list []Expr) types.Type {
+	t := types.NullType
+	for _, e := range list {
+		t = CommonType(t, e.Type())
+	}
+	if t.Kind != types.Decimal {
+		return t
+	}
+	whole, scale := 0, 0
+	for _, e := range list {
+		if e.Type().Kind != types.Null {
+			p, s := digitsOf(e)
+			whole, scale = max(whole, p-s), max(scale, s)
+		}
+	}
+	return decimalType(whole+scale, scale)
+}
+
+func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
+	var f AggFunc
+	var over *sqlparser.OverClause
+	distinct := false
+	switch n := n.(type) {
+	case *sqlparser.CountStar:
+		f, over = Count, n.OverClause
+	case *sqlparser.Count:
+		f, over, distinct = Count, n.OverClause, n.Distinct
+	case *sqlparser.Sum:
+		f, over, distinct = Sum, n.OverClause, n.Distinct
+	case *sqlparser.Avg:
+		f, over, distinct = Avg, n.OverClause, n.Distinct
+	case *sqlparser.Min:
+		f, over, distinct = Min, n.OverClause, n.Distinct
+	case *sqlparser.Max:
+		f, over, distinct = Max, n.OverClause, n.Distinct
+	case *sqlparser.AnyValue:
+		return b.bind(n.Arg)
+	default:
+		return nil, sqlerr.NotSupported.New("aggregate function %s is not supported", n.AggrName())
+	}
+	if over != nil {
+		return nil, sqlerr.NotSupported.New("window function %s is not supported", sqlparser.String(n))
+	}
+	if b.Scope == nil || !b.Scope.AllowAggregates() {
+		return nil, sqlerr.InvalidGroupFunc.New("Invalid use of group function")
+	}
+	var args []Expr
+	if _, star := n.(*sqlparser.CountStar); !star {
+		var err error
+		if args, err = b.list(n.GetArgs()); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range args {
+		if HasAggregate(a) {
+			return nil, sqlerr.InvalidGroupFunc.New("Invalid use of group function")
+		}
+	}
+	return NewAggregate(f, args, distinct)
+}

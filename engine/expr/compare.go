@@ -1,0 +1,369 @@
+package expr
+
+import (
+	"bytes"
+
+	"vitess.io/vitess/go/mysql/collations"
+	"vitess.io/vitess/go/mysql/collations/colldata"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+func (e *Compare) compile(ev *Evaluator) (kernel, error) {
+	l, r := ev.known(e.L), ev.known(e.R)
+	if l.Type().Kind == types.Null || r.Type().Kind == types.Null {
+		return compileNullCompare(ev, e.Op, l, r)
+	}
+	if isInteger64(l) && isInteger64(r) && l.Type().Physical() != r.Type().Physical() {
+		return compileBinary(ev, l, r, func(l, r *operand) kernel {
+			return &mixedCompare{op: e.Op, l: l, r: r}
+		})
+	}
+	l, r = asNumber(l, r), asNumber(r, l)
+	t := comparedAs(l, r, e.Collation)
+	if t.Kind == types.Decimal && isExact(l.Type()) && isExact(r.Type()) && t.Physical() == types.PhysBytes {
+		return compileBinary(ev, l, r, func(l, r *operand) kernel { return &exactCompare{op: e.Op, l: l, r: r} })
+	}
+	lc, err := forCompare(l, r, t)
+	if err != nil {
+		return nil, err
+	}
+	rc, err := forCompare(r, l, t)
+	if err != nil {
+		return nil, err
+	}
+	return compileBinary(ev, lc, rc, func(l, r *operand) kernel {
+		switch t.Physical() {
+		case types.PhysInt64:
+			return &compareNumbers[int64]{op: e.Op, l: l, r: r, values: int64s}
+		case types.PhysUint64:
+			return &compareNumbers[uint64]{op: e.Op, l: l, r: r, values: uint64s}
+		case types.PhysFloat64:
+			return &compareNumbers[float64]{op: e.Op, l: l, r: r, values: float64s}
+		default:
+			return &compareBytes{op: e.Op, l: l, r: r, cmp: comparator(t), exact: isBytewise(t)}
+		}
+	})
+}
+
+func int64s(v *types.Vector) []int64     { return v.Int64s }
+func uint64s(v *types.Vector) []uint64   { return v.Uint64s }
+func float64s(v *types.Vector) []float64 { return v.Float64s }
+
+func compileBinary(ev *Evaluator, l, r Expr, make func(l, r *operand) kernel) (kernel, error) {
+	lo, err := ev.operand(l)
+	if err != nil {
+		return nil, err
+	}
+	ro, err := ev.operand(r)
+	if err != nil {
+		return nil, err
+	}
+	return make(lo, ro), nil
+}
+
+// known returns a parameter's value as a literal, so that its own digits, not
+// its type's, decide how decimals are held.
+func (ev *Evaluator) known(e Expr) Expr {
+	p, ok := e.(*Param)
+	if !ok || p.Index >= len(ev.env.Params) {
+		return e
+	}
+	v := ev.env.Params[p.Index]
+	switch v.Physical() {
+	case types.PhysNull:
+		return &Literal{T: types.NullType}
+	case p.T.Physical():
+	default:
+		return e // evaluating it reports the mistake
+	}
+	return &Literal{Value: v, T: p.T}
+}
+
+// isInteger64 reports whether e is an integer or BIT.
+func isInteger64(e Expr) bool {
+	t := e.Type()
+	return t.IsInteger() || t.Kind == types.Bit || t.Kind == types.Year
+}
+
+// comparedAs is CompareType of two expressions: it knows literals' digits and
+// the collation.
+func comparedAs(l, r Expr, coll collations.ID) types.Type {
+	t := CompareType(l.Type(), r.Type())
+	switch {
+	case t.Kind == types.Decimal:
+		lp, ls := digitsOf(l)
+		rp, rs := digitsOf(r)
+		scale := max(ls, rs)
+		return decimalType(max(lp-ls, rp-rs)+scale, scale)
+	case t.IsText():
+		t.Collation = coll
+	}
+	return t
+}
+
+// asNumber returns e, a hexadecimal literal as the number that it is if other
+// is a number.
+func asNumber(e, other Expr) Expr {
+	if l, ok := e.(*Literal); ok && l.Hex && other.Type().IsNumeric() {
+		return hexLiteral(l)
+	}
+	return e
+}
+
+// forCompare converts e to t for a comparison with other. Unlike elsewhere a constant that
+// is no date is an error, as in MySQL 8.
+func forCompare(e, other Expr, t types.Type) (Expr, error) {
+	l, ok := e.(*Literal)
+	if !ok || !t.IsTemporal() || !e.Type().IsString() || l.Value.IsNull() {
+		return CastTo(e, t), nil
+	}
+	v, ok := parseTemporal(l.Value.Bytes(), t)
+	if !ok {
+		return nil, sqlerr.WrongValue.New("Incorrect %s value: '%s'", typeName(other.Type()), l.Value.Bytes())
+	}
+	return &Literal{Value: types.NewInt(v), T: t}, nil
+}
+
+// isBytewise reports whether equal values of t have equal bytes.
+func isBytewise(t types.Type) bool {
+	return !t.IsText() || !t.LossyKey()
+}
+
+// comparator returns the order of values of t, which are held as bytes.
+func comparator(t types.Type) func(a, b []byte) int {
+	if isBytewise(t) {
+		return bytes.Compare
+	}
+	coll := colldata.Lookup(t.Collation)
+	if coll == nil {
+		return bytes.Compare
+	}
+	return func(a, b []byte) int { return coll.Collate(a, b, false) }
+}
+
+// holds returns whether op holds for each of less, equal and greater.
+func holds(op CompareOp) [3]int64 {
+	switch op {
+	case LT:
+		return [3]int64{1, 0, 0}
+	case LE:
+		return [3]int64{1, 1, 0}
+	case GT:
+		return [3]int64{0, 0, 1}
+	case GE:
+		return [3]int64{0, 1, 1}
+	case NE:
+		return [3]int64{1, 0, 1}
+	}
+	return [3]int64{0, 1, 0}
+}
+
+// compareNumbers compares vectors of one physical type.
+type compareNumbers[T int64 | uint64 | float64] struct {
+	scratch
+	op     CompareOp
+	l, r   *operand
+	values func(*types.Vector) []T
+}
+
+func (k *compareNumbers[T]) eval(in *types.Batch) (*types.Vector, error) {
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	n := in.Len
+	dst := k.ints(types.BoolType, n)
+	a, b := k.values(l), k.values(r)
+	switch {
+	case k.r.konst && !k.l.konst:
+		compareConst(k.op, dst, a[:n], b[0])
+	case k.l.konst && !k.r.konst:
+		compareConst(k.op.Flip(), dst, b[:n], a[0])
+	default:
+		compareVectors(k.op, dst, a[:n], b[:n])
+	}
+	return k.finishCompare(k.op, n, l, r, k.l, k.r), nil
+}
+
+func both(in *types.Batch, l, r *operand) (lv, rv *types.Vector, err error) {
+	if lv, err = l.eval(in); err != nil {
+		return nil, nil, err
+	}
+	if rv, err = r.eval(in); err != nil {
+		return nil, nil, err
+	}
+	return lv, rv, nil
+}
+
+// finishCompare sets the NULLs of a comparison whose values are computed.
+func (s *scratch) finishCompare(op CompareOp, n int, l, r *types.Vector, lo, ro *operand) *types.Vector {
+	if op != NullSafeEQ {
+		s.bothValid(n, l, r, lo.konst, ro.konst)
+		return &s.vec
+	}
+	for i, dst := 0, s.vec.Int64s; i < n; i++ {
+		ln, rn := l.IsNull(lo.at(i)), r.IsNull(ro.at(i))
+		if ln && rn {
+			dst[i] = 1
+		} else if ln || rn {
+			dst[i] = 0
+		}
+	}
+	return &s.vec
+}
+
+func compareConst[T int64 | uint64 | float64](op CompareOp, dst []int64, a []T, c T) {
+	dst = dst[:len(a)]
+	switch op {
+	case LT:
+		for i, x := range a {
+			dst[i] = bit(x < c)
+		}
+	case LE:
+		for i, x := range a {
+			dst[i] = bit(x <= c)
+		}
+	case GT:
+		for i, x := range a {
+			dst[i] = bit(x > c)
+		}
+	case GE:
+		for i, x := range a {
+			dst[i] = bit(x >= c)
+		}
+	case NE:
+		for i, x := range a {
+			dst[i] = bit(x != c)
+		}
+	default:
+		for i, x := range a {
+			dst[i] = bit(x == c)
+		}
+	}
+}
+
+func compareVectors[T int64 | uint64 | float64](op CompareOp, dst []int64, a, b []T) {
+	dst, b = dst[:len(a)], b[:len(a)]
+	switch op {
+	case LT:
+		for i, x := range a {
+			dst[i] = bit(x < b[i])
+		}
+	case LE:
+		for i, x := range a {
+			dst[i] = bit(x <= b[i])
+		}
+	case GT:
+		for i, x := range a {
+			dst[i] = bit(x > b[i])
+		}
+	case GE:
+		for i, x := range a {
+			dst[i] = bit(x >= b[i])
+		}
+	case NE:
+		for i, x := range a {
+			dst[i] = bit(x != b[i])
+		}
+	default:
+		for i, x := range a {
+			dst[i] = bit(x == b[i])
+		}
+	}
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// compareBytes compares vectors of bytes.
+type compareBytes struct {
+	scratch
+	op    CompareOp
+	l, r  *operand
+	cmp   func(a, b []byte) int
+	exact bool // equal values have equal bytes
+}
+
+func (k *compareBytes) eval(in *types.Batch) (*types.Vector, error) {
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	dst := k.ints(types.BoolType, in.Len)
+	switch {
+	case k.exact && (k.op == EQ || k.op == NullSafeEQ):
+		for i := range dst {
+			dst[i] = bit(bytes.Equal(l.BytesAt(k.l.at(i)), r.BytesAt(k.r.at(i))))
+		}
+	case k.exact && k.op == NE:
+		for i := range dst {
+			dst[i] = bit(!bytes.Equal(l.BytesAt(k.l.at(i)), r.BytesAt(k.r.at(i))))
+		}
+	default:
+		want := holds(k.op)
+		for i := range dst {
+			dst[i] = want[sign(k.cmp(l.BytesAt(k.l.at(i)), r.BytesAt(k.r.at(i))))+1]
+		}
+	}
+	return k.finishCompare(k.op, in.Len, l, r, k.l, k.r), nil
+}
+
+func sign(c int) int {
+	switch {
+	case c < 0:
+		return -1
+	case c > 0:
+		return 1
+	}
+	return 0
+}
+
+// mixedCompare compares a signed with an unsigned integer.
+type mixedCompare struct {
+	scratch
+	op   CompareOp
+	l, r *operand
+}
+
+func (k *mixedCompare) eval(in *types.Batch) (*types.Vector, error) {
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	op, a, b := k.op, k.l, k.r
+	av, bv := l, r
+	if l.Type.Physical() == types.PhysUint64 {
+		op, a, b, av, bv = op.Flip(), b, a, r, l
+	}
+	want := holds(op)
+	dst := k.ints(types.BoolType, in.Len)
+	for i := range dst {
+		x, y := av.Int64s[a.at(i)], bv.Uint64s[b.at(i)]
+		c := -1
+		switch {
+		case x >= 0 && uint64(x) > y:
+			c = 1
+		case x >= 0 && uint64(x) == y:
+			c = 0
+		}
+		dst[i] = want[c+1]
+	}
+	return k.finishCompare(k.op, in.Len, l, r, k.l, k.r), nil
+}
+
+// compileNullCompare compiles a comparison with NULL.
+func compileNullCompare(ev *Evaluator, op CompareOp, l, r Expr) (kernel, error) {
+	if op != NullSafeEQ {
+		return &nullKernel{t: types.BoolType}, nil
+	}
+	if l.Type().Kind == types.Null {
+		l = r
+	}
+	return (&Is{IsNull, l}).compile(ev)
+}

@@ -1,0 +1,243 @@
+package expr
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+
+	"vitess.io/vitess/go/mysql/decimal"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// isExact reports whether t is an integer, BIT, YEAR or a decimal.
+func isExact(t types.Type) bool { return t.IsNumeric() && !t.IsFloat() }
+
+// scaleOf returns the scale of an exact number's type.
+func scaleOf(t types.Type) int {
+	if t.Kind == types.Decimal {
+		return t.Scale
+	}
+	return 0
+}
+
+// unscaled returns exact number i of v times 10 to its type's scale, if that is
+// an int64.
+func unscaled(v *types.Vector, i int) (int64, bool) {
+	switch v.Type.Physical() {
+	case types.PhysInt64:
+		return v.Int64s[i], true
+	case types.PhysUint64:
+		u := v.Uint64s[i]
+		return int64(u), u <= math.MaxInt64
+	}
+	b := v.BytesAt(i)
+	if len(b) > types.MaxScaledDigits {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if c >= '0' && c <= '9' {
+			n = n*10 + int64(c-'0')
+		}
+	}
+	if len(b) > 0 && b[0] == '-' {
+		n = -n
+	}
+	return n, true
+}
+
+// rescale returns x times 10^by, if by is not negative and the result an int64.
+func rescale(x int64, by int) (int64, bool) {
+	if by == 0 {
+		return x, true
+	}
+	if by < 0 || by >= len(pow10) || overflows(Mul, x, pow10[by]) {
+		return 0, false
+	}
+	return x * pow10[by], true
+}
+
+// decimalArith computes with integers and decimals of any size: by integers
+// where operands and result are short, else by Vitess's decimal package.
+type decimalArith struct{ arithBase }
+
+func (k *decimalArith) eval(in *types.Batch) (*types.Vector, error) {
+	n := in.Len
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	k.vec.Reset(k.e.T)
+	divides := k.e.Op == Div || k.e.Op == IntDiv || k.e.Op == Mod
+	for i := range n {
+		li, ri := k.l.at(i), k.r.at(i)
+		if l.IsNull(li) || r.IsNull(ri) {
+			k.vec.AppendNull()
+			continue
+		}
+		x, ok1 := unscaled(l, li)
+		y, ok2 := unscaled(r, ri)
+		if ok1 && ok2 && y != 0 {
+			if z, ok := k.short(x, y); ok && k.appendShort(z) {
+				continue
+			}
+		}
+		a, b := decimalAt(l, li), decimalAt(r, ri)
+		if divides && b.IsZero() {
+			err := sqlerr.DivisionByZero.New("Division by 0")
+			if k.ev.env.Strict {
+				return nil, err
+			}
+			k.ev.warn(err)
+			k.vec.AppendNull()
+			continue
+		}
+		if !k.append(decimalOp(k.e.Op, a, b)) {
+			return nil, k.outOfRange()
+		}
+	}
+	return &k.vec, nil
+}
+
+// short computes with unscaled operands; the result is scaled as the type is. It
+// reports false where some step is not within an int64.
+func (k *decimalArith) short(x, y int64) (int64, bool) {
+	ls, rs, scale := scaleOf(k.l.t), scaleOf(k.r.t), scaleOf(k.e.T)
+	switch k.e.Op {
+	case Mul:
+		return x * y, scale == ls+rs && !overflows(Mul, x, y)
+	case Div:
+		return divide128(x, scale-ls+rs, y, scale < quotientScale(ls, rs))
+	case Add, Sub, Mod:
+		x, ok1 := rescale(x, scale-ls)
+		y, ok2 := rescale(y, scale-rs)
+		switch {
+		case !ok1 || !ok2 || overflows(k.e.Op, x, y):
+			return 0, false
+		case k.e.Op == Add:
+			return x + y, true
+		case k.e.Op == Sub:
+			return x - y, true
+		}
+		return x % y, true
+	}
+	return 0, false
+}
+
+// divide128 returns x * 10^digits / y, rounded half away from zero or cut off, if
+// that is an int64.
+func divide128(x int64, digits int, y int64, round bool) (int64, bool) {
+	if digits < 0 || digits >= len(pow10) {
+		return 0, false
+	}
+	d := magnitude(y)
+	hi, lo := bits.Mul64(magnitude(x), uint64(pow10[digits]))
+	if hi >= d {
+		return 0, false
+	}
+	q, rem := bits.Div64(hi, lo, d)
+	if round && rem >= d-rem {
+		q++
+	}
+	if q > math.MaxInt64 {
+		return 0, false
+	}
+	if (x < 0) != (y < 0) {
+		return -int64(q), true
+	}
+	return int64(q), true
+}
+
+// appendShort appends a result scaled as the type is; it reports false, having
+// done nothing, when the type needs another form.
+func (k *decimalArith) appendShort(z int64) bool {
+	t := k.e.T
+	switch {
+	case t.Kind != types.Decimal || t.Scale > types.MaxScaledDigits:
+		return false
+	case t.Physical() == types.PhysBytes:
+		k.vec.Data = types.AppendText(k.vec.Data, t, types.NewInt(z))
+		k.vec.AppendBytes(nil)
+	case magnitude(z) >= uint64(pow10[t.Size]):
+		return false
+	default:
+		k.vec.AppendInt(z)
+	}
+	return true
+}
+
+// decimalOp computes x op y; y is not zero where op divides.
+func decimalOp(op ArithOp, x, y decimal.Decimal) decimal.Decimal {
+	switch op {
+	case Add:
+		return x.Add(y)
+	case Sub:
+		return x.Sub(y)
+	case Mul:
+		return x.Mul(y)
+	case Div:
+		return x.Div(y, divScaleDigits)
+	case IntDiv:
+		q, _ := x.QuoRem(y, 0)
+		return q
+	}
+	_, rem := x.QuoRem(y, 0)
+	return rem
+}
+
+// append appends a result; it reports false when the type does not hold it.
+func (k *decimalArith) append(d decimal.Decimal) bool {
+	if k.e.T.Kind == types.Decimal {
+		return appendDecimal(&k.vec, d)
+	}
+	if k.e.T.Unsigned {
+		n, ok := d.Uint64()
+		k.vec.AppendUint(n)
+		return ok
+	}
+	n, ok := d.Int64()
+	k.vec.AppendInt(n)
+	return ok
+}
+
+// exactCompare compares exact numbers of different types.
+type exactCompare struct {
+	scratch
+	op   CompareOp
+	l, r *operand
+}
+
+func (k *exactCompare) eval(in *types.Batch) (*types.Vector, error) {
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	want := holds(k.op)
+	dst := k.ints(types.BoolType, in.Len)
+	ls, rs := scaleOf(k.l.t), scaleOf(k.r.t)
+	for i := range dst {
+		li, ri := k.l.at(i), k.r.at(i)
+		dst[i] = 0
+		if !l.IsNull(li) && !r.IsNull(ri) {
+			dst[i] = want[compareExact(l, li, ls, r, ri, rs)+1]
+		}
+	}
+	return k.finishCompare(k.op, in.Len, l, r, k.l, k.r), nil
+}
+
+// compareExact compares two exact numbers with their types' scales.
+func compareExact(l *types.Vector, li, ls int, r *types.Vector, ri, rs int) int {
+	x, ok1 := unscaled(l, li)
+	y, ok2 := unscaled(r, ri)
+	if ok1 && ok2 {
+		scale := max(ls, rs)
+		x, ok1 = rescale(x, scale-ls)
+		y, ok2 = rescale(y, scale-rs)
+		if ok1 && ok2 {
+			return cmp.Compare(x, y)
+		}
+	}
+	return decimalAt(l, li).Cmp(decimalAt(r, ri))
+}

@@ -1,0 +1,156 @@
+// Package expr holds scalar expressions: binding names and types to a parsed
+// expression, and evaluating it over batches.
+//
+// A bound Expr is immutable and shared by all executions of a plan; what one
+// execution needs is in its Env and Evaluators. Integer, float and string
+// comparison and arithmetic have kernels over vectors; every other function is
+// evaluated row by row by Vitess's evalengine, MySQL's semantics in Go.
+package expr
+
+import (
+	"context"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Expr is a bound expression.
+type Expr interface {
+	Type() types.Type
+	Nullable() bool
+	// String prints the expression as SQL, for EXPLAIN.
+	String() string
+	// Children returns the operands, nil for leaves; the slice is not to be changed.
+	Children() []Expr
+	// WithChildren returns the expression over other operands of the same types.
+	WithChildren([]Expr) Expr
+	// compile returns what evaluates the expression in ev's execution. Each
+	// occurrence of an expression in a tree gets a kernel of its own, for a
+	// kernel owns the vector that it returns.
+	compile(ev *Evaluator) (kernel, error)
+}
+
+// Scope gives meaning to the names in an expression.
+type Scope interface {
+	// Resolve returns the *Column (or *Outer) that a name stands for.
+	// Errors: sqlerr.UnknownColumn, sqlerr.AmbiguousColumn.
+	Resolve(name *sqlparser.ColName) (Expr, error)
+	// Subquery plans a subquery of the expression. left is the left operand of
+	// an IN or quantified comparison, nil otherwise.
+	Subquery(kind SubqueryKind, query sqlparser.TableStatement, left Expr) (*Subquery, error)
+	// AllowAggregates reports whether aggregate functions may stand here.
+	AllowAggregates() bool
+}
+
+// Binder turns parsed expressions into bound ones.
+type Binder struct {
+	Scope  Scope
+	Params []types.Type // types of the statement's parameters :v1, :v2, …
+	// Collation of literals.
+}
+
+// Column is column Index of the batch that the expression is evaluated over.
+type Column struct {
+	Index int
+	Name  string // as EXPLAIN shows it: t.a
+	T     types.Type
+	Null  bool
+}
+
+// Outer is a value of the enclosing query's current row: Env.Outer[Index].
+type Outer struct {
+	Index int
+	Name  string
+	T     types.Type
+	Null  bool
+}
+
+// Param is a parameter: Env.Params[Index].
+type Param struct {
+	Index int
+	T     types.Type
+}
+
+// Literal is a constant.
+type Literal struct {
+	Value types.Value
+	T     types.Type
+	// Hex marks a hexadecimal or bit literal: binary text that is a number
+	// among numbers.
+	Hex bool
+}
+
+// Aggregate stands for an aggregate function's value. It cannot be evaluated:
+// the planner replaces it by a column of an aggregation's output.
+type Aggregate struct {
+	Func     AggFunc
+	Args     []Expr // none: COUNT(*)
+	Distinct bool
+	// T is the result's type, by MySQL's rules for Func and Args.
+	T types.Type
+}
+
+// AggFunc is an aggregate function.
+type AggFunc string
+
+// The aggregate functions.
+const (
+	Count AggFunc = "count"
+	Sum   AggFunc = "sum"
+	Avg   AggFunc = "avg"
+	Min   AggFunc = "min"
+	Max   AggFunc = "max"
+)
+
+// SubqueryKind says what is asked of a subquery.
+type SubqueryKind uint8
+
+// The kinds of subqueries.
+const (
+	Scalar SubqueryKind = iota // its one value; NULL when it has no row
+	Exists                     // whether it has a row
+	In                         // whether left is among its values, by three-valued logic
+)
+
+// Subquery is a query inside an expression.
+type Subquery struct {
+	Kind SubqueryKind
+	Plan any    // *plan.Plan; expressions never execute it themselves
+	Left Expr   // of In, of the type of the query's column
+	Args []Expr // in the enclosing scope: the values of the query's Outer columns; none: the result is the same for every row
+	T    types.Type
+}
+
+// Runner executes subqueries for an Env.
+type Runner interface {
+	// RunSubquery returns the subquery's value for outer, the values of q.Args,
+	// and left, the value of q.Left. Results that do not depend on the row are
+	// kept by the runner.
+	RunSubquery(ctx context.Context, q *Subquery, outer []types.Value, left types.Value) (types.Value, error)
+}
+
+// Env is what one execution of a statement evaluates in. It is used by one
+// goroutine.
+type Env struct {
+	Context  context.Context
+	Params   []types.Value // of the types the statement was bound with
+	Outer    []types.Value // the enclosing query's row, in a subquery
+	Runner   Runner
+	Now      time.Time // the statement's time
+	Zone     *time.Location
+	Database string
+	User     string
+	ConnID   uint64
+	// LastInsertID, RowCount and FoundRows are the session's.
+	LastInsertID uint64
+	RowCount     int64
+	FoundRows    int64
+	// Strict makes division by zero an error, as INSERT and UPDATE want it.
+	Strict bool
+	// Warn takes warnings; nil drops them.
+	Warn func(error)
+	// SetLastInsertID is told LAST_INSERT_ID(expr); may be nil.
+	SetLastInsertID func(uint64)
+}

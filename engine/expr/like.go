@@ -1,0 +1,72 @@
+package expr
+
+import (
+	"bytes"
+
+	"vitess.io/vitess/go/mysql/collations/colldata"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+func (e *Like) compile(ev *Evaluator) (kernel, error) {
+	t := types.TextType
+	t.Collation = e.Collation
+	l, r := ev.known(e.Expr), ev.known(e.Pattern)
+	if l.Type().Kind == types.Null || r.Type().Kind == types.Null {
+		return &nullKernel{t: types.BoolType}, nil
+	}
+	coll := colldata.Lookup(e.Collation)
+	if coll == nil {
+		return nil, sqlerr.NotSupported.New("collation %d is not supported by LIKE", e.Collation)
+	}
+	return compileBinary(ev, CastTo(l, t), CastTo(r, t), func(l, r *operand) kernel {
+		return &likeKernel{l: l, r: r, coll: coll, escape: e.Escape, bytewise: isBytewise(t)}
+	})
+}
+
+type likeKernel struct {
+	scratch
+	l, r     *operand
+	coll     colldata.Collation
+	escape   rune
+	bytewise bool
+	pattern  []byte
+	match    func([]byte) bool
+}
+
+func (k *likeKernel) eval(in *types.Batch) (*types.Vector, error) {
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	dst := k.ints(types.BoolType, in.Len)
+	for i := range dst {
+		p := r.BytesAt(k.r.at(i))
+		if k.match == nil || !bytes.Equal(p, k.pattern) {
+			k.pattern = append(k.pattern[:0], p...)
+			k.match = k.matcher(k.pattern)
+		}
+		dst[i] = bit(k.match(l.BytesAt(k.l.at(i))))
+	}
+	return k.finishCompare(EQ, in.Len, l, r, k.l, k.r), nil
+}
+
+// matcher returns the test for a pattern. Under bytes order a pattern that has
+// % at its ends only is a comparison, a prefix, a suffix or a search.
+func (k *likeKernel) matcher(p []byte) func([]byte) bool {
+	core := bytes.Trim(p, "%")
+	if !k.bytewise || bytes.ContainsAny(core, "%_") || bytes.ContainsRune(p, k.escape) {
+		return k.coll.Wildcard(p, '_', '%', k.escape).Match
+	}
+	starts, ends := bytes.HasPrefix(p, []byte("%")), bytes.HasSuffix(p, []byte("%"))
+	switch {
+	case starts && ends:
+		return func(b []byte) bool { return bytes.Contains(b, core) }
+	case starts:
+		return func(b []byte) bool { return bytes.HasSuffix(b, core) }
+	case ends:
+		return func(b []byte) bool { return bytes.HasPrefix(b, core) }
+	}
+	return func(b []byte) bool { return bytes.Equal(b, core) }
+}

@@ -1,0 +1,284 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+)
+
+// access is a way to read a table's rows: an index, and the ranges of it that
+// conditions leave.
+type access struct {
+	index  *schema.Index // nil: the primary key
+	ranges []Range       // nil: all
+	used   map[int]bool  // conditions that the ranges imply
+	fixed  colSet        // columns with one value
+	read   float64       // rows read, an estimate
+	single bool          // at most one row
+}
+
+// key returns the columns that an index orders rows by: its own, then the
+// primary key's.
+func indexKey(t *schema.Table, ix *schema.Index) []int {
+	if ix == nil {
+		return t.PrimaryKey
+	}
+	k := slices.Clone(ix.Columns)
+	for _, c := range t.PrimaryKey {
+		if !slices.Contains(k, c) {
+			k = append(k, c)
+		}
+	}
+	return k
+}
+
+// indexes returns the indexes that may be used, the primary key, nil, first.
+func (r *tableRel) indexes() []*schema.Index {
+	var list []*schema.Index
+	if r.hint.allows(schema.PrimaryIndexID) {
+		list = append(list, nil)
+	}
+	for i := range r.table.Indexes {
+		if ix := &r.table.Indexes[i]; r.hint.allows(ix.ID) {
+			list = append(list, ix)
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, nil) // USE INDEX ()
+	}
+	return list
+}
+
+// ownColumns returns an index's columns and whether their values are unique.
+func ownColumns(t *schema.Table, ix *schema.Index) ([]int, bool) {
+	if ix == nil {
+		return t.PrimaryKey, true
+	}
+	return ix.Columns, ix.Unique
+}
+
+// accessBy returns the best use of an index for conds; without ranges where
+// they don't bound its first column.
+func (b *builder) accessBy(r *tableRel, ix *schema.Index, conds []expr.Expr) access {
+	best := b.prefixAccess(r, ix, conds)
+	for i, c := range conds {
+		or, ok := c.(*expr.Or)
+		if !ok {
+			continue
+		}
+		if a, ok := b.orAccess(r, ix, or, i); ok && a.read < best.read {
+			best = a
+		}
+	}
+	return best
+}
+
+// orAccess reads the ranges of each arm of an OR: (a, b) IN ((1, 2), (3, 4)).
+func (b *builder) orAccess(r *tableRel, ix *schema.Index, or *expr.Or, at int) (access, bool) {
+	all := access{index: ix, used: map[int]bool{}, fixed: colSet{}}
+	exact := true
+	for _, arm := range or.Args {
+		conds := expr.Conjuncts(arm)
+		a := b.prefixAccess(r, ix, conds)
+		if a.ranges == nil || len(all.ranges)+len(a.ranges) > maxIntervals {
+			return all, false
+		}
+		all.ranges = append(all.ranges, a.ranges...)
+		all.read += a.read
+		exact = exact && len(a.used) == len(conds)
+	}
+	if exact {
+		all.used[at] = true
+	}
+	return all, true
+}
+
+// prefixAccess bounds an index's columns one after another, as long as each
+// has single values only.
+func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr) access {
+	n := b.tableRows(r.table)
+	a := access{index: ix, used: map[int]bool{}, fixed: colSet{}, read: n}
+	own, unique := ownColumns(r.table, ix)
+	prefixes := []Range{{}}
+	share := 1.0 // of the rows with one prefix
+	depth := 0
+	null := false
+	for _, c := range own {
+		id := r.first + c
+		v, used := boundColumn(conds, id, r.table.Columns[c].Type)
+		if len(v.list) == 0 || len(prefixes)*len(v.list) > maxIntervals {
+			break
+		}
+		prefixes = product(prefixes, v.list, depth)
+		for i := range used {
+			a.used[i] = true
+		}
+		depth++
+		if !v.points() {
+			share = intervalShare(v.list)
+			break
+		}
+		if len(v.list) == 1 {
+			a.fixed[id] = true
+		}
+		null = null || v.list[0].null
+	}
+	if depth == 0 {
+		return a
+	}
+	a.ranges = prefixes
+	points := depth
+	if share < 1 {
+		points--
+	}
+	a.read = float64(len(prefixes)) * share
+	if points > 0 {
+		a.read *= n / keyValues(n, points, len(own), unique)
+	} else {
+		a.read = n * share
+	}
+	a.read = min(a.read, n)
+	a.single = unique && points == len(own) && len(prefixes) == 1 && !null
+	return a
+}
+
+// product adds a column, the one at depth, to ranges that have only points so far.
+func product(prefixes []Range, list []interval, depth int) []Range {
+	out := make([]Range, 0, len(prefixes)*len(list))
+	for _, p := range prefixes {
+		for i := range list {
+			v := &list[i]
+			r := Range{Low: p.Low[:depth:depth], High: p.High[:depth:depth], NullOK: p.NullOK}
+			if v.low != nil {
+				r.Low, r.LowExclusive = append(r.Low, v.low), v.lowEx
+			}
+			if v.high != nil {
+				r.High, r.HighExclusive = append(r.High, v.high), v.highEx
+			}
+			if v.null {
+				ok := make([]bool, depth+1)
+				copy(ok, p.NullOK)
+				ok[depth] = true
+				r.NullOK = ok
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func intervalShare(list []interval) float64 {
+	s := 0.0
+	for i := range list {
+		switch v := &list[i]; {
+		case v.isPoint():
+			s += 0.01
+		case v.low != nil && v.high != nil:
+			s += betweenShare
+		default:
+			s += rangeShare
+		}
+	}
+	return min(s, 0.9)
+}
+
+// Costs of a row read, in units of one read by the primary key.
+const (
+	coveringCost = 0.7 // from an index that has all that is wanted
+	lookupCost   = 3.0 // from an index, then the row
+	rangeCost    = 1.0 // of a range's start
+)
+
+// scan reads a table in the cheapest way.
+func (b *builder) scan(r *tableRel, need colSet, h hint) *phys {
+	conds := cheapFirst(r.conds)
+	var best *phys
+	for _, ix := range r.indexes() {
+		a := b.accessBy(r, ix, conds)
+		p := b.scanBy(r, &a, conds, need, h)
+		if best == nil || scanCost(p, h) < scanCost(best, h) {
+			best = p
+		}
+	}
+	return best
+}
+
+// scanCost is the cost of a scan and of the sort that it leaves to do.
+func scanCost(p *phys, h hint) float64 {
+	switch {
+	case len(h.order) == 0:
+		return p.cost
+	case h.group:
+		cols := make([]int, len(h.order))
+		for i, o := range h.order {
+			cols[i] = o.col
+		}
+		if p.together(cols) {
+			return p.cost
+		}
+		return p.cost + p.rows*0.3
+	case p.satisfies(h.order):
+		return p.cost
+	}
+	return p.cost + sortCost(p.rows)
+}
+
+// scanBy makes the scan that an access is.
+func (b *builder) scanBy(r *tableRel, a *access, conds []expr.Expr, need colSet, h hint) *phys {
+	var rest []expr.Expr
+	for i, c := range conds {
+		if !a.used[i] {
+			rest = append(rest, c)
+		}
+	}
+	read := need.with(rest...)
+	n := &Scan{Table: r.table, Alias: r.alias, Index: a.index, Ranges: a.ranges}
+	p := &phys{node: n, fixed: a.fixed}
+	for c := range r.table.Columns {
+		if read[r.first+c] {
+			n.Columns = append(n.Columns, c)
+			p.cols = append(p.cols, r.first+c)
+		}
+	}
+	if len(rest) > 0 {
+		n.Filter = b.expr(expr.Conjunction(rest...), p)
+	}
+	p.rows = min(b.tableRows(r.table)*b.selectivity(r.conds), a.read)
+	if a.single {
+		p.rows = min(p.rows, 1)
+	}
+	rowsRead := a.read
+	for _, c := range indexKey(r.table, a.index) {
+		p.order = append(p.order, orderCol{col: r.first + c})
+	}
+	if len(h.order) > 0 && !h.group && !p.satisfies(h.order) {
+		reversed := make([]orderCol, len(p.order))
+		for i, o := range p.order {
+			reversed[i] = orderCol{o.col, !o.desc}
+		}
+		if inOrder(reversed, p.fixed, h.order) {
+			p.order, n.Reverse = reversed, true
+		}
+	}
+	if a.single {
+		p.fixed = yields(r)
+	}
+	if h.rows > 0 && p.satisfies(h.order) {
+		n.Limit = h.limit
+		if p.rows > h.rows {
+			rowsRead *= h.rows / p.rows
+			p.rows = h.rows
+		}
+	}
+	n.Rows = p.rows
+	cost := 1.0
+	if a.index != nil {
+		cost = lookupCost
+		if r.table.Covers(a.index, n.Columns) {
+			cost = coveringCost
+		}
+	}
+	p.cost = rowsRead*cost + rangeCost*float64(max(1, len(a.ranges)))
+	return p
+}

@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"context"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Options are what a statement is planned in.
+type Options struct {
+	Catalog   Catalog
+	Namespace string         // of table names without one; "": none is selected
+	Params    []types.Type   // types of the parameters :v1, :v2, …
+	Zone      *time.Location // of the session
+	SQL       string         // the statement's text, for column names; "": not had
+	// PartialGroupBy lets a grouped query select columns that the groups do not
+	// determine, of which it gets any value: sql_mode without ONLY_FULL_GROUP_BY.
+	PartialGroupBy bool
+}
+
+// Build plans a SELECT, UNION, VALUES, INSERT, REPLACE, UPDATE or DELETE.
+// The statement is not changed. Errors: sqlerr.NotSupported, and MySQL's for
+// names and clauses that make no sense.
+func Build(ctx context.Context, stmt sqlparser.Statement, o Options) (*Plan, error) {
+	b := &builder{ctx: ctx, o: o, named: leftmost(stmt)}
+	p, err := b.statement(stmt)
+	if err == nil {
+		err = b.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.Tables, p.Params = b.tables, len(o.Params)
+	return p, nil
+}
+
+// builder plans one statement.
+type builder struct {
+	ctx    context.Context
+	o      Options
+	named  *sqlparser.Select // its columns are named as in o.SQL; or nil
+	cols   []column
+	tables []*schema.Table
+	depth  int
+	ctes   []*cte // in scope, inner ones last
+	bound  int    // queries bound so far
+	err    error  // a defect found while lowering
+}
+
+// maxDepth bounds how deep queries nest, so that no statement exhausts the stack;
+// maxQueries bounds how many there are once WITH's are in their places.
+const (
+	maxDepth   = 200
+	maxQueries = 5000
+)
+
+func (b *builder) statement(stmt sqlparser.Statement) (*Plan, error) {
+	switch s := stmt.(type) {
+	case *sqlparser.Insert:
+		return b.insert(s)
+	case *sqlparser.Update:
+		return b.update(s)
+	case *sqlparser.Delete:
+		return b.delete(s)
+	case sqlparser.TableStatement:
+		q, err := b.query(s, &frame{})
+		if err != nil {
+			return nil, err
+		}
+		return b.queryPlan(q), nil
+	}
+	return nil, sqlerr.NotSupported.New("%s is not supported here", sqlparser.ASTToStatementType(stmt))
+}
+
+// query is a bound query.
+type query struct {
+	rel  logical
+	out  []output
+	plan *Plan // once lowered
+}
+
+// output is a column of a query's result.
+type output struct {
+	name string
+	col  int
+}
+
+// query binds a SELECT, UNION or VALUES. f gives the values of enclosing
+// queries' columns.
+func (b *builder) query(s sqlparser.TableStatement, f *frame) (*query, error) {
+	if err := b.ctx.Err(); err != nil {
+		return nil, sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+	}
+	if b.depth++; b.depth > maxDepth {
+		return nil, sqlerr.NotSupported.New("queries nested more than %d deep are not supported", maxDepth)
+	}
+	defer func() { b.depth-- }()
+	if b.bound++; b.bound > maxQueries {
+		return nil, sqlerr.NotSupported.New("more than %d queries in a statement are not supported", maxQueries)
+	}
+	known := len(b.ctes)
+	defer func() { b.ctes = b.ctes[:known] }()
+	if err := b.define(withOf(s), f); err != nil {
+		return nil, err
+	}
+	switch s := s.(type) {
+	case *sqlparser.Select:
+		return b.selectQuery(s, f)
+	case *sqlparser.Union:
+		return b.union(s, f)
+	case *sqlparser.ValuesStatement:
+		return b.valuesQuery(s, f)
+	}
+	return nil, sqlerr.NotSupported.New("%T as a query is not supported", s)
+}
+
+// queryPlan lowers a bound query. A query that occurs twice is lowered once.
+func (b *builder) queryPlan(q *query) *Plan {
+	if q.plan != nil {
+		return q.plan
+	}
+	ids := make([]int, len(q.out))
+	p := &Plan{Columns: make([]ResultColumn, len(q.out))}
+	for i, o := range q.out {
+		c := &b.cols[o.col]
+		ids[i] = o.col
+		p.Columns[i] = ResultColumn{Name: o.name, Table: c.table, Type: c.t, Nullable: c.null}
+	}
+	p.Root = b.root(q.rel, ids)
+	p.Tables = b.tables
+	q.plan = p
+	return p
+}
+
+// bind gives names and types to an expression.
+func (b *builder) bind(e sqlparser.Expr, s *scope) (expr.Expr, error) {
+	return (&expr.Binder{Scope: s, Params: b.o.Params}).Bind(e)
+}
+
+// conditions binds the conditions that e, which may be nil, is the AND of.
+func (b *builder) conditions(e sqlparser.Expr, s *scope) ([]expr.Expr, error) {
+	if e == nil {
+		return nil, nil
+	}
+	bound, err := b.bind(e, s)
+	if err != nil {
+		return nil, err
+	}
+	return expr.Conjuncts(bound), nil
+}
+
+func notSupported(construct string) error {
+	return sqlerr.NotSupported.New("%s is not supported", construct)
+}

@@ -1,0 +1,189 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+var parser = sqlparser.NewTestParser()
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// catalog is a Catalog of CREATE TABLE statements; a table's comment is its
+// number of rows.
+type catalog map[string]*schema.Table
+
+func (c catalog) Table(_ context.Context, namespace, name string) (*schema.Table, error) {
+	if namespace != "app" && namespace != "other" && namespace != "system" {
+		return nil, sqlerr.BadDatabase.New("Unknown database '%s'", namespace)
+	}
+	t := c[namespace+"."+name]
+	if t == nil {
+		return nil, sqlerr.NoSuchTable.New("Table '%s.%s' doesn't exist", namespace, name)
+	}
+	return t, nil
+}
+
+func (c catalog) Rows(t *schema.Table) int64 {
+	n, _ := strconv.ParseInt(t.Comment, 10, 64)
+	return n
+}
+
+func newCatalog(t testing.TB, sql string) catalog {
+	t.Helper()
+	c := catalog{}
+	for _, text := range strings.Split(sql, ";") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		stmt, err := parser.Parse(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		table := newTable(t, stmt.(*sqlparser.CreateTable))
+		table.ID = uint32(len(c) + 1)
+		c[table.QualifiedName()] = table
+	}
+	return c
+}
+
+func newTable(t testing.TB, ct *sqlparser.CreateTable) *schema.Table {
+	t.Helper()
+	table := &schema.Table{Namespace: ct.Table.Qualifier.String(), Name: ct.Table.Name.String(), Kind: schema.Shared, Version: 1}
+	if table.Namespace == "system" {
+		table.Kind = schema.System
+	}
+	for _, o := range ct.TableSpec.Options {
+		if strings.EqualFold(o.Name, "comment") {
+			table.Comment = o.Value.Val
+		}
+	}
+	for i, def := range ct.TableSpec.Columns {
+		ty, err := types.FromColumnType(def.Name.String(), def.Type)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := schema.Column{ID: uint32(i + 1), Name: def.Name.String(), Type: ty}
+		if o := def.Type.Options; o != nil {
+			c.NotNull = o.Null != nil && !*o.Null
+			c.AutoIncrement = o.Autoincrement
+			if o.Default != nil {
+				c.Default = sqlparser.String(o.Default)
+			}
+		}
+		table.Columns = append(table.Columns, c)
+	}
+	for _, ix := range ct.TableSpec.Indexes {
+		var cols []int
+		for _, c := range ix.Columns {
+			cols = append(cols, table.Column(c.Column.String()))
+		}
+		if ix.Info.Type == sqlparser.IndexTypePrimary {
+			table.PrimaryKey = cols
+			for _, c := range cols {
+				table.Columns[c].NotNull = true
+			}
+			continue
+		}
+		table.Indexes = append(table.Indexes, schema.Index{ID: uint32(len(table.Indexes) + 1), Name: ix.Info.Name.String(),
+			Columns: cols, Unique: ix.Info.Type == sqlparser.IndexTypeUnique})
+	}
+	if table.PrimaryKey == nil {
+		table.PrimaryKey = []int{len(table.Columns)}
+		table.Columns = append(table.Columns, schema.Column{Name: schema.RowIDColumn, Type: types.Uint64Type, NotNull: true, Hidden: true})
+	}
+	return table
+}
+
+// explain plans a statement with two integer parameters and prints the plan, or
+// its error.
+func explain(c catalog, sql string) string {
+	stmt, err := parser.Parse(sql)
+	if err != nil {
+		return "parse: " + err.Error()
+	}
+	p, err := Build(context.Background(), stmt, Options{Catalog: c, Namespace: "app", SQL: sql,
+		Params: []types.Type{types.Int64Type, types.Int64Type}})
+	if err != nil {
+		return err.Error()
+	}
+	lines := Explain(p)
+	if p.Columns != nil {
+		cols := make([]string, len(p.Columns))
+		for i, col := range p.Columns {
+			cols[i] = col.Name
+			if col.Nullable {
+				cols[i] += "?"
+			}
+		}
+		lines = append([]string{"=> " + strings.Join(cols, " | ")}, lines...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestPlans plans the statements of testdata/*.txt and compares the plans. A
+// file is statements, each followed by ---- and its plan, and an empty line.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	tables, err := os.ReadFile("testdata/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no testdata", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			c := newCatalog(t, string(tables))
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for _, block := range strings.Split(string(want), "\n\n") {
+				sql, _, _ := strings.Cut(strings.Trim(block, "\n"), "\n----")
+				if sql == "" {
+					continue
+				}
+				got.WriteString(sql + "\n----\n" + explain(c, strings.ReplaceAll(sql, "\n", " ")) + "\n\n")
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("plans differ (-want +got); go test -update rewrites them\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBuildInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	stmt, err := parser.Parse("select 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Build(ctx, stmt, Options{}); !errors.Is(err, sqlerr.Interrupted) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,428 @@
+package plan
+
+import (
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// target finds the table that a statement writes.
+func (b *builder) target(te sqlparser.TableExpr, statement string) (*from, *tableRel, error) {
+	at, ok := te.(*sqlparser.AliasedTableExpr)
+	if !ok {
+		return nil, nil, notSupported("multi-table " + statement)
+	}
+	if _, ok := at.Expr.(sqlparser.TableName); !ok {
+		return nil, nil, notSupported(statement + " of a derived table")
+	}
+	fr, err := b.aliased(at, &frame{})
+	if err != nil {
+		return nil, nil, err
+	}
+	rel, ok := fr.rel.(*tableRel)
+	if !ok {
+		return nil, nil, sqlerr.NoTablesUsed.New("No tables used")
+	}
+	if rel.table.Kind == schema.System {
+		return nil, nil, sqlerr.CommandDenied.New("System table '%s' cannot be written", rel.table.QualifiedName()).On(rel.table.QualifiedName())
+	}
+	return fr, rel, nil
+}
+
+// writable returns the ordinal of the column that a statement names to write.
+func writable(t *schema.Table, name sqlparser.IdentifierCI) (int, error) {
+	c := t.Column(name.String())
+	if c < 0 || t.Columns[c].Hidden {
+		return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", name.String()).On(t.QualifiedName()).In(name.String())
+	}
+	return c, nil
+}
+
+func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
+	if len(s.Partitions) > 0 {
+		return nil, notSupported("PARTITION")
+	}
+	fr, rel, err := b.target(s.Table, "INSERT")
+	if err != nil {
+		return nil, err
+	}
+	t := rel.table
+	n := &Insert{Table: t, Mode: InsertPlain}
+	if n.Columns, err = insertColumns(t, s); err != nil {
+		return nil, err
+	}
+	if n.Defaults, err = b.defaults(t); err != nil {
+		return nil, err
+	}
+	switch rows := s.Rows.(type) {
+	case sqlparser.Values:
+		n.Input, err = b.insertRows(t, n.Columns, rows)
+	case *sqlparser.ValuesStatement:
+		n.Input, err = b.insertQuery(n.Columns, rows)
+	case sqlparser.TableStatement:
+		n.Input, err = b.insertQuery(n.Columns, rows)
+	default:
+		err = sqlerr.NotSupported.New("INSERT of %T is not supported", rows)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Action == sqlparser.ReplaceAct:
+		n.Mode = InsertReplace
+	case len(s.OnDup) > 0 && bool(s.Ignore):
+		return nil, notSupported("INSERT IGNORE … ON DUPLICATE KEY UPDATE")
+	case len(s.OnDup) > 0:
+		n.Mode = InsertUpdate
+		n.OnDuplicate, err = b.onDuplicate(s, fr, rel)
+	case bool(s.Ignore):
+		n.Mode = InsertIgnore
+	}
+	return &Plan{Root: n, Writes: t}, err
+}
+
+// insertColumns returns the ordinals of the columns that are given values.
+func insertColumns(t *schema.Table, s *sqlparser.Insert) ([]int, error) {
+	var cols []int
+	if len(s.Columns) == 0 {
+		if rows, ok := s.Rows.(sqlparser.Values); ok && len(rows) > 0 && len(rows[0]) == 0 {
+			return nil, nil // VALUES (): defaults only
+		}
+		for i := range t.Columns {
+			if !t.Columns[i].Hidden {
+				cols = append(cols, i)
+			}
+		}
+		return cols, nil
+	}
+	taken := map[int]bool{}
+	for _, name := range s.Columns {
+		c, err := writable(t, name)
+		if err != nil {
+			return nil, err
+		}
+		if taken[c] {
+			return nil, sqlerr.FieldSpecTwice.New("Column '%s' specified twice", name.String()).On(t.QualifiedName()).In(name.String())
+		}
+		taken[c] = true
+		cols = append(cols, c)
+	}
+	return cols, nil
+}
+
+// defaults binds the columns' defaults.
+func (b *builder) defaults(t *schema.Table) ([]expr.Expr, error) {
+	list := make([]expr.Expr, len(t.Columns))
+	for i := range t.Columns {
+		if t.Columns[i].Default == "" {
+			continue
+		}
+		e, err := parse.ParseExpr(t.Columns[i].Default)
+		if err != nil {
+			return nil, sqlerr.Internal.Wrap(err, "default of column '%s' cannot be parsed", t.Columns[i].Name)
+		}
+		if list[i], err = (&expr.Binder{}).Bind(e); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// withDefaults replaces DEFAULT, the default of column at (-1: there is none),
+// and DEFAULT(c) in a value of t.
+func (b *builder) withDefaults(e sqlparser.Expr, t *schema.Table, at int) (sqlparser.Expr, error) {
+	switch e.(type) {
+	case *sqlparser.Literal, *sqlparser.Argument, *sqlparser.NullVal:
+		return e, nil
+	}
+	var failed error
+	out := sqlparser.CopyOnRewrite(e, func(n, _ sqlparser.SQLNode) bool {
+		_, sub := n.(*sqlparser.Subquery)
+		return !sub
+	}, func(c *sqlparser.CopyOnWriteCursor) {
+		d, ok := c.Node().(*sqlparser.Default)
+		if !ok || failed != nil {
+			return
+		}
+		col := at
+		if d.ColName != "" {
+			if col, failed = writable(t, sqlparser.NewIdentifierCI(d.ColName)); failed != nil {
+				return
+			}
+		}
+		var v sqlparser.Expr
+		if v, failed = b.defaultOf(t, col); failed == nil {
+			c.Replace(v)
+		}
+	}, nil)
+	if failed != nil {
+		return nil, failed
+	}
+	return out.(sqlparser.Expr), nil
+}
+
+func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
+	if at < 0 {
+		return nil, notSupported("DEFAULT here")
+	}
+	c := &t.Columns[at]
+	switch {
+	case c.Default != "":
+		return parse.ParseExpr(c.Default)
+	case !c.NotNull || c.AutoIncrement:
+		return &sqlparser.NullVal{}, nil
+	}
+	return nil, sqlerr.NoDefault.New("Field '%s' doesn't have a default value", c.Name).On(t.QualifiedName()).In(c.Name)
+}
+
+// insertRows binds VALUES (…), ….
+func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values) (Node, error) {
+	s := &scope{b: b, frame: &frame{}, clause: "field list"}
+	v := &Values{Rows: make([][]expr.Expr, len(rows)), T: make([]types.Type, len(cols))}
+	none := &phys{}
+	for i, tuple := range rows {
+		if len(tuple) != len(cols) {
+			return nil, wrongRow(i)
+		}
+		row := make([]expr.Expr, len(tuple))
+		for k, e := range tuple {
+			e, err := b.withDefaults(e, t, cols[k])
+			if err != nil {
+				return nil, err
+			}
+			bound, err := b.bind(e, s)
+			if err != nil {
+				return nil, err
+			}
+			row[k] = b.expr(bound, none)
+		}
+		v.Rows[i] = row
+	}
+	for k, c := range cols {
+		v.T[k] = rowsType(v.Rows, k, t.Columns[c].Type)
+		for _, row := range v.Rows {
+			row[k] = expr.CastTo(row[k], v.T[k])
+		}
+	}
+	return v, nil
+}
+
+// rowsType returns a type that takes column k of all rows without changing what
+// the target column gets: each value is to be converted to it as if alone. Where
+// the types in common would round or pad, values go as text.
+func rowsType(rows [][]expr.Expr, k int, target types.Type) types.Type {
+	t := rows[0][k].Type()
+	for _, row := range rows[1:] {
+		u := row[k].Type()
+		if u == t {
+			continue
+		}
+		common := expr.CommonType(t, u)
+		switch {
+		case t.Kind == types.Null, u.Kind == types.Null:
+		case t.IsString() && u.IsString():
+		case t.IsInteger() && u.IsInteger():
+		case target.IsNumeric() && t.IsNumeric() && u.IsNumeric() && !common.IsFloat():
+		default:
+			common = types.TextType
+		}
+		t = common
+	}
+	return t
+}
+
+// insertQuery plans INSERT … SELECT's query.
+func (b *builder) insertQuery(cols []int, s sqlparser.TableStatement) (Node, error) {
+	q, err := b.query(s, &frame{})
+	if err != nil {
+		return nil, err
+	}
+	if len(q.out) != len(cols) {
+		return nil, wrongRow(0)
+	}
+	return b.queryPlan(q).Root, nil
+}
+
+// rowScope is the scope of ON DUPLICATE KEY UPDATE: it knows VALUES(c).
+type rowScope struct {
+	*scope
+	table *schema.Table
+	first int // number of the new row's first column
+}
+
+// ResolveValues implements expr.ValuesScope.
+func (s *rowScope) ResolveValues(name *sqlparser.ColName) (expr.Expr, error) {
+	c, err := writable(s.table, name.Name)
+	if err != nil {
+		return nil, err
+	}
+	return s.b.ref(s.first + c), nil
+}
+
+func (b *builder) onDuplicate(s *sqlparser.Insert, fr *from, rel *tableRel) ([]Assignment, error) {
+	t := rel.table
+	first := len(b.cols)
+	alias := &source{alias: "values"}
+	if s.RowAlias != nil {
+		alias.alias = s.RowAlias.TableName.String()
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		b.cols = append(b.cols, column{table: alias.alias, name: c.Name, t: c.Type, null: !c.NotNull})
+		alias.cols = append(alias.cols, &sourceColumn{name: c.Name, id: first + i, hidden: c.Hidden})
+	}
+	if s.RowAlias != nil {
+		if err := b.rowAlias(s, alias, fr); err != nil {
+			return nil, err
+		}
+	}
+	both := &phys{}
+	for i := range t.Columns {
+		both.cols = append(both.cols, rel.first+i)
+	}
+	for i := range t.Columns {
+		both.cols = append(both.cols, first+i)
+	}
+	sc := &rowScope{&scope{b: b, frame: &frame{}, from: fr, clause: "field list"}, t, first}
+	return b.assignments(sqlparser.UpdateExprs(s.OnDup), fr, rel, sc, both)
+}
+
+// rowAlias brings INSERT … AS alias (columns) into scope.
+func (b *builder) rowAlias(s *sqlparser.Insert, alias *source, fr *from) error {
+	if alias.alias == fr.sources[0].alias {
+		return sqlerr.NonUniqTable.New("Not unique table/alias: '%s'", alias.alias)
+	}
+	if n := len(s.RowAlias.Columns); n > 0 {
+		targets, err := insertColumns(fr.rel.(*tableRel).table, s)
+		if err != nil {
+			return err
+		}
+		if n != len(targets) {
+			return sqlerr.ViewColumnCount.New("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
+		}
+		cols := make([]*sourceColumn, n)
+		for i, c := range targets {
+			cols[i] = &sourceColumn{name: s.RowAlias.Columns[i].String(), id: alias.cols[c].id}
+		}
+		alias.cols = cols
+	}
+	fr.sources = append(fr.sources, alias)
+	for _, c := range alias.cols {
+		if fr.rel.(*tableRel).table.Column(c.name) < 0 {
+			fr.visible = append(fr.visible[:len(fr.visible):len(fr.visible)], c)
+		}
+	}
+	return nil
+}
+
+// assignments binds SET's list; the values are over the rows of in.
+func (b *builder) assignments(list sqlparser.UpdateExprs, fr *from, rel *tableRel, s expr.Scope, in *phys) ([]Assignment, error) {
+	var set []Assignment
+	for _, u := range list {
+		q := u.Name.Qualifier
+		if !q.IsEmpty() && !fr.sources[0].named(q) {
+			return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", nameText(u.Name)).In(u.Name.Name.String())
+		}
+		c, err := writable(rel.table, u.Name.Name)
+		if err != nil {
+			return nil, err
+		}
+		e, err := b.withDefaults(u.Expr, rel.table, c)
+		if err != nil {
+			return nil, err
+		}
+		bound, err := (&expr.Binder{Scope: s, Params: b.o.Params}).Bind(e)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, Assignment{Column: c, Value: b.expr(bound, in)})
+	}
+	return set, nil
+}
+
+// affected plans the rows that an UPDATE or DELETE changes: all columns.
+func (b *builder) affected(fr *from, rel *tableRel, where *sqlparser.Where, order sqlparser.OrderBy, limit *sqlparser.Limit) (Node, *phys, error) {
+	f := &frame{}
+	var conds []expr.Expr
+	var err error
+	if where != nil {
+		conds, err = b.conditions(where.Expr, &scope{b: b, frame: f, from: fr, clause: "where clause"})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	items, err := b.orderBy(order, &scope{b: b, frame: f, from: fr, clause: "order clause"})
+	if err != nil {
+		return nil, nil, err
+	}
+	if limit != nil && limit.Offset != nil {
+		return nil, nil, sqlerr.Syntax.New("LIMIT of UPDATE and DELETE takes no offset")
+	}
+	q, err := b.finish(filtered(rel, conds), nil, items, false, limit, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := &phys{}
+	for i := range rel.table.Columns {
+		in.cols = append(in.cols, rel.first+i)
+	}
+	return b.root(q.rel, in.cols), in, nil
+}
+
+func refuseWith(w *sqlparser.With) error {
+	if w != nil {
+		return notSupported("WITH")
+	}
+	return nil
+}
+
+func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
+	if err := refuseWith(s.With); err != nil {
+		return nil, err
+	}
+	if len(s.TableExprs) != 1 {
+		return nil, notSupported("multi-table UPDATE")
+	}
+	fr, rel, err := b.target(s.TableExprs[0], "UPDATE")
+	if err != nil {
+		return nil, err
+	}
+	n := &Update{Table: rel.table, Ignore: bool(s.Ignore)}
+	input, in, err := b.affected(fr, rel, s.Where, s.OrderBy, s.Limit)
+	if err != nil {
+		return nil, err
+	}
+	n.Input = input
+	n.Set, err = b.assignments(s.Exprs, fr, rel, &scope{b: b, frame: &frame{}, from: fr, clause: "field list"}, in)
+	return &Plan{Root: n, Writes: rel.table}, err
+}
+
+func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
+	if err := refuseWith(s.With); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(s.TableExprs) != 1:
+		return nil, notSupported("multi-table DELETE")
+	case len(s.Partitions) > 0:
+		return nil, notSupported("PARTITION")
+	}
+	fr, rel, err := b.target(s.TableExprs[0], "DELETE")
+	if err != nil {
+		return nil, err
+	}
+	for _, target := range s.Targets {
+		if len(s.Targets) > 1 || !fr.sources[0].named(target) {
+			return nil, notSupported("multi-table DELETE")
+		}
+	}
+	if bool(s.Ignore) {
+		return nil, notSupported("DELETE IGNORE")
+	}
+	input, _, err := b.affected(fr, rel, s.Where, s.OrderBy, s.Limit)
+	return &Plan{Root: &Delete{Table: rel.table, Input: input}, Writes: rel.table}, err
+}

@@ -1,0 +1,264 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+)
+
+// Explain prints a plan, a line for each operator, inputs indented below it.
+func Explain(p *Plan) []string {
+	x := &explainer{}
+	x.node(p.Root, 0)
+	return x.lines
+}
+
+type explainer struct {
+	lines []string
+	shown map[any]bool // the subqueries that an operator's lines have already
+}
+
+func (x *explainer) add(depth int, text string) {
+	x.lines = append(x.lines, strings.Repeat("  ", depth)+text)
+}
+
+func (x *explainer) node(n Node, depth int) {
+	text, exprs := describe(n)
+	x.add(depth, text)
+	for _, in := range n.Inputs() {
+		x.node(in, depth+1)
+	}
+	x.shown = map[any]bool{}
+	for _, e := range exprs {
+		if e != nil {
+			x.subqueries(e, depth+1)
+		}
+	}
+}
+
+// subqueries prints those in e; an operator's bounds and filter may share one.
+func (x *explainer) subqueries(e expr.Expr, depth int) {
+	expr.Walk(e, func(e expr.Expr) bool {
+		if q, ok := e.(*expr.Subquery); ok && !x.shown[q.Plan] {
+			shown := x.shown
+			shown[q.Plan] = true
+			x.subquery(q, depth)
+			x.shown = shown
+		}
+		return true
+	})
+}
+
+func (x *explainer) subquery(q *expr.Subquery, depth int) {
+	kind := [...]string{expr.Scalar: "scalar", expr.Exists: "exists", expr.In: "in"}[q.Kind]
+	text := "Subquery " + kind
+	if len(q.Args) > 0 {
+		text += " of " + list(q.Args)
+	}
+	x.add(depth, text)
+	if p, ok := q.Plan.(*Plan); ok {
+		x.node(p.Root, depth+1)
+	}
+}
+
+// describe returns an operator's line and its expressions.
+func describe(n Node) (string, []expr.Expr) {
+	switch n := n.(type) {
+	case *Scan:
+		exprs := []expr.Expr{n.Filter}
+		for _, r := range n.Ranges {
+			exprs = append(append(exprs, r.Low...), r.High...)
+		}
+		return scanText(n), exprs
+	case *Values:
+		var all []expr.Expr
+		for _, row := range n.Rows {
+			all = append(all, row...)
+		}
+		return fmt.Sprintf("Values %d rows of %d columns", len(n.Rows), len(n.T)), all
+	case *Filter:
+		return "Filter " + n.Cond.String(), []expr.Expr{n.Cond}
+	case *Project:
+		return "Project " + list(n.Exprs), n.Exprs
+	case *HashJoin:
+		pairs := make([]string, len(n.LeftKeys))
+		for i := range pairs {
+			pairs[i] = n.LeftKeys[i].String() + " = " + n.RightKeys[i].String()
+		}
+		text := fmt.Sprintf("HashJoin %s on (%s)", n.Kind, strings.Join(pairs, ", "))
+		return text + optional(", and ", n.On), append(append([]expr.Expr{n.On}, n.LeftKeys...), n.RightKeys...)
+	case *IndexJoin:
+		text := fmt.Sprintf("IndexJoin %s by %s", n.Kind, list(n.Keys))
+		return text + optional(", and ", n.On), append([]expr.Expr{n.On}, n.Keys...)
+	case *LoopJoin:
+		return fmt.Sprintf("LoopJoin %s", n.Kind) + optional(" on ", n.On), []expr.Expr{n.On}
+	case *Aggregate:
+		return aggregateText(n), aggregateExprs(n)
+	case *Sort:
+		keys := make([]string, len(n.Keys))
+		exprs := make([]expr.Expr, len(n.Keys))
+		for i, k := range n.Keys {
+			keys[i], exprs[i] = k.Expr.String(), k.Expr
+			if k.Desc {
+				keys[i] += " desc"
+			}
+		}
+		return "Sort (" + strings.Join(keys, ", ") + ")" + optional(", limit ", n.Limit), exprs
+	case *Limit:
+		return "Limit" + optional(" ", n.Count) + optional(" offset ", n.Offset), nil
+	case *Distinct:
+		return "Distinct", nil
+	case *Union:
+		return "Union", nil
+	case *Insert:
+		return insertText(n)
+	case *Update:
+		text := "Update " + n.Table.QualifiedName()
+		if n.Ignore {
+			text += ", ignore"
+		}
+		set, exprs := assignmentsText(n.Table, n.Set)
+		return text + ", set " + set, exprs
+	case *Delete:
+		return "Delete " + n.Table.QualifiedName(), nil
+	}
+	return fmt.Sprintf("%T", n), nil
+}
+
+func optional(before string, e expr.Expr) string {
+	if e == nil {
+		return ""
+	}
+	return before + e.String()
+}
+
+func list(exprs []expr.Expr) string {
+	s := make([]string, len(exprs))
+	for i, e := range exprs {
+		s[i] = e.String()
+	}
+	return "(" + strings.Join(s, ", ") + ")"
+}
+
+func columnNames(t *schema.Table, cols []int) string {
+	s := make([]string, len(cols))
+	for i, c := range cols {
+		s[i] = t.Columns[c].Name
+	}
+	return "(" + strings.Join(s, ", ") + ")"
+}
+
+func scanText(n *Scan) string {
+	var s strings.Builder
+	s.WriteString("Scan " + n.Table.QualifiedName())
+	if n.Alias != n.Table.Name && n.Alias != "" {
+		s.WriteString(" as " + n.Alias)
+	}
+	if n.Index == nil {
+		s.WriteString(" using PRIMARY")
+	} else {
+		s.WriteString(" using " + n.Index.Name)
+		if n.Table.Covers(n.Index, n.Columns) {
+			s.WriteString(" (covering)")
+		}
+	}
+	if n.Ranges != nil {
+		s.WriteString(", " + rangesText(n.Ranges))
+	}
+	s.WriteString(", columns " + columnNames(n.Table, n.Columns))
+	s.WriteString(optional(", filter ", n.Filter))
+	if n.Reverse {
+		s.WriteString(", reverse")
+	}
+	s.WriteString(optional(", limit ", n.Limit))
+	fmt.Fprintf(&s, ", rows≈%.0f", n.Rows)
+	return s.String()
+}
+
+// shownRanges is how many ranges EXPLAIN spells out.
+const shownRanges = 5
+
+func rangesText(ranges []Range) string {
+	s := make([]string, 0, shownRanges)
+	for i := range ranges {
+		if i == shownRanges {
+			s = append(s, "…")
+			break
+		}
+		s = append(s, rangeText(&ranges[i]))
+	}
+	if len(ranges) == 1 {
+		return "range " + s[0]
+	}
+	return fmt.Sprintf("%d ranges ", len(ranges)) + strings.Join(s, " ")
+}
+
+func rangeText(r *Range) string {
+	open, shut := "[", "]"
+	if r.LowExclusive || len(r.Low) == 0 {
+		open = "("
+	}
+	if r.HighExclusive || len(r.High) == 0 {
+		shut = ")"
+	}
+	return open + edgeText(r.Low, "-∞") + ", " + edgeText(r.High, "∞") + shut
+}
+
+func edgeText(bounds []expr.Expr, none string) string {
+	switch len(bounds) {
+	case 0:
+		return none
+	case 1:
+		return bounds[0].String()
+	}
+	return list(bounds)
+}
+
+func aggregateExprs(n *Aggregate) []expr.Expr {
+	exprs := append([]expr.Expr(nil), n.GroupBy...)
+	for _, a := range n.Aggs {
+		exprs = append(exprs, a)
+	}
+	return exprs
+}
+
+func aggregateText(n *Aggregate) string {
+	var parts []string
+	if len(n.GroupBy) > 0 {
+		parts = append(parts, "group by "+list(n.GroupBy))
+	}
+	if len(n.Aggs) > 0 {
+		aggs := make([]string, len(n.Aggs))
+		for i, a := range n.Aggs {
+			aggs[i] = a.String()
+		}
+		parts = append(parts, "compute ("+strings.Join(aggs, ", ")+")")
+	}
+	if n.Ordered {
+		parts = append(parts, "ordered")
+	}
+	return "Aggregate " + strings.Join(parts, ", ")
+}
+
+func insertText(n *Insert) (string, []expr.Expr) {
+	verb := map[InsertMode]string{InsertPlain: "Insert", InsertIgnore: "Insert ignore",
+		InsertReplace: "Replace", InsertUpdate: "Insert"}[n.Mode]
+	text := verb + " " + n.Table.QualifiedName() + " " + columnNames(n.Table, n.Columns)
+	if n.Mode != InsertUpdate {
+		return text, nil
+	}
+	set, exprs := assignmentsText(n.Table, n.OnDuplicate)
+	return text + ", on duplicate key update " + set, exprs
+}
+
+func assignmentsText(t *schema.Table, set []Assignment) (string, []expr.Expr) {
+	s := make([]string, len(set))
+	exprs := make([]expr.Expr, len(set))
+	for i, a := range set {
+		s[i] = t.Columns[a.Column].Name + " = " + a.Value.String()
+		exprs[i] = a.Value
+	}
+	return "(" + strings.Join(s, ", ") + ")", exprs
+}

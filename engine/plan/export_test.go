@@ -1,0 +1,4 @@
+package plan
+
+// For tests in package plan_test, which also import what imports this package.
+var NewCatalog = newCatalog

@@ -1,0 +1,357 @@
+package plan
+
+import (
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// from binds a FROM clause: the cross join of its items.
+func (b *builder) from(list []sqlparser.TableExpr, f *frame) (*from, error) {
+	var all *from
+	for _, te := range list {
+		fr, err := b.tableExpr(te, f)
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = fr
+			continue
+		}
+		if all, err = b.cross(all, fr, Inner); err != nil {
+			return nil, err
+		}
+	}
+	if all == nil {
+		all = &from{rel: oneRow()}
+	}
+	return all, nil
+}
+
+// oneRow is FROM dual.
+func oneRow() *valuesRel { return &valuesRel{rows: [][]expr.Expr{{}}} }
+
+// cross joins without condition.
+func (b *builder) cross(l, r *from, kind JoinKind) (*from, error) {
+	for _, s := range r.sources {
+		for _, o := range l.sources {
+			if s.alias == o.alias && s.namespace == o.namespace {
+				return nil, sqlerr.NonUniqTable.New("Not unique table/alias: '%s'", s.alias)
+			}
+		}
+	}
+	return &from{
+		rel:     &joinRel{kind: kind, left: l.rel, right: r.rel},
+		sources: append(l.sources[:len(l.sources):len(l.sources)], r.sources...),
+		visible: append(l.visible[:len(l.visible):len(l.visible)], r.visible...),
+	}, nil
+}
+
+func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
+	if b.depth++; b.depth > maxDepth {
+		return nil, sqlerr.NotSupported.New("joins nested more than %d deep are not supported", maxDepth)
+	}
+	defer func() { b.depth-- }()
+	switch te := te.(type) {
+	case *sqlparser.AliasedTableExpr:
+		return b.aliased(te, f)
+	case *sqlparser.ParenTableExpr:
+		return b.from(te.Exprs, f)
+	case *sqlparser.JoinTableExpr:
+		return b.join(te, f)
+	case *sqlparser.JSONTableExpr:
+		return nil, notSupported("JSON_TABLE")
+	}
+	return nil, sqlerr.NotSupported.New("%T in FROM is not supported", te)
+}
+
+func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
+	if len(te.Partitions) > 0 {
+		return nil, notSupported("PARTITION")
+	}
+	switch t := te.Expr.(type) {
+	case sqlparser.TableName:
+		if t.Qualifier.IsEmpty() && t.Name.String() == "dual" {
+			return &from{rel: oneRow()}, nil
+		}
+		if fr, err := b.cte(t, te.As.String(), f); fr != nil || err != nil {
+			return fr, err
+		}
+		table, err := b.table(t)
+		if err != nil {
+			return nil, err
+		}
+		alias := te.As.String()
+		if alias == "" {
+			alias = table.Name
+		}
+		fr, rel := b.scanOf(table, alias)
+		rel.hint, err = newIndexHint(table, te.Hints)
+		return fr, err
+	case *sqlparser.DerivedTable:
+		return b.derived(t, te, f)
+	}
+	return nil, sqlerr.NotSupported.New("%T in FROM is not supported", te.Expr)
+}
+
+// table finds a table by name and notes its use.
+func (b *builder) table(name sqlparser.TableName) (*schema.Table, error) {
+	namespace := name.Qualifier.String()
+	if namespace == "" {
+		namespace = b.o.Namespace
+	}
+	if namespace == "" {
+		return nil, sqlerr.NoDatabase.New("No database selected")
+	}
+	t, err := b.o.Catalog.Table(b.ctx, namespace, name.Name.String())
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range b.tables {
+		if known == t {
+			return t, nil
+		}
+	}
+	b.tables = append(b.tables, t)
+	return t, nil
+}
+
+// scanOf brings a table into scope.
+func (b *builder) scanOf(t *schema.Table, alias string) (*from, *tableRel) {
+	rel := &tableRel{table: t, alias: alias, first: len(b.cols)}
+	src := &source{namespace: t.Namespace, alias: alias}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		b.cols = append(b.cols, column{namespace: t.Namespace, table: alias, name: c.Name,
+			t: c.Type, null: !c.NotNull, rel: rel})
+		src.cols = append(src.cols, &sourceColumn{name: c.Name, id: rel.first + i, hidden: c.Hidden})
+	}
+	return &from{rel: rel, sources: []*source{src}, visible: src.cols}, rel
+}
+
+func (b *builder) derived(t *sqlparser.DerivedTable, te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
+	if t.Lateral {
+		return nil, notSupported("LATERAL")
+	}
+	alias := te.As.String()
+	if alias == "" {
+		return nil, sqlerr.DerivedNeedsAlias.New("Every derived table must have its own alias")
+	}
+	q, err := b.query(t.Select, f)
+	if err != nil {
+		return nil, err
+	}
+	return b.derivedFrom(q, alias, te.Columns)
+}
+
+// derivedFrom brings a query's columns into scope, named names if those are given.
+func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (*from, error) {
+	if n := len(names); n > 0 && n != len(q.out) {
+		return nil, sqlerr.ViewColumnCount.New("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
+	}
+	if s, ok := q.rel.(*sortRel); ok {
+		q.rel = s.in // a derived table's rows have no order
+	}
+	src := &source{alias: alias}
+	for i, o := range q.out {
+		name := o.name
+		if len(names) > 0 {
+			name = names[i].String()
+		}
+		for _, c := range src.cols {
+			if strings.EqualFold(c.name, name) {
+				return nil, sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
+			}
+		}
+		src.cols = append(src.cols, &sourceColumn{name: name, id: o.col})
+	}
+	return &from{rel: q.rel, sources: []*source{src}, visible: src.cols}, nil
+}
+
+func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
+	l, err := b.tableExpr(te.LeftExpr, f)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.tableExpr(te.RightExpr, f)
+	if err != nil {
+		return nil, err
+	}
+	kind, natural, right := Inner, false, false
+	switch te.Join {
+	case sqlparser.LeftJoinType:
+		kind = Left
+	case sqlparser.RightJoinType:
+		kind, right = Left, true
+	case sqlparser.NaturalJoinType:
+		natural = true
+	case sqlparser.NaturalLeftJoinType:
+		kind, natural = Left, true
+	case sqlparser.NaturalRightJoinType:
+		kind, natural, right = Left, true, true
+	}
+	fr, err := b.cross(l, r, kind)
+	if err != nil {
+		return nil, err
+	}
+	j := fr.rel.(*joinRel)
+	j.straight = te.Join == sqlparser.StraightJoinType
+	var using []string
+	if te.Condition != nil {
+		if te.Condition.On != nil {
+			s := &scope{b: b, frame: f, from: fr, clause: "on clause"}
+			if j.on, err = b.conditions(te.Condition.On, s); err != nil {
+				return nil, err
+			}
+		}
+		for _, c := range te.Condition.Using {
+			using = append(using, c.String())
+		}
+	}
+	if natural {
+		using = commonNames(l, r)
+	}
+	if len(using) > 0 {
+		if err := b.using(fr, l, r, using, right, f); err != nil {
+			return nil, err
+		}
+	}
+	null := r
+	if right {
+		j.left, j.right = j.right, j.left
+		null = l
+	}
+	if kind == Left {
+		for _, s := range null.sources {
+			for _, c := range s.cols {
+				b.cols[c.id].null = true
+			}
+		}
+	}
+	return fr, nil
+}
+
+// commonNames returns the names that columns of both sides have, in l's order.
+func commonNames(l, r *from) []string {
+	var names []string
+	for _, c := range l.visible {
+		for _, d := range r.visible {
+			if !c.hidden && !d.hidden && strings.EqualFold(c.name, d.name) {
+				names = append(names, c.name)
+				break
+			}
+		}
+	}
+	return names
+}
+
+// using joins on equal names. The common columns come first in *, and stand for
+// the side whose rows are all kept.
+func (b *builder) using(fr, l, r *from, names []string, right bool, f *frame) error {
+	ls := &scope{b: b, frame: &frame{}, from: l, clause: "from clause"}
+	rs := &scope{b: b, frame: &frame{}, from: r, clause: "from clause"}
+	var common []*sourceColumn
+	taken := map[*sourceColumn]bool{}
+	for _, name := range names {
+		col := &sqlparser.ColName{Name: sqlparser.NewIdentifierCI(name)}
+		for _, s := range []*scope{ls, rs} {
+			if _, err := s.Resolve(col); err != nil {
+				return err
+			}
+		}
+		lc, rc := visibleNamed(l, name), visibleNamed(r, name)
+		on, err := b.equal(lc, rc, f)
+		if err != nil {
+			return err
+		}
+		j := fr.rel.(*joinRel)
+		j.on = append(j.on, on)
+		taken[lc], taken[rc] = true, true
+		if right {
+			lc = rc
+		}
+		common = append(common, lc)
+	}
+	for _, c := range fr.visible {
+		if !taken[c] {
+			common = append(common, c)
+		}
+	}
+	fr.visible = common
+	return nil
+}
+
+func visibleNamed(f *from, name string) *sourceColumn {
+	for _, c := range f.visible {
+		if strings.EqualFold(c.name, name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// equal binds l = r, so that the binder decides how the types compare.
+func (b *builder) equal(l, r *sourceColumn, f *frame) (expr.Expr, error) {
+	pair := &from{sources: []*source{
+		{alias: "l", cols: []*sourceColumn{l}},
+		{alias: "r", cols: []*sourceColumn{r}},
+	}}
+	name := func(side string, c *sourceColumn) *sqlparser.ColName {
+		return sqlparser.NewColNameWithQualifier(c.name, sqlparser.NewTableName(side))
+	}
+	return b.bind(&sqlparser.ComparisonExpr{Operator: sqlparser.EqualOp, Left: name("l", l), Right: name("r", r)},
+		&scope{b: b, frame: f, from: pair, clause: "from clause"})
+}
+
+// indexHint holds the indexes that USE, FORCE and IGNORE INDEX leave.
+type indexHint struct {
+	set     bool
+	allowed map[uint32]bool // by id; schema.PrimaryIndexID for the primary key
+}
+
+func (h indexHint) allows(id uint32) bool { return !h.set || h.allowed[id] }
+
+func newIndexHint(t *schema.Table, hints sqlparser.IndexHints) (indexHint, error) {
+	h := indexHint{allowed: map[uint32]bool{}}
+	ignored := map[uint32]bool{}
+	for _, hint := range hints {
+		if hint.ForType != sqlparser.NoForType {
+			return h, notSupported("an index hint FOR a clause")
+		}
+		set := h.allowed
+		if hint.Type == sqlparser.IgnoreOp {
+			set = ignored
+		} else {
+			h.set = true
+		}
+		for _, name := range hint.Indexes {
+			id := uint32(schema.PrimaryIndexID)
+			if !name.EqualString("primary") {
+				ix := t.Index(name.String())
+				if ix == nil {
+					return h, sqlerr.KeyNotFound.New("Key '%s' doesn't exist in table '%s'", name.String(), t.Name)
+				}
+				id = ix.ID
+			}
+			set[id] = true
+		}
+	}
+	if len(ignored) == 0 {
+		return h, nil
+	}
+	if !h.set {
+		h.set = true
+		h.allowed[schema.PrimaryIndexID] = true
+		for i := range t.Indexes {
+			h.allowed[t.Indexes[i].ID] = true
+		}
+	}
+	for id := range ignored {
+		delete(h.allowed, id)
+	}
+	return h, nil
+}

@@ -1,0 +1,252 @@
+package plan
+
+import (
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// grouping turns a query's expressions into ones over its groups.
+type grouping struct {
+	b    *builder
+	from colSet // the columns of FROM
+	by   []expr.Expr
+
+	rel *groupRel
+	det colSet // columns that the groups determine
+	err error
+}
+
+// apply puts the aggregation on top of rel that items, having and order need,
+// if any, and rewrites those to read its output. Every other column must be
+// determined by the groups: MySQL's ONLY_FULL_GROUP_BY.
+func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []orderItem) (logical, error) {
+	grouped := len(g.by) > 0
+	check := func(e expr.Expr) {
+		expr.Walk(e, func(e expr.Expr) bool {
+			if a, ok := e.(*expr.Aggregate); ok {
+				grouped = true
+				for _, arg := range a.Args {
+					if expr.HasAggregate(arg) {
+						g.err = sqlerr.InvalidGroupFunc.New("Invalid use of group function")
+					}
+				}
+				g.outerAggregate(a)
+			}
+			return true
+		})
+	}
+	for _, it := range items {
+		check(it.expr)
+	}
+	for _, e := range having {
+		check(e)
+	}
+	for _, o := range order {
+		check(o.expr)
+	}
+	if !grouped || g.err != nil {
+		return rel, g.err
+	}
+	g.rel = &groupRel{in: rel}
+	for _, e := range g.by {
+		if !expr.IsConst(e) || len(g.by) == 1 {
+			g.addGroup(e)
+		}
+	}
+	if len(g.rel.groupBy) == 0 && len(g.by) > 0 {
+		g.addGroup(g.by[0]) // constants alone: still no row of no rows
+	}
+	g.det = determined(rel, g.rel.groupCols)
+	for i := range items {
+		items[i].expr = g.replace(items[i].expr, i+1, "SELECT list")
+	}
+	for i := range having {
+		having[i] = g.replace(having[i], i+1, "HAVING clause")
+	}
+	for i := range order {
+		order[i].expr = g.replace(order[i].expr, i+1, "ORDER BY clause")
+	}
+	return g.rel, g.err
+}
+
+// outerAggregate refuses an aggregate over an enclosing query's columns alone:
+// it would aggregate there.
+func (g *grouping) outerAggregate(a *expr.Aggregate) {
+	own, outer := false, false
+	for _, arg := range a.Args {
+		expr.Walk(arg, func(e expr.Expr) bool {
+			switch e.(type) {
+			case *expr.Column:
+				own = true
+			case *expr.Outer:
+				outer = true
+			}
+			return true
+		})
+	}
+	if outer && !own {
+		g.err = notSupported("an aggregate of an outer query's columns in a subquery")
+	}
+}
+
+// addGroup adds a grouping expression and returns the number of its column.
+func (g *grouping) addGroup(e expr.Expr) int {
+	for i, known := range g.rel.groupBy {
+		if expr.Equal(known, e) {
+			return g.rel.groupCols[i]
+		}
+	}
+	var id int
+	if c, ok := e.(*expr.Column); ok {
+		id = c.Index
+	} else {
+		id = g.b.newColumn(e.String(), e.Type(), e.Nullable())
+	}
+	g.rel.groupBy = append(g.rel.groupBy, e)
+	g.rel.groupCols = append(g.rel.groupCols, id)
+	return id
+}
+
+func (g *grouping) addAggregate(a *expr.Aggregate) int {
+	for i, known := range g.rel.aggs {
+		if expr.Equal(known, a) {
+			return g.rel.aggCols[i]
+		}
+	}
+	id := g.b.newColumn(a.String(), a.T, a.Nullable())
+	g.rel.aggs = append(g.rel.aggs, a)
+	g.rel.aggCols = append(g.rel.aggCols, id)
+	return id
+}
+
+// replace rewrites e over the aggregation's output. at and clause say where e
+// stands, for errors.
+func (g *grouping) replace(e expr.Expr, at int, clause string) expr.Expr {
+	return expr.Rewrite(e, func(e expr.Expr) (expr.Expr, bool) {
+		if a, ok := e.(*expr.Aggregate); ok {
+			return g.b.ref(g.addAggregate(a)), true
+		}
+		for i, by := range g.rel.groupBy {
+			if expr.Equal(by, e) && !expr.IsConst(e) {
+				return g.b.ref(g.rel.groupCols[i]), true
+			}
+		}
+		c, ok := e.(*expr.Column)
+		if !ok {
+			return nil, false
+		}
+		if g.from[c.Index] && !g.det[c.Index] {
+			return g.undetermined(c, at, clause), true
+		}
+		// Determined by the groups: as one more group column it splits none.
+		return g.b.ref(g.addGroup(c)), true
+	})
+}
+
+// undetermined returns any of a group's values of c, where the mode allows it.
+func (g *grouping) undetermined(c *expr.Column, at int, clause string) expr.Expr {
+	if g.b.o.PartialGroupBy {
+		least := &expr.Aggregate{Func: expr.Min, Args: []expr.Expr{c}, T: c.T}
+		return g.b.ref(g.addAggregate(least))
+	}
+	if g.err != nil {
+		return c
+	}
+	info := &g.b.cols[c.Index]
+	name := info.text()
+	if info.namespace != "" {
+		name = info.namespace + "." + name
+	}
+	if len(g.by) == 0 {
+		g.err = sqlerr.MixGroupFuncFields.New("In aggregated query without GROUP BY, expression #%d of %s contains nonaggregated column '%s'; this is incompatible with sql_mode=only_full_group_by", at, clause, name)
+		return c
+	}
+	g.err = sqlerr.WrongFieldWithGrp.New("Expression #%d of %s is not in GROUP BY clause and contains nonaggregated column '%s' which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by", at, clause, name)
+	return c
+}
+
+// determined returns the columns of rel that have one value for each
+// combination of values of cols: cols, what equalities tie to them or to
+// constants, and the rows whose whole key is among those.
+func determined(rel logical, cols []int) colSet {
+	det := colSet{}
+	det.add(cols)
+	var equalities []*expr.Compare
+	var tables []*tableRel
+	var visit func(l logical)
+	note := func(conds []expr.Expr) {
+		for _, c := range conds {
+			if eq, ok := c.(*expr.Compare); ok && eq.Op == expr.EQ {
+				equalities = append(equalities, eq)
+			}
+		}
+	}
+	visit = func(l logical) {
+		switch l := l.(type) {
+		case *tableRel:
+			tables = append(tables, l)
+		case *filterRel:
+			note(l.conds)
+			visit(l.in)
+		case *extendRel:
+			visit(l.in)
+		case *sortRel:
+			visit(l.in)
+		case *joinRel:
+			visit(l.left)
+			if l.kind == Inner {
+				note(l.on)
+			}
+			if !l.kind.leftOnly() {
+				visit(l.right)
+			}
+		}
+	}
+	visit(rel)
+	for changed := true; changed; {
+		changed = false
+		add := func(c int) {
+			if !det[c] {
+				det[c], changed = true, true
+			}
+		}
+		for _, eq := range equalities {
+			for _, side := range [][2]expr.Expr{{eq.L, eq.R}, {eq.R, eq.L}} {
+				c, ok := side[0].(*expr.Column)
+				if ok && sameValues(c.T, side[1].Type()) && det.contains(columnsOf(side[1])) && expr.Deterministic(side[1]) {
+					add(c.Index)
+				}
+			}
+		}
+		for _, t := range tables {
+			if t.determinedBy(det) {
+				for i := range t.table.Columns {
+					add(t.first + i)
+				}
+			}
+		}
+	}
+	return det
+}
+
+// determinedBy reports whether a unique key without NULLs lies within det.
+func (r *tableRel) determinedBy(det colSet) bool {
+	within := func(key []int) bool {
+		for _, c := range key {
+			if !det[r.first+c] {
+				return false
+			}
+		}
+		return len(key) > 0
+	}
+	if within(r.table.PrimaryKey) {
+		return true
+	}
+	for i := range r.table.Indexes {
+		ix := &r.table.Indexes[i]
+		if ix.Unique && within(ix.Columns) && notNull(r.table, ix.Columns) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Costs in units of a row read by the primary key.
+const (
+	probeCost = 0.3 // of looking a row up in a hash table
+	buildCost = 0.5 // of putting one there
+	pairCost  = 0.1 // of a pair of rows in a loop join
+	fetchCost = 2.0 // of looking a row up in an index
+)
+
+// equiPair is an equality of a left and a right expression.
+type equiPair struct {
+	cond        int // its number among the join's conditions
+	left, right expr.Expr
+	cmp         *expr.Compare
+}
+
+// join2 joins left with right in the cheapest way: by an index of right, by a
+// hash table, else by trying all pairs. With keep the left side stays left.
+func (b *builder) join2(kind JoinKind, left *phys, right *leaf, on []expr.Expr, keep bool) *phys {
+	leftCols := colSet{}
+	leftCols.add(left.cols)
+	pairs := equiPairs(on, leftCols, right.cols)
+	rows := left.rows * right.p.rows * b.selectivity(on)
+	switch kind {
+	case Left:
+		rows = max(rows, left.rows)
+	case Semi:
+		rows = min(rows, left.rows)
+	case Anti:
+		rows = left.rows * otherShare
+	}
+	// Few rows may turn out to be many: a loop is for joins without equality.
+	best := b.hashJoin(kind, left, right.p, on, pairs, keep)
+	if len(pairs) > 0 {
+		if t, ok := right.rel.(*tableRel); ok {
+			if p := b.indexJoin(kind, left, t, right.need, on, pairs); p != nil && p.cost < best.cost {
+				best = p
+			}
+		}
+	}
+	best.rows = rows
+	return best
+}
+
+// equiPairs returns the equalities in on between the two sides.
+func equiPairs(on []expr.Expr, left, right colSet) []equiPair {
+	var pairs []equiPair
+	within := func(e expr.Expr, s colSet) bool {
+		cols := columnsOf(e)
+		return len(cols) > 0 && s.contains(cols) && expr.Deterministic(e)
+	}
+	for i, c := range on {
+		eq, ok := c.(*expr.Compare)
+		if !ok || eq.Op != expr.EQ {
+			continue
+		}
+		switch {
+		case within(eq.L, left) && within(eq.R, right):
+			pairs = append(pairs, equiPair{i, eq.L, eq.R, eq})
+		case within(eq.R, left) && within(eq.L, right):
+			pairs = append(pairs, equiPair{i, eq.R, eq.L, eq})
+		}
+	}
+	return pairs
+}
+
+// hashable reports whether the sides of a pair can be compared by hash under
+// the collation that the comparison has.
+func (p *equiPair) hashable() bool {
+	t := expr.CompareType(p.left.Type(), p.right.Type())
+	if t.Kind == types.Null || t.Kind == types.JSON {
+		return false
+	}
+	return !t.IsText() || t.Collation == p.cmp.Collation
+}
+
+// others returns the conditions that pairs don't stand for.
+func others(on []expr.Expr, done map[int]bool) []expr.Expr {
+	var rest []expr.Expr
+	for i, e := range on {
+		if !done[i] {
+			rest = append(rest, e)
+		}
+	}
+	return rest
+}
+
+// joined describes the rows of a join of left and right, and both's columns,
+// which its condition is over.
+func joined(kind JoinKind, left, right *phys) (out, both *phys) {
+	both = &phys{cols: slices.Concat(left.cols, right.cols)}
+	out = &phys{cols: both.cols, fixed: left.fixed}
+	switch {
+	case kind.leftOnly():
+		out.cols = left.cols
+	case kind == Inner:
+		out.fixed = colSet{}
+		for _, s := range []colSet{left.fixed, right.fixed} {
+			for c := range s {
+				out.fixed[c] = true
+			}
+		}
+	}
+	return out, both
+}
+
+// condition lowers conds over the rows of p; nil of none.
+func (b *builder) condition(conds []expr.Expr, p *phys) expr.Expr {
+	if len(conds) == 0 {
+		return nil
+	}
+	return b.expr(expr.Conjunction(cheapFirst(conds)...), p)
+}
+
+func (b *builder) loopJoin(kind JoinKind, left, right *phys, on []expr.Expr) *phys {
+	out, both := joined(kind, left, right)
+	out.node = &LoopJoin{Kind: kind, Left: left.node, Right: right.node, On: b.condition(on, both)}
+	out.cost = left.cost + right.cost + left.rows*right.rows*pairCost + right.rows*buildCost
+	return out
+}
+
+func (b *builder) hashJoin(kind JoinKind, left, right *phys, on []expr.Expr, pairs []equiPair, keep bool) *phys {
+	swap := kind == Inner && !keep && left.rows < right.rows
+	if swap {
+		left, right = right, left
+	}
+	done := map[int]bool{}
+	n := &HashJoin{Kind: kind, Left: left.node, Right: right.node}
+	for i := range pairs {
+		p := &pairs[i]
+		if !p.hashable() {
+			continue
+		}
+		l, r := p.left, p.right
+		if swap {
+			l, r = r, l
+		}
+		n.LeftKeys = append(n.LeftKeys, b.expr(l, left))
+		n.RightKeys = append(n.RightKeys, b.expr(r, right))
+		done[p.cond] = true
+	}
+	if len(done) == 0 {
+		return b.loopJoin(kind, left, right, on)
+	}
+	out, both := joined(kind, left, right)
+	n.On = b.condition(others(on, done), both)
+	out.node = n
+	out.cost = left.cost + right.cost + left.rows*probeCost + right.rows*buildCost
+	return out
+}
+
+// indexJoin looks up right's rows by the index of which the join's equalities,
+// and equalities with constants, give the most columns; nil if none gives any.
+func (b *builder) indexJoin(kind JoinKind, left *phys, right *tableRel, need colSet, on []expr.Expr, pairs []equiPair) *phys {
+	var best *phys
+	for _, ix := range right.indexes() {
+		if p := b.indexJoinBy(kind, left, right, ix, need, on, pairs); p != nil && (best == nil || p.cost < best.cost) {
+			best = p
+		}
+	}
+	return best
+}
+
+func (b *builder) indexJoinBy(kind JoinKind, left *phys, right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *phys {
+	t := right.table
+	own, unique := ownColumns(t, ix)
+	done, used := map[int]bool{}, map[int]bool{} // of on, of right.conds
+	var keys []expr.Expr
+	tied := false
+next:
+	for _, c := range own {
+		id, ct := right.first+c, t.Columns[c].Type
+		for i := range pairs {
+			p := &pairs[i]
+			if !isColumn(p.right, id) {
+				continue
+			}
+			if k, exact, ok := key(p.left, ct, p.cmp.Collation, true); ok {
+				keys, tied = append(keys, k), true
+				if exact {
+					done[p.cond] = true
+				}
+				continue next
+			}
+		}
+		v, implied := boundColumn(right.conds, id, ct)
+		if len(v.list) != 1 || !v.points() || v.list[0].null {
+			break
+		}
+		keys = append(keys, v.list[0].low)
+		for i := range implied {
+			used[i] = true
+		}
+	}
+	if !tied {
+		return nil
+	}
+	rest := others(right.conds, used)
+	read := need.with(rest...)
+	n := &Scan{Table: t, Alias: right.alias, Index: ix}
+	rp := &phys{node: n, fixed: colSet{}}
+	for c := range t.Columns {
+		if read[right.first+c] {
+			n.Columns = append(n.Columns, c)
+			rp.cols = append(rp.cols, right.first+c)
+		}
+	}
+	n.Filter = b.condition(rest, rp)
+	total := b.tableRows(t)
+	matches := total / keyValues(total, len(keys), len(own), unique)
+	n.Rows = matches * b.selectivity(rest)
+	out, both := joined(kind, left, rp)
+	out.node = &IndexJoin{Kind: kind, Left: left.node, Right: n, Keys: b.exprs(keys, left), On: b.condition(others(on, done), both)}
+	out.order = left.order
+	perRow := 1.0
+	if ix != nil {
+		perRow = lookupCost
+		if t.Covers(ix, n.Columns) {
+			perRow = coveringCost
+		}
+	}
+	out.cost = left.cost + left.rows*(fetchCost+matches*perRow)
+	return out
+}

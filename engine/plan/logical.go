@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// The logical plan is a tree of relational operators. Each column that any of
+// them makes has a number of its own in the statement; bound expressions carry
+// that number as Column.Index until lowering turns it into a position in the
+// input's rows. An operator that passes a column on keeps its number, so that
+// derived tables, joins and reordering need no renumbering.
+type logical interface {
+	// columns adds the numbers of the columns yielded to set.
+	columns(set colSet)
+}
+
+type colSet map[int]bool
+
+func (s colSet) with(list ...expr.Expr) colSet {
+	n := make(colSet, len(s)+len(list))
+	for c := range s {
+		n[c] = true
+	}
+	for _, e := range list {
+		expr.Columns(e, n)
+	}
+	return n
+}
+
+func (s colSet) contains(other colSet) bool {
+	for c := range other {
+		if !s[c] {
+			return false
+		}
+	}
+	return true
+}
+
+func columnsOf(e expr.Expr) colSet {
+	s := colSet{}
+	expr.Columns(e, s)
+	return s
+}
+
+// uses reports whether e reads a column of s.
+func uses(e expr.Expr, s colSet) bool {
+	for c := range columnsOf(e) {
+		if s[c] {
+			return true
+		}
+	}
+	return false
+}
+
+func yields(l logical) colSet {
+	s := colSet{}
+	l.columns(s)
+	return s
+}
+
+// tableRel is a table's rows for which conds hold.
+type tableRel struct {
+	table *schema.Table
+	alias string
+	first int // number of column 0; the others follow
+	conds []expr.Expr
+	hint  indexHint
+}
+
+// valuesRel is a list of rows.
+type valuesRel struct {
+	rows [][]expr.Expr
+	cols []int
+}
+
+// filterRel keeps rows for which all conds hold.
+type filterRel struct {
+	in    logical
+	conds []expr.Expr
+}
+
+// joinRel joins. Semi and Anti yield the left columns.
+type joinRel struct {
+	kind        JoinKind
+	left, right logical
+	on          []expr.Expr
+	straight    bool // join in the order written
+}
+
+// extendRel adds computed columns to its input's.
+type extendRel struct {
+	in    logical
+	exprs []expr.Expr
+	cols  []int
+}
+
+// groupRel groups; a group column that is a plain column keeps its number.
+type groupRel struct {
+	in        logical
+	groupBy   []expr.Expr
+	groupCols []int
+	aggs      []*expr.Aggregate
+	aggCols   []int
+}
+
+// distinctRel drops rows that repeat in cols, and yields those.
+type distinctRel struct {
+	in   logical
+	cols []int
+}
+
+// sortRel orders rows by columns.
+type sortRel struct {
+	in   logical
+	keys []orderCol
+}
+
+// orderCol is a column that rows are ordered by.
+type orderCol struct {
+	col  int
+	desc bool
+}
+
+// limitRel passes on count rows after offset.
+type limitRel struct {
+	in            logical
+	count, offset expr.Expr // constant; or nil
+}
+
+// unionRel yields the rows of all parts, part i's column parts[i].cols[k] as cols[k].
+type unionRel struct {
+	parts []unionPart
+	cols  []int
+}
+
+type unionPart struct {
+	rel  logical
+	cols []int
+}
+
+func (r *tableRel) columns(s colSet) {
+	for i := range r.table.Columns {
+		s[r.first+i] = true
+	}
+}
+func (r *valuesRel) columns(s colSet) { s.add(r.cols) }
+func (r *filterRel) columns(s colSet) { r.in.columns(s) }
+func (r *joinRel) columns(s colSet) {
+	r.left.columns(s)
+	if !r.kind.leftOnly() {
+		r.right.columns(s)
+	}
+}
+func (r *extendRel) columns(s colSet) { r.in.columns(s); s.add(r.cols) }
+func (r *groupRel) columns(s colSet)  { s.add(r.groupCols); s.add(r.aggCols) }
+func (r *distinctRel) columns(s colSet) {
+	s.add(r.cols)
+}
+func (r *sortRel) columns(s colSet)  { r.in.columns(s) }
+func (r *limitRel) columns(s colSet) { r.in.columns(s) }
+func (r *unionRel) columns(s colSet) { s.add(r.cols) }
+
+func (s colSet) add(list []int) {
+	for _, c := range list {
+		s[c] = true
+	}
+}
+
+// column says what a column number stands for.
+type column struct {
+	namespace, table string // the alias it is reached by; "" for computed ones
+	name             string
+	t                types.Type
+	null             bool
+	rel              *tableRel // nil: computed
+}
+
+// text is the column's name for EXPLAIN.
+func (c *column) text() string {
+	if c.table == "" {
+		return c.name
+	}
+	return c.table + "." + c.name
+}
+
+// newColumn gives out a number for a column that computes e.
+func (b *builder) newColumn(name string, t types.Type, null bool) int {
+	b.cols = append(b.cols, column{name: name, t: t, null: null})
+	return len(b.cols) - 1
+}
+
+// ref returns an expression for a column.
+func (b *builder) ref(id int) *expr.Column {
+	c := &b.cols[id]
+	return &expr.Column{Index: id, Name: c.text(), T: c.t, Null: c.null}
+}
+
+// extend returns rel with columns for exprs, and their numbers. Plain columns
+// stand for themselves.
+func (b *builder) extend(rel logical, exprs []expr.Expr) (logical, []int) {
+	x := &extendRel{in: rel}
+	ids := make([]int, len(exprs))
+next:
+	for i, e := range exprs {
+		if c, ok := e.(*expr.Column); ok {
+			ids[i] = c.Index
+			continue
+		}
+		for k, known := range x.exprs {
+			if expr.Equal(e, known) && expr.Deterministic(e) {
+				ids[i] = x.cols[k]
+				continue next
+			}
+		}
+		ids[i] = b.newColumn(e.String(), e.Type(), e.Nullable())
+		x.exprs = append(x.exprs, e)
+		x.cols = append(x.cols, ids[i])
+	}
+	if len(x.exprs) == 0 {
+		return rel, ids
+	}
+	return x, ids
+}

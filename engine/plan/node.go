@@ -1,0 +1,205 @@
+// Package plan turns parsed statements into physical plans.
+//
+// A Plan is immutable: it is cached and run by many connections at once.
+// EXPLAIN prints the same plan that exec runs.
+package plan
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Catalog is what the planner asks about tables.
+type Catalog interface {
+	// Table returns a table's definition; sqlerr.NoSuchTable, sqlerr.BadDatabase.
+	Table(ctx context.Context, namespace, name string) (*schema.Table, error)
+	// Rows estimates a table's number of rows.
+	Rows(t *schema.Table) int64
+}
+
+// Plan is a planned SELECT, INSERT, REPLACE, UPDATE or DELETE.
+type Plan struct {
+	Root    Node
+	Columns []ResultColumn  // of a query; nil for statements without rows
+	Tables  []*schema.Table // all that it reads or writes, subqueries' too
+	Writes  *schema.Table   // the table that it changes, or nil
+	Params  int             // number of parameters
+}
+
+// ResultColumn describes a column of a query's result.
+type ResultColumn struct {
+	Name     string // the alias, or the expression's text
+	Table    string // the table it comes from, or ""
+	Type     types.Type
+	Nullable bool
+}
+
+// Node is an operator of a plan; its output is batches of Types columns.
+type Node interface {
+	Inputs() []Node
+	Types() []types.Type
+}
+
+// Range bounds an index's leading columns; the expressions are constant for an
+// execution (literals, parameters, outer values). Bounds are values of any type:
+// exec converts them to the column's and narrows or empties the range where
+// that loses something.
+type Range struct {
+	Low, High                   []expr.Expr // fewer than the index's columns: a prefix
+	LowExclusive, HighExclusive bool
+	// NullOK says for which columns a bound may be NULL and stand for it (IS NULL,
+	// <=>); nil: none. Elsewhere a bound that is NULL empties the range, and where
+	// only High or only Low bounds a column, its NULLs are not in the range.
+	NullOK []bool
+}
+
+// Scan reads a table through an index.
+type Scan struct {
+	Table   *schema.Table
+	Alias   string
+	Index   *schema.Index // nil: the primary key
+	Ranges  []Range       // nil: everything. Ranges may overlap and be in any order; exec sorts and merges them.
+	Columns []int         // ordinals read: the output columns
+	Filter  expr.Expr     // over the output, or nil
+	Reverse bool
+	Limit   expr.Expr // rows that suffice after Filter, or nil
+	Rows    float64   // estimate after Filter
+}
+
+// Values yields rows of expressions; one row without columns is FROM dual.
+type Values struct {
+	Rows [][]expr.Expr
+	T    []types.Type
+}
+
+// Filter keeps the rows for which Cond is true.
+type Filter struct {
+	Input Node
+	Cond  expr.Expr
+}
+
+// Project computes a column for each of Exprs.
+type Project struct {
+	Input Node
+	Exprs []expr.Expr
+}
+
+// JoinKind is the kind of a join.
+type JoinKind string
+
+// The kinds of joins. Inner and Left yield left columns, then right ones (NULL
+// for Left without match); Semi and Anti yield left columns only.
+const (
+	Inner JoinKind = "inner"
+	Left  JoinKind = "left"
+	Semi  JoinKind = "semi"
+	Anti  JoinKind = "anti"
+)
+
+// HashJoin builds a table of Right by RightKeys and probes it with Left's rows.
+// Keys pair up, converted to comparable types. Keys that are NULL match nothing.
+type HashJoin struct {
+	Kind                JoinKind
+	Left, Right         Node
+	LeftKeys, RightKeys []expr.Expr // over the left and the right row
+	On                  expr.Expr   // further condition over left and right columns, or nil
+}
+
+// IndexJoin looks up Right's rows by keys from Left's rows, a batch at a time.
+type IndexJoin struct {
+	Kind  JoinKind
+	Left  Node
+	Right *Scan       // Ranges unused
+	Keys  []expr.Expr // over the left row, for the leading columns of Right's index
+	On    expr.Expr
+}
+
+// LoopJoin pairs each left row with each right row.
+type LoopJoin struct {
+	Kind        JoinKind
+	Left, Right Node
+	On          expr.Expr
+}
+
+// Aggregate groups rows; its output is the groups' columns, then the
+// aggregates'. Without GroupBy there is one group even of no rows.
+type Aggregate struct {
+	Input   Node
+	GroupBy []expr.Expr
+	Aggs    []*expr.Aggregate // Args over the input
+	Ordered bool              // the input comes sorted by GroupBy
+}
+
+// SortKey is an ORDER BY item over the input.
+type SortKey struct {
+	Expr expr.Expr
+	Desc bool
+}
+
+// Sort orders rows. With Limit it need only keep that many.
+type Sort struct {
+	Input Node
+	Keys  []SortKey
+	Limit expr.Expr // offset included; or nil
+}
+
+// Limit passes on Count rows after Offset.
+type Limit struct {
+	Input         Node
+	Count, Offset expr.Expr // nil: all, none
+}
+
+// Distinct drops repeated rows.
+type Distinct struct{ Input Node }
+
+// Union yields the rows of each input in turn (UNION ALL); the inputs have equal types.
+type Union struct{ All []Node }
+
+// Assignment sets a column to an expression's value.
+type Assignment struct {
+	Column int // ordinal
+	Value  expr.Expr
+}
+
+// Insert adds rows. Input's columns are the values for Columns.
+type Insert struct {
+	Table   *schema.Table
+	Input   Node
+	Columns []int // ordinals
+	// Defaults has an expression for each of the table's columns that has a
+	// default, nil elsewhere; constant or over no columns.
+	Defaults []expr.Expr
+	Mode     InsertMode
+	// OnDuplicate is evaluated over the existing row's columns followed by the
+	// new row's (VALUES(c)).
+	OnDuplicate []Assignment
+}
+
+// InsertMode says what happens to a row whose key is taken.
+type InsertMode string
+
+// The modes of Insert.
+const (
+	InsertPlain   InsertMode = "insert"
+	InsertIgnore  InsertMode = "insert ignore"
+	InsertReplace InsertMode = "replace"
+	InsertUpdate  InsertMode = "insert on duplicate key update"
+)
+
+// Update changes rows. Input yields all of the table's columns; assignments see
+// the values of those before them, as MySQL's do.
+type Update struct {
+	Table  *schema.Table
+	Input  Node
+	Set    []Assignment
+	Ignore bool
+}
+
+// Delete removes rows. Input yields all of the table's columns.
+type Delete struct {
+	Table *schema.Table
+	Input Node
+}

@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Inputs returns nothing: a scan is a leaf.
+func (n *Scan) Inputs() []Node { return nil }
+
+// Inputs returns nothing: values are a leaf.
+func (n *Values) Inputs() []Node { return nil }
+
+// Inputs returns the node's input.
+func (n *Filter) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
+func (n *Project) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the left and the right side.
+func (n *HashJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
+
+// Inputs returns the left side and the scan that is looked up in.
+func (n *IndexJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
+
+// Inputs returns the left and the right side.
+func (n *LoopJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
+
+// Inputs returns the node's input.
+func (n *Aggregate) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
+func (n *Sort) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
+func (n *Limit) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
+func (n *Distinct) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the parts.
+func (n *Union) Inputs() []Node { return n.All }
+
+// Inputs returns the source of the rows.
+func (n *Insert) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the source of the rows.
+func (n *Update) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the source of the rows.
+func (n *Delete) Inputs() []Node { return []Node{n.Input} }
+
+// Types returns the types of the columns read.
+func (n *Scan) Types() []types.Type {
+	ts := make([]types.Type, len(n.Columns))
+	for i, c := range n.Columns {
+		ts[i] = n.Table.Columns[c].Type
+	}
+	return ts
+}
+
+// Types returns T.
+func (n *Values) Types() []types.Type { return n.T }
+
+// Types returns the input's.
+func (n *Filter) Types() []types.Type { return n.Input.Types() }
+
+// Types returns those of Exprs.
+func (n *Project) Types() []types.Type { return typesOf(n.Exprs) }
+
+// Types returns those of the columns that Kind yields.
+func (n *HashJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
+
+// Types returns those of the columns that Kind yields.
+func (n *IndexJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
+
+// Types returns those of the columns that Kind yields.
+func (n *LoopJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
+
+// Types returns the groups' types, then the aggregates'.
+func (n *Aggregate) Types() []types.Type {
+	ts := typesOf(n.GroupBy)
+	for _, a := range n.Aggs {
+		ts = append(ts, a.T)
+	}
+	return ts
+}
+
+// Types returns the input's.
+func (n *Sort) Types() []types.Type { return n.Input.Types() }
+
+// Types returns the input's.
+func (n *Limit) Types() []types.Type { return n.Input.Types() }
+
+// Types returns the input's.
+func (n *Distinct) Types() []types.Type { return n.Input.Types() }
+
+// Types returns those of the first part.
+func (n *Union) Types() []types.Type { return n.All[0].Types() }
+
+// Types returns nil: there are no rows.
+func (n *Insert) Types() []types.Type { return nil }
+
+// Types returns nil: there are no rows.
+func (n *Update) Types() []types.Type { return nil }
+
+// Types returns nil: there are no rows.
+func (n *Delete) Types() []types.Type { return nil }
+
+func typesOf(list []expr.Expr) []types.Type {
+	ts := make([]types.Type, len(list))
+	for i, e := range list {
+		ts[i] = e.Type()
+	}
+	return ts
+}
+
+func joinTypes(kind JoinKind, left, right Node) []types.Type {
+	l := left.Types()
+	if kind.leftOnly() {
+		return l
+	}
+	return append(l[:len(l):len(l)], right.Types()...)
+}
+
+// leftOnly reports whether a join yields left columns only.
+func (k JoinKind) leftOnly() bool { return k == Semi || k == Anti }

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// planKey is all that a plan depends on.
+type planKey struct {
+	sql, namespace string
+	version        uint64 // of the catalogue
+	zone           *time.Location
+	params         string // their types, see appendSignature
+}
+
+// appendSignature appends what tells a parameter's type from others.
+func appendSignature(dst []byte, t types.Type) []byte {
+	dst = append(dst, byte(t.Kind), boolByte(t.Unsigned))
+	dst = binary.AppendVarint(dst, int64(t.Size))
+	dst = binary.AppendVarint(dst, int64(t.Scale))
+	return binary.AppendUvarint(dst, uint64(t.Collation))
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// plan returns the plan of a statement for parameters of the given types, and
+// the version of the catalogue for which it holds.
+func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.Type) (*plan.Plan, uint64, error) {
+	var buf [64]byte
+	signature := buf[:0]
+	for _, t := range params {
+		signature = appendSignature(signature, t)
+	}
+	version := s.engine.catalog.Version()
+	cacheable := !st.Variables
+	if cacheable {
+		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature)})
+		if ok {
+			return p, version, nil
+		}
+	}
+	p, err := s.build(ctx, st.AST, st, params)
+	if err != nil {
+		return nil, 0, err
+	}
+	if cacheable {
+		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature)}
+		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
+	}
+	return p, version, nil
+}
+
+// build plans a statement of st's text.
+func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.Statement, params []types.Type) (p *plan.Plan, err error) {
+	defer recovered(st.SQL, &err)
+	if st.Variables {
+		if ast, err = s.replaceVariables(ast); err != nil {
+			return nil, err
+		}
+	}
+	return plan.Build(ctx, ast, plan.Options{
+		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: st.SQL,
+	})
+}
+
+// check finds out whether a statement can run, without parameters. later tells
+// that an earlier statement may still change what its names mean.
+func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) error {
+	ast := st.AST
+	if x, ok := ast.(*sqlparser.ExplainStmt); ok {
+		ast = x.Statement
+	}
+	switch {
+	case planned(ast):
+		params := make([]types.Type, st.Params)
+		for i := range params {
+			params[i] = types.NullType
+		}
+		var err error
+		if len(params) == 0 && ast == st.AST && !later {
+			_, _, err = s.plan(ctx, st, nil)
+		} else {
+			_, err = s.build(ctx, ast, st, params)
+		}
+		if e := sqlerr.As(err); e != nil && (aboutValues[e.Kind] || later && aboutNames[e.Kind]) {
+			return nil
+		}
+		return err
+	case st.Params > 0:
+		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'parameters in %s'", statementName(ast))
+	}
+	return s.checkCommand(ast)
+}
+
+// planned reports whether a statement is run by a plan.
+func planned(ast sqlparser.Statement) bool {
+	switch ast.(type) {
+	case sqlparser.TableStatement, *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete:
+		return true
+	}
+	return false
+}
+
+// aboutValues are errors that may be due to parameters not having values yet.
+var aboutValues = map[*sqlerr.Kind]bool{
+	sqlerr.ColumnNotNull: true, sqlerr.BadNull: true, sqlerr.WrongArguments: true, sqlerr.OutOfRange: true,
+	sqlerr.DataOutOfRange: true, sqlerr.DataTruncated: true, sqlerr.DivisionByZero: true, sqlerr.IncorrectValue: true,
+	sqlerr.TruncatedWrongVal: true, sqlerr.DataTooLong: true, sqlerr.InvalidJSON: true, sqlerr.WrongValue: true,
+}
+
+// aboutNames are errors that an earlier statement may make go away.
+var aboutNames = map[*sqlerr.Kind]bool{
+	sqlerr.NoSuchTable: true, sqlerr.BadDatabase: true, sqlerr.NoDatabase: true, sqlerr.UnknownColumn: true,
+	sqlerr.AmbiguousColumn: true, sqlerr.KeyNotFound: true, sqlerr.WrongColumnCount: true,
+}
+
+// changesNames reports whether names may mean something else after a statement.
+func changesNames(ast sqlparser.Statement) bool {
+	switch ast.(type) {
+	case *sqlparser.Use, sqlparser.DDLStatement, sqlparser.DBDDLStatement:
+		return true
+	}
+	return false
+}

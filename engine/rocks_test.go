@@ -1,0 +1,65 @@
+//go:build cgo
+
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+func init() {
+	databases["rocks"] = func(t testing.TB) *Engine {
+		return openPath(t, Config{Path: t.TempDir() + "/db", Create: true, LockWait: time.Second})
+	}
+}
+
+func openPath(t testing.TB, cfg Config) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeEngine(t, e) })
+	return e
+}
+
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Path: t.TempDir() + "/db"}
+	_, err := Open(t.Context(), cfg)
+	wantKind(t, err, sqlerr.NoSuchDatabase)
+	cfg.Create = true
+	e := openPath(t, cfg)
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, n INT UNIQUE, KEY k (n, id))")
+	run(t, s, "CREATE DATABASE o; CREATE TABLE o.u (a INT)")
+	run(t, s, "INSERT INTO t (n) VALUES (1), (2), (3)")
+	run(t, s, "BEGIN; INSERT INTO t (n) VALUES (4)") // never committed
+	before := query(t, s, "SHOW CREATE TABLE t")
+	_, err = Open(t.Context(), cfg)
+	wantKind(t, err, sqlerr.DatabaseInUse)
+	closeEngine(t, e)
+
+	cfg.Create = false
+	e = openPath(t, cfg)
+	s = newSession(t, e, SessionConfig{})
+	wantText(t, query(t, s, "SHOW CREATE TABLE t"), before)
+	wantText(t, query(t, s, "SELECT * FROM t"), "1|1;2|2;3|3;")
+	wantText(t, query(t, s, "SHOW TABLES FROM o"), "u;")
+	run(t, s, "INSERT INTO t (n) VALUES (5)")
+	if got := query(t, s, "SELECT id > 3, n FROM t WHERE n = 5"); got != "1|5;" {
+		t.Error(got)
+	}
+	run(t, s, "DROP TABLE o.u; CREATE TABLE o.u (b INT)")
+	wantText(t, query(t, s, "SELECT * FROM o.u"), "")
+	closeEngine(t, e)
+
+	cfg.ReadOnly = true
+	e = openPath(t, cfg)
+	s = newSession(t, e, SessionConfig{})
+	wantText(t, query(t, s, "SELECT COUNT(*) FROM t"), "4;")
+	_, err = s.Exec(t.Context(), "DELETE FROM t", nil)
+	wantKind(t, err, sqlerr.ReadOnly)
+}

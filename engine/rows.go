@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Rows is a cursor over the result sets of a Query. The first result set is
+// current at once. Rows sees the database as of its start, whatever the session
+// does meanwhile. It is used by one goroutine, the session's.
+type Rows struct {
+	session *Session
+	sets    []*resultSet // the current one first
+	closed  bool
+}
+
+// Columns describes the current result set; nil when no statement has rows.
+func (r *Rows) Columns() []plan.ResultColumn {
+	if len(r.sets) == 0 {
+		return nil
+	}
+	return r.sets[0].columns
+}
+
+// Next returns the next rows of the current result set, an empty batch at its
+// end, again and again. The batch is valid until the next call.
+func (r *Rows) Next(ctx context.Context) (*types.Batch, error) {
+	if r.closed {
+		return nil, errClosed("result")
+	}
+	if len(r.sets) == 0 {
+		return &types.Batch{}, nil
+	}
+	if err := r.session.enter(); err != nil {
+		return nil, err
+	}
+	defer r.session.engine.leave()
+	return r.sets[0].next(ctx)
+}
+
+// HasNextResultSet reports whether there is a result set after the current one.
+func (r *Rows) HasNextResultSet() bool { return !r.closed && len(r.sets) > 1 }
+
+// NextResultSet goes on to the next result set, or returns false.
+func (r *Rows) NextResultSet(ctx context.Context) (bool, error) {
+	if r.closed {
+		return false, errClosed("result")
+	}
+	if len(r.sets) < 2 {
+		return false, nil
+	}
+	if err := r.session.enter(); err != nil {
+		return false, err
+	}
+	defer r.session.engine.leave()
+	err := r.sets[0].close()
+	r.sets = r.sets[1:]
+	return err == nil, err
+}
+
+// Close gives back what the rows hold. It is idempotent.
+func (r *Rows) Close() error {
+	if r.closed {
+		return nil
+	}
+	if r.session.engine.enter() != nil {
+		r.closed = true
+		return nil // the engine's Close did it
+	}
+	defer r.session.engine.leave()
+	return r.close()
+}
+
+func (r *Rows) close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	delete(r.session.open, r)
+	var first error
+	for _, set := range r.sets {
+		if err := set.close(); first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// keep reads what is left of the session's transaction's result sets into
+// memory.
+func (r *Rows) keep(ctx context.Context) error {
+	for _, set := range r.sets {
+		if set.own {
+			continue
+		}
+		if err := set.keep(ctx, r.session.memoryBytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resultSet is the rows of one statement: those of a running plan, or kept ones.
+type resultSet struct {
+	session *Session
+	sql     string
+	columns []plan.ResultColumn
+
+	tx     *transaction
+	own    bool // tx is the set's alone, and ends with it
+	rt     *exec.Runtime
+	op     exec.Operator // nil: nothing is left but batches
+	runner *exec.Runner
+
+	batches []*types.Batch // to be returned before anything else
+	out     types.Batch    // what next returned: its reader may hold it while keep runs
+	rows    int64          // returned so far
+	err     error          // that ended the rows
+}
+
+// start begins a plan and computes its first batch.
+func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node) (err error) {
+	defer recovered(s.sql, &err)
+	s.rt, s.runner = rt, exec.NewRunner(rt)
+	rt.Env.Runner = s.runner
+	rt.Env.SetLastInsertID = func(id uint64) { s.session.lastInsertID = id }
+	if s.op, err = exec.Build(root, rt); err != nil {
+		return err
+	}
+	if err := s.op.Open(ctx); err != nil {
+		return err
+	}
+	b, err := s.op.Next(ctx)
+	if err != nil {
+		return err
+	}
+	if b.Len > 0 {
+		s.batches = append(s.batches, b)
+	} else {
+		err = s.stop()
+	}
+	return err
+}
+
+func (s *resultSet) next(ctx context.Context) (*types.Batch, error) {
+	b, err := s.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.rows += int64(b.Len)
+	s.session.foundRows = s.rows
+	s.out = *b
+	return &s.out, nil
+}
+
+func (s *resultSet) fetch(ctx context.Context) (b *types.Batch, err error) {
+	if len(s.batches) > 0 {
+		b, s.batches = s.batches[0], s.batches[1:]
+		return b, nil
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	if s.op == nil {
+		return &types.Batch{}, nil
+	}
+	b, err = s.pull(ctx)
+	if err != nil {
+		s.err = err
+		s.stop()
+		return nil, err
+	}
+	if b.Len == 0 {
+		err = s.stop()
+	}
+	return b, err
+}
+
+func (s *resultSet) pull(ctx context.Context) (b *types.Batch, err error) {
+	defer recovered(s.sql, &err)
+	s.rt.Env.Context = ctx
+	return s.op.Next(ctx)
+}
+
+// keep reads the rows that are left into memory, at most so many bytes.
+func (s *resultSet) keep(ctx context.Context, limit int64) error {
+	if s.op == nil {
+		return nil
+	}
+	s.out = *copyBatch(&s.out)
+	var kept []*types.Batch
+	var size int64
+	for s.op != nil {
+		b, err := s.fetch(ctx)
+		if err != nil {
+			return err
+		}
+		if b.Len == 0 {
+			continue
+		}
+		c := copyBatch(b)
+		kept = append(kept, c)
+		if size += batchBytes(c); size > limit {
+			s.stop()
+			return sqlerr.OutOfMemory.New("A result of more than %d bytes cannot be kept while the connection runs other statements: read it first, or raise the limit", limit)
+		}
+	}
+	s.batches = kept
+	return nil
+}
+
+// drain runs the query to its end for nobody.
+func (s *resultSet) drain(ctx context.Context) error {
+	for {
+		b, err := s.next(ctx)
+		if err != nil || b.Len == 0 {
+			s.close()
+			return err
+		}
+	}
+}
+
+// stop ends the plan and gives back its snapshot.
+func (s *resultSet) stop() (err error) {
+	defer recovered(s.sql, &err)
+	if s.op != nil {
+		err = s.op.Close()
+		s.op = nil
+	}
+	if s.runner != nil {
+		if e := s.runner.Close(); err == nil {
+			err = e
+		}
+		s.runner = nil
+	}
+	if s.own && s.tx != nil {
+		s.tx.Rollback()
+	}
+	s.tx = nil
+	return err
+}
+
+func (s *resultSet) close() error {
+	s.batches = nil
+	return s.stop()
+}
+
+func copyBatch(b *types.Batch) *types.Batch {
+	c := &types.Batch{Columns: make([]*types.Vector, len(b.Columns)), Len: b.Len}
+	for i, v := range b.Columns {
+		c.Columns[i] = types.NewVector(v.Type, b.Len)
+		for k := range b.Len {
+			c.Columns[i].AppendFrom(v, k)
+		}
+	}
+	return c
+}
+
+func batchBytes(b *types.Batch) int64 {
+	var n int
+	for _, v := range b.Columns {
+		n += 8*(cap(v.Int64s)+cap(v.Uint64s)+cap(v.Float64s)) + 4*cap(v.Offsets) + cap(v.Data)
+	}
+	return int64(n)
+}

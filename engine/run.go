@@ -1,0 +1,394 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/txn"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// recovered turns a panic into sqlerr.Internal. It is deferred around all that
+// works on a statement.
+func recovered(sql string, err *error) {
+	if p := recover(); p != nil {
+		if len(sql) > 1000 {
+			sql = sql[:1000] + "…"
+		}
+		*err = sqlerr.Internal.Wrap(fmt.Errorf("%v\n%s", p, debug.Stack()), "Kalam failed: %v, running: %s", p, sql)
+	}
+}
+
+func interrupted(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+	}
+	return nil
+}
+
+// arguments are those of one statement.
+type arguments struct {
+	types  []types.Type
+	values []types.Value
+}
+
+// checkArgs checks that args are as many, and named as, the text's parameters.
+func (t *text) checkArgs(args []Arg) error {
+	named := 0
+	for i := range args {
+		if args[i].Name != "" {
+			named++
+		}
+	}
+	switch {
+	case t.named && named < len(args):
+		return sqlerr.WrongArguments.New("The statement has named parameters; argument %d has no name", 1+firstUnnamed(args))
+	case !t.named && named > 0:
+		return sqlerr.WrongArguments.New("The statement has no named parameters")
+	case !t.named && len(args) != t.positional:
+		return sqlerr.WrongArguments.New("The statement has %d parameters, but %d arguments are given", t.positional, len(args))
+	case t.named:
+		for i := range args {
+			if !t.hasParameter(args[i].Name) {
+				return sqlerr.WrongArguments.New("The statement has no parameter :%s", args[i].Name)
+			}
+		}
+	}
+	return nil
+}
+
+func firstUnnamed(args []Arg) int {
+	for i := range args {
+		if args[i].Name == "" {
+			return i
+		}
+	}
+	return len(args)
+}
+
+func (t *text) hasParameter(name string) bool {
+	for _, st := range t.statements {
+		for _, n := range st.Names {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// statementArgs picks a statement's arguments out of those of the whole text.
+func statementArgs(st *parse.Statement, args []Arg) (arguments, error) {
+	if st.Params == 0 {
+		return arguments{}, nil
+	}
+	a := arguments{make([]types.Type, st.Params), make([]types.Value, st.Params)}
+	for i := range st.Params {
+		from := st.First + i
+		if st.Names != nil {
+			from = len(args)
+			for k := range args {
+				if args[k].Name == st.Names[i] {
+					from = k
+				}
+			}
+			if from == len(args) {
+				return a, sqlerr.WrongArguments.New("Parameter :%s has no argument", st.Names[i])
+			}
+		}
+		a.types[i], a.values[i] = args[from].Type, args[from].Value
+	}
+	return a, nil
+}
+
+// run runs one statement. Its result set, when it has one, is the caller's to
+// close.
+func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) (Result, *resultSet, error) {
+	if err := interrupted(ctx); err != nil {
+		return Result{}, nil, err
+	}
+	if s.tx != nil && s.tx.ended != nil {
+		switch st.AST.(type) {
+		case *sqlparser.Commit, *sqlparser.Rollback:
+		default:
+			return Result{}, nil, s.tx.ended
+		}
+	}
+	if !diagnostic(st.AST) {
+		s.warnings, s.lastError = nil, nil
+	}
+	var r Result
+	var set *resultSet
+	var err error
+	if planned(st.AST) {
+		if s.tx == nil && !s.autocommit {
+			if err := s.begin(ctx, TxOptions{}); err != nil {
+				return Result{}, nil, err
+			}
+		}
+		if _, query := st.AST.(sqlparser.TableStatement); query {
+			set, err = s.query(ctx, st, args)
+		} else {
+			r, err = s.write(ctx, st, args)
+		}
+	} else {
+		r, set, err = s.command(ctx, st, args)
+	}
+	switch {
+	case err != nil:
+		s.rowCount = -1
+		s.failed(err)
+	case set != nil:
+		s.rowCount = -1
+	default:
+		s.rowCount = r.RowsAffected
+	}
+	return r, set, err
+}
+
+// failed notes an error for SHOW WARNINGS, and ends a transaction that was
+// chosen to break a deadlock.
+func (s *Session) failed(err error) {
+	s.warn(err)
+	s.lastError = err
+	if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.LockDeadlock && s.tx != nil && s.tx.ended == nil {
+		s.settle(context.Background())
+		s.tx.Rollback()
+		s.tx.ended = err
+	}
+}
+
+// maxWarnings is how many warnings of a statement are kept, MySQL's
+// max_error_count.
+const maxWarnings = 1024
+
+func (s *Session) warn(err error) {
+	if len(s.warnings) < maxWarnings {
+		s.warnings = append(s.warnings, err)
+	}
+}
+
+// runtime returns what a plan runs in, in transaction t.
+func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *exec.Runtime {
+	rt := &exec.Runtime{
+		Env: &expr.Env{
+			Context: ctx, Params: args.values, Now: time.Now(), Zone: s.zone,
+			Database: s.namespace, User: s.cfg.User, ConnID: s.id,
+			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
+			Warn: s.warn,
+		},
+		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d) },
+		MemoryBytes: s.engine.cfg.MemoryBytes,
+		TempDir:     s.engine.tempDir,
+	}
+	return rt
+}
+
+func (s *Session) memoryBytes() int64 {
+	if n := s.engine.cfg.MemoryBytes; n > 0 {
+		return n
+	}
+	return exec.DefaultMemoryBytes
+}
+
+// openTable opens a table in transaction t, as the session's user has it.
+func (s *Session) openTable(t *transaction, d *schema.Table) (store.Table, error) {
+	switch d.Kind {
+	case schema.Shared:
+		return t.Store().Shared(d), nil
+	case schema.User:
+		return t.Store().User(d, s.cfg.User), nil
+	case schema.Stream:
+		return t.Store().Stream(d, s.cfg.User), nil
+	case schema.System:
+		return tables.OpenSystem(d, t.Store())
+	}
+	return nil, sqlerr.Internal.New("table %s is of unknown kind %s", d.QualifiedName(), d.Kind)
+}
+
+// sequences gives out a transaction's AUTO_INCREMENT values.
+type sequences struct {
+	tx   *store.Tx
+	user string
+}
+
+func (q sequences) owner(t *schema.Table) string {
+	if t.Kind == schema.Shared {
+		return ""
+	}
+	return q.user
+}
+
+func (q sequences) NextID(ctx context.Context, t *schema.Table, n int) (uint64, error) {
+	return q.tx.NextID(ctx, t, q.owner(t), n)
+}
+
+func (q sequences) NextRowID(ctx context.Context, t *schema.Table, n int) (uint64, error) {
+	return q.tx.NextRowID(ctx, t, q.owner(t), n)
+}
+
+// query starts a query; its first batch is computed.
+func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments) (*resultSet, error) {
+	t := s.tx
+	if t == nil {
+		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
+	}
+	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
+	for {
+		p, version, err := s.plan(ctx, st, args.types)
+		if err != nil {
+			set.close()
+			return nil, err
+		}
+		ok, err := s.see(t, p, version)
+		if err != nil {
+			set.close()
+			return nil, err
+		}
+		if ok {
+			set.columns = p.Columns
+			err = set.start(ctx, s.runtime(ctx, t, args), p.Root)
+			t.fresh = false
+			if err != nil {
+				set.close()
+				return nil, err
+			}
+			return set, nil
+		}
+	}
+}
+
+// write runs an INSERT, REPLACE, UPDATE or DELETE. The statement is atomic.
+func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments) (Result, error) {
+	t := s.tx
+	if t == nil {
+		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: s.defaults.ReadOnly})
+		defer t.Rollback()
+	} else if err := s.settle(ctx); err != nil {
+		return Result{}, err
+	}
+	if t.ReadOnly() {
+		return Result{}, sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
+	}
+	for {
+		p, version, err := s.plan(ctx, st, args.types)
+		if err != nil {
+			return Result{}, err
+		}
+		if p.Writes != nil && p.Writes.Kind != schema.System {
+			if err := t.LockTable(ctx, p.Writes.ID, txn.Shared); err != nil {
+				return Result{}, err
+			}
+		}
+		ok, err := s.see(t, p, version)
+		if err != nil {
+			return Result{}, err
+		}
+		if !ok {
+			continue
+		}
+		r, again, err := s.change(ctx, st, t, p, args)
+		if again {
+			continue
+		}
+		t.fresh = false
+		if err == nil && s.tx == nil {
+			err = s.finish(ctx, t)
+		}
+		return r, err
+	}
+}
+
+// change makes the changes of p, or none. It reports whether the statement has
+// to be run again: it met a conflict, and a newer snapshot will do because
+// nobody has seen this one.
+func (s *Session) change(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments) (r Result, again bool, err error) {
+	mark := t.Store().Mark()
+	var set uint64
+	res, err := s.apply(ctx, st, t, p, args, &set)
+	if err == nil {
+		s.count(t, p, res)
+		if res.Generated {
+			s.lastInsertID = res.LastInsertID
+		}
+		if set != 0 {
+			s.lastInsertID = set
+			if !res.Generated {
+				res.LastInsertID = set
+			}
+		}
+		return Result{RowsAffected: res.Affected, LastInsertID: int64(res.LastInsertID)}, false, nil
+	}
+	t.Store().RollbackTo(mark)
+	e := sqlerr.As(err)
+	if e == nil || !t.fresh && t.opts.Isolation >= RepeatableRead {
+		return r, false, err
+	}
+	switch e.Kind {
+	case sqlerr.WriteConflict:
+		// The lock is held now, so that each attempt gets further.
+	case sqlerr.LockDeadlock:
+		if !t.fresh {
+			return r, false, err
+		}
+		t.ReleaseLocks()
+	default:
+		return r, false, err
+	}
+	if err := interrupted(ctx); err != nil {
+		return r, false, err
+	}
+	s.warnings = nil
+	t.stale = true
+	return r, true, nil
+}
+
+func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, set *uint64) (res tables.Result, err error) {
+	defer recovered(st.SQL, &err)
+	rt := s.runtime(ctx, t, args)
+	rt.IDs = sequences{t.Store(), s.cfg.User}
+	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
+	runner := exec.NewRunner(rt)
+	rt.Env.Runner = runner
+	defer runner.Close()
+	switch n := p.Root.(type) {
+	case *plan.Insert:
+		return tables.Insert(ctx, rt, n)
+	case *plan.Update:
+		return tables.Update(ctx, rt, n)
+	case *plan.Delete:
+		return tables.Delete(ctx, rt, n)
+	}
+	return res, sqlerr.Internal.New("no way to run a %T", p.Root)
+}
+
+// count notes how many rows a statement added or removed.
+func (s *Session) count(t *transaction, p *plan.Plan, res tables.Result) {
+	delta := int64(0)
+	switch n := p.Root.(type) {
+	case *plan.Insert:
+		if n.Mode == plan.InsertPlain || n.Mode == plan.InsertIgnore {
+			delta = res.Affected
+		}
+	case *plan.Delete:
+		delta = -res.Affected
+	}
+	if delta != 0 {
+		if t.added == nil {
+			t.added = map[uint32]int64{}
+		}
+		t.added[p.Writes.ID] += delta
+	}
+}

@@ -1,0 +1,158 @@
+package service
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// alterTable runs ALTER TABLE, CREATE INDEX and DROP INDEX, as far as they add
+// and drop indexes and change the table's name or comment.
+func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTable) error {
+	at, err := s.name(n.Table)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+		r, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table)
+		if err != nil {
+			return nil, err
+		}
+		old, err := sqlmeta.CurrentSchema(ctx, tx, r)
+		if err != nil {
+			return nil, err
+		}
+		d := &definition{Table: copyOf(old), primary: true, collation: types.DefaultCollation}
+		for _, o := range n.AlterOptions {
+			if err := d.alter(ctx, s, tx, o); err != nil {
+				return nil, err
+			}
+		}
+		if err := d.addKeys(); err != nil {
+			return nil, err
+		}
+		r.Namespace, r.Name = d.Namespace, d.Name
+		if err := newVersion(ctx, tx, s, r, d.Table); err != nil {
+			return nil, err
+		}
+		// The entries are written last: they are outside of the transaction.
+		for i := range d.Indexes {
+			if ix := &d.Indexes[i]; ix.ID >= old.NextIndexID {
+				if err := c.build(ctx, old, ix); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return []*schema.Table{old, d.Table}, nil
+	})
+}
+
+// checkAlter refuses what cannot be altered.
+func checkAlter(n *sqlparser.AlterTable) error {
+	if n.PartitionSpec != nil || n.PartitionOption != nil {
+		return notSupported("PARTITION BY")
+	}
+	for _, o := range n.AlterOptions {
+		if err := checkAlterOption(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAlterOption(o sqlparser.AlterOption) error {
+	switch o := o.(type) {
+	case *sqlparser.AddIndexDefinition:
+		if o.IndexDefinition.Info.Type == sqlparser.IndexTypePrimary {
+			return notSupported("ALTER TABLE ADD PRIMARY KEY")
+		}
+		return nil
+	case *sqlparser.DropKey:
+		if o.Type != sqlparser.NormalKeyType {
+			return notSupported("ALTER TABLE %s", strings.ToUpper(sqlparser.String(o)))
+		}
+		return nil
+	case *sqlparser.RenameTableName, *sqlparser.RenameIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
+		return nil
+	case sqlparser.TableOptions:
+		for _, t := range o {
+			if !strings.EqualFold(t.Name, "comment") {
+				return notSupported("ALTER TABLE %s=", strings.ToUpper(t.Name))
+			}
+		}
+		return nil
+	}
+	return notSupported("ALTER TABLE %s", sqlparser.String(o))
+}
+
+// alter takes one option over in the definition.
+func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlparser.AlterOption) error {
+	switch o := o.(type) {
+	case *sqlparser.AddIndexDefinition:
+		k, err := d.indexKey(o.IndexDefinition)
+		if err != nil {
+			return err
+		}
+		d.keys = append(d.keys, k)
+	case *sqlparser.DropKey:
+		ix := d.Index(o.Name.String())
+		if ix == nil {
+			return sqlerr.CantDropKey.New("Can't DROP '%s'; check that column/key exists", o.Name.String())
+		}
+		if err := store.DropIndex(ctx, tx, d.Table, ix); err != nil {
+			return err
+		}
+		id := ix.ID
+		d.Indexes = slices.DeleteFunc(d.Indexes, func(x schema.Index) bool { return x.ID == id })
+	case *sqlparser.RenameIndex:
+		ix := d.Index(o.OldName.String())
+		if ix == nil {
+			return sqlerr.KeyNotFound.New("Key '%s' doesn't exist in table '%s'", o.OldName.String(), d.Name)
+		}
+		name := o.NewName.String()
+		if err := checkName(name, sqlerr.WrongNameForIndex, "index"); err != nil {
+			return err
+		}
+		if other := d.Index(name); other != nil && other != ix {
+			return errDupKeyName(name)
+		}
+		ix.Name = name
+	case *sqlparser.RenameTableName:
+		to, err := s.name(o.Table)
+		if err != nil {
+			return err
+		}
+		if err := checkName(to.table, sqlerr.WrongTableName, "table"); err != nil {
+			return err
+		}
+		if _, err := sqlmeta.NamespaceByName(ctx, tx, to.namespace); err != nil {
+			return err
+		}
+		d.Namespace, d.Name = to.namespace, to.table
+	case sqlparser.TableOptions:
+		return d.options(o)
+	}
+	return nil
+}
+
+// build writes the entries of a new index.
+func (c *Catalog) build(ctx context.Context, t *schema.Table, ix *schema.Index) error {
+	conflict, err := store.BuildIndex(ctx, c.db, t, ix)
+	if err != nil || conflict == nil {
+		return err
+	}
+	var text []string
+	for _, i := range ix.Columns {
+		text = append(text, types.Format(t.Columns[i].Type, conflict.Existing[i]))
+	}
+	return sqlerr.DupEntry.New("Duplicate entry '%s' for key '%s.%s'", strings.Join(text, "-"), t.Name, ix.Name).
+		On(t.QualifiedName()).For(ix.Name)
+}

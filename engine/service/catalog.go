@@ -1,0 +1,277 @@
+// Package service keeps the catalogue: namespaces and tables, and the statements
+// that change them.
+package service
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/txn"
+)
+
+// Catalog is the definitions of a database's namespaces and tables, kept in
+// memory once read. It may be used from several goroutines at once.
+type Catalog struct {
+	db   *store.DB
+	txns *txn.Manager
+
+	// version rises with every change that may make plans out of date. It is
+	// stored under mu only.
+	version atomic.Uint64
+
+	mu     sync.RWMutex // held exclusively while a change is committed
+	tables map[name]*schema.Table
+	// changed is the version that made a table's definition what it is, for
+	// those that changed since the database was opened.
+	changed map[uint32]uint64
+	rows    map[uint32]*atomic.Int64 // estimates
+}
+
+type name struct{ namespace, table string }
+
+var _ plan.Catalog = (*Catalog)(nil)
+
+// New returns the catalogue of a database.
+func New(db *store.DB, txns *txn.Manager) *Catalog {
+	return &Catalog{
+		db: db, txns: txns,
+		tables:  map[name]*schema.Table{},
+		changed: map[uint32]uint64{},
+		rows:    map[uint32]*atomic.Int64{},
+	}
+}
+
+// Version returns a number that is another one after every change.
+func (c *Catalog) Version() uint64 { return c.version.Load() }
+
+// While calls f, such as to take a snapshot, if the catalogue is at version v,
+// and keeps it there meanwhile. It reports whether it was.
+func (c *Catalog) While(v uint64, f func() error) (bool, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.version.Load() != v {
+		return false, nil
+	}
+	return true, f()
+}
+
+// ChangedSince reports whether t's definition is newer than version v.
+func (c *Catalog) ChangedSince(t *schema.Table, v uint64) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.changed[t.ID] > v
+}
+
+// Table implements plan.Catalog.
+func (c *Catalog) Table(ctx context.Context, namespace, table string) (*schema.Table, error) {
+	if namespace == tables.SystemNamespace {
+		if t := tables.System(table); t != nil {
+			return t, nil
+		}
+		return nil, noSuchTable(namespace, table)
+	}
+	n := name{namespace, table}
+	c.mu.RLock()
+	t := c.tables[n]
+	c.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
+	// No change may come between reading the definition and keeping it.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.tables[n]; t != nil {
+		return t, nil
+	}
+	tx, err := c.db.Begin()
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Close()
+	if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err != nil {
+		return nil, err
+	}
+	r, err := sqlmeta.TableByName(ctx, tx, namespace, table)
+	if err != nil {
+		return nil, err
+	}
+	if t, err = sqlmeta.CurrentSchema(ctx, tx, r); err != nil {
+		return nil, err
+	}
+	if c.rows[t.ID] == nil {
+		n, err := firstEstimate(ctx, tx, t)
+		if err != nil {
+			return nil, err
+		}
+		c.estimate(t.ID, n)
+	}
+	c.tables[n] = t
+	return t, nil
+}
+
+func noSuchTable(namespace, table string) error {
+	q := namespace + "." + table
+	return sqlerr.NoSuchTable.New("Table '%s' doesn't exist", q).On(q)
+}
+
+// CheckNamespace returns sqlerr.BadDatabase when there is no such namespace.
+func (c *Catalog) CheckNamespace(ctx context.Context, namespace string) error {
+	if namespace == tables.SystemNamespace {
+		return nil
+	}
+	return c.read(func(tx *store.Tx) error {
+		_, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
+		return err
+	})
+}
+
+// Namespaces returns the names of all namespaces in order.
+func (c *Catalog) Namespaces(ctx context.Context) ([]string, error) {
+	list := []string{tables.SystemNamespace}
+	err := c.read(func(tx *store.Tx) error {
+		return sqlmeta.Namespaces.ScanAll(ctx, tx, func(n *sqlmeta.Namespace) error {
+			list = append(list, n.Name)
+			return nil
+		})
+	})
+	slices.Sort(list)
+	return list, err
+}
+
+// TableNames returns the names of a namespace's tables in order.
+func (c *Catalog) TableNames(ctx context.Context, namespace string) ([]string, error) {
+	if namespace == tables.SystemNamespace {
+		return tables.SystemNames(), nil
+	}
+	var list []string
+	err := c.read(func(tx *store.Tx) error {
+		records, err := tablesIn(ctx, tx, namespace)
+		for _, r := range records {
+			list = append(list, r.Name)
+		}
+		return err
+	})
+	return list, err
+}
+
+// tablesIn returns the records of a namespace's tables, by name.
+func tablesIn(ctx context.Context, tx *store.Tx, namespace string) ([]*sqlmeta.Table, error) {
+	if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err != nil {
+		return nil, err
+	}
+	var list []*sqlmeta.Table
+	err := sqlmeta.TablesIn(ctx, tx, namespace, func(r *sqlmeta.Table) error {
+		list = append(list, r)
+		return nil
+	})
+	return list, err
+}
+
+// Created returns when a table was made, in UTC; zero when it is not stored.
+func (c *Catalog) Created(ctx context.Context, t *schema.Table) (time.Time, error) {
+	var at time.Time
+	if t.Kind == schema.System {
+		return at, nil
+	}
+	err := c.read(func(tx *store.Tx) error {
+		r, err := sqlmeta.Tables.Get(ctx, tx, t.ID)
+		if err == nil {
+			at = r.Created
+		}
+		return err
+	})
+	return at, err
+}
+
+func (c *Catalog) read(f func(*store.Tx) error) error {
+	tx, err := c.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Close()
+	return f(tx)
+}
+
+// change changes the catalogue, and data with it, in one commit.
+//
+// stake returns the tables whose writers must be kept away; it is asked again
+// once they are. apply makes the changes and returns the definitions that are
+// out of date and those that are new.
+func (c *Catalog) change(ctx context.Context, d store.Durability,
+	stake func() ([]*schema.Table, error), apply func(*store.Tx) ([]*schema.Table, error)) error {
+	tx := c.txns.Begin(false)
+	defer tx.Rollback()
+	if err := lock(ctx, tx, stake); err != nil {
+		return err
+	}
+	if err := tx.Start(); err != nil {
+		return err
+	}
+	touched, err := apply(tx.Store())
+	if err != nil {
+		return err
+	}
+	if tx.Store().Empty() {
+		return nil
+	}
+	if _, err := sqlmeta.BumpCatalogVersion(ctx, tx.Store()); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := tx.Commit(ctx, d); err != nil {
+		return err
+	}
+	v := c.version.Add(1)
+	for _, t := range touched {
+		delete(c.tables, name{t.Namespace, t.Name})
+		c.changed[t.ID] = v
+	}
+	return nil
+}
+
+// lock locks the tables that stake returns, then the catalogue.
+func lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
+	for {
+		list, err := stake()
+		if err != nil {
+			return err
+		}
+		list = slices.SortedFunc(slices.Values(list), func(a, b *schema.Table) int { return cmp.Compare(a.ID, b.ID) })
+		for _, t := range list {
+			if err := tx.LockTable(ctx, t.ID, txn.Exclusive); err != nil {
+				return err
+			}
+		}
+		if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
+			return err
+		}
+		now, err := stake()
+		if err != nil {
+			return err
+		}
+		same := len(now) == len(list)
+		for _, t := range now {
+			same = same && slices.ContainsFunc(list, func(x *schema.Table) bool { return x.ID == t.ID })
+		}
+		if same {
+			return nil
+		}
+		tx.ReleaseLocks()
+	}
+}
+
+// catalogLock is the table number that stands for the whole catalogue.
+const catalogLock = 0
+
+func noTables() ([]*schema.Table, error) { return nil, nil }

@@ -1,0 +1,448 @@
+package service
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Scope is what a statement that changes the catalogue runs in.
+type Scope struct {
+	Namespace  string // of names without one
+	Durability store.Durability
+	Now        time.Time
+	// Warn takes notes, such as that a table was there already.
+	Warn func(error)
+}
+
+// name returns the namespace and name that a statement means. Nothing can be
+// changed in the system namespace.
+func (s Scope) name(t sqlparser.TableName) (name, error) {
+	n := name{t.Qualifier.String(), t.Name.String()}
+	if n.namespace == "" {
+		n.namespace = s.Namespace
+	}
+	switch n.namespace {
+	case "":
+		return n, sqlerr.NoDatabase.New("No database selected")
+	case tables.SystemNamespace:
+		return n, sqlerr.CommandDenied.New("Access denied to database '%s'", n.namespace)
+	}
+	return n, nil
+}
+
+// Run runs a statement that changes the catalogue, one that Check knows.
+func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) error {
+	switch n := ast.(type) {
+	case *sqlparser.CreateDatabase:
+		return c.createNamespace(ctx, s, n)
+	case *sqlparser.DropDatabase:
+		return c.dropNamespace(ctx, s, n)
+	case *sqlparser.CreateTable:
+		return c.createTable(ctx, s, n)
+	case *sqlparser.DropTable:
+		return c.dropTables(ctx, s, n)
+	case *sqlparser.TruncateTable:
+		return c.truncate(ctx, s, n)
+	case *sqlparser.AlterTable:
+		return c.alterTable(ctx, s, n)
+	case *sqlparser.RenameTable:
+		return c.renameTables(ctx, s, n)
+	}
+	return sqlerr.Internal.New("no way to run a %T", ast)
+}
+
+// Check finds out, without looking at the catalogue, whether a statement that
+// changes it is supported and makes sense. It reports whether ast is such a
+// statement.
+func Check(ast sqlparser.Statement) (known bool, err error) {
+	switch n := ast.(type) {
+	case *sqlparser.DropDatabase, *sqlparser.TruncateTable, *sqlparser.RenameTable:
+	case *sqlparser.CreateDatabase:
+		err = checkDatabaseOptions(n.CreateOptions)
+	case *sqlparser.DropTable:
+		if n.Temp {
+			err = notSupported("DROP TEMPORARY TABLE")
+		}
+	case *sqlparser.AlterTable:
+		err = checkAlter(n)
+	case *sqlparser.CreateTable:
+		switch {
+		case n.Temp:
+			err = notSupported("CREATE TEMPORARY TABLE")
+		case n.Select != nil || n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace:
+			err = notSupported("CREATE TABLE ... SELECT")
+		case n.OptLike == nil && n.TableSpec != nil:
+			_, err = define("", n.Table.Name.String(), n.TableSpec)
+		case n.OptLike == nil:
+			err = sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func checkDatabaseOptions(list []sqlparser.DatabaseOption) error {
+	for _, o := range list {
+		var err error
+		switch o.Type {
+		case sqlparser.CharacterSetType:
+			_, err = charsetCollation(o.Value)
+		case sqlparser.CollateType:
+			id, e := tableCollation(o.Value)
+			if err = e; e == nil && id != types.DefaultCollation {
+				err = notSupported("COLLATE %s of a database", o.Value)
+			}
+		default:
+			err = notSupported("database option %s", o.Type.ToString())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateNamespace makes a namespace unless it is there.
+func (c *Catalog) CreateNamespace(ctx context.Context, s Scope, namespace string) error {
+	return c.createNamespace(ctx, s, &sqlparser.CreateDatabase{DBName: sqlparser.NewIdentifierCS(namespace), IfNotExists: true})
+}
+
+func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.CreateDatabase) error {
+	namespace := n.DBName.String()
+	if err := checkName(namespace, sqlerr.WrongDatabaseName, "database"); err != nil {
+		return err
+	}
+	exists := sqlerr.CantCreateDatabase.New("Can't create database '%s'; database exists", namespace)
+	switch namespace {
+	case tables.SystemNamespace, "information_schema", "mysql", "performance_schema":
+		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
+	}
+	return c.change(ctx, s.Durability, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
+		if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err == nil {
+			if n.IfNotExists {
+				s.Warn(exists)
+				return nil, nil
+			}
+			return nil, exists
+		}
+		id, err := sqlmeta.NextNamespaceID(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		return nil, sqlmeta.Namespaces.Insert(ctx, tx, &sqlmeta.Namespace{ID: id, Name: namespace, Created: s.Now, Updated: s.Now})
+	})
+}
+
+func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropDatabase) error {
+	namespace := n.DBName.String()
+	if namespace == tables.SystemNamespace {
+		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
+	}
+	stake := func() ([]*schema.Table, error) {
+		names, err := c.TableNames(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		var list []*schema.Table
+		for _, n := range names {
+			t, err := c.Table(ctx, namespace, n)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, t)
+		}
+		return list, nil
+	}
+	err := c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+		ns, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		records, err := tablesIn(ctx, tx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		var dropped []*schema.Table
+		for _, r := range records {
+			t, err := drop(ctx, tx, r)
+			if err != nil {
+				return nil, err
+			}
+			dropped = append(dropped, t)
+		}
+		return dropped, sqlmeta.Namespaces.Delete(ctx, tx, ns.ID)
+	})
+	if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.BadDatabase {
+		gone := sqlerr.CantDropDatabase.New("Can't drop database '%s'; database doesn't exist", namespace)
+		if n.IfExists {
+			s.Warn(gone)
+			return nil
+		}
+		return gone
+	}
+	return err
+}
+
+// drop removes a table with its records.
+func drop(ctx context.Context, tx *store.Tx, r *sqlmeta.Table) (*schema.Table, error) {
+	t, err := sqlmeta.CurrentSchema(ctx, tx, r)
+	if err != nil {
+		return nil, err
+	}
+	for v := uint32(1); v <= r.SchemaVersion; v++ {
+		err := sqlmeta.TableSchemas.Delete(ctx, tx, sqlmeta.SchemaKey{TableID: r.ID, Version: v})
+		if e := sqlerr.As(err); err != nil && (e == nil || e.Kind != sqlerr.NoSuchRecord) {
+			return nil, err
+		}
+	}
+	if err := sqlmeta.Tables.Delete(ctx, tx, r.ID); err != nil {
+		return nil, err
+	}
+	return t, store.DropTable(ctx, tx, t)
+}
+
+func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateTable) error {
+	at, err := s.name(n.Table)
+	if err != nil {
+		return err
+	}
+	var like name
+	var t *schema.Table
+	if n.OptLike != nil {
+		if like, err = s.source(n.OptLike.LikeTable); err != nil {
+			return err
+		}
+	} else if t, err = define(at.namespace, at.table, n.TableSpec); err != nil {
+		return err
+	}
+	return c.change(ctx, s.Durability, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
+		if _, err := sqlmeta.NamespaceByName(ctx, tx, at.namespace); err != nil {
+			return nil, err
+		}
+		if _, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table); err == nil {
+			exists := sqlerr.TableExists.New("Table '%s' already exists", at.table).On(at.namespace + "." + at.table)
+			if n.IfNotExists {
+				s.Warn(exists)
+				return nil, nil
+			}
+			return nil, exists
+		}
+		if n.OptLike != nil {
+			old, err := c.Table(ctx, like.namespace, like.table)
+			if err != nil {
+				return nil, err
+			}
+			if err := checkName(at.table, sqlerr.WrongTableName, "table"); err != nil {
+				return nil, err
+			}
+			t = copyOf(old)
+			t.Namespace, t.Name, t.Version, t.AutoIncrementStart = at.namespace, at.table, 1, 0
+			if t.Kind == schema.System {
+				return nil, notSupported("CREATE TABLE ... LIKE a system table")
+			}
+		}
+		if t.ID, err = sqlmeta.NextTableID(ctx, tx); err != nil {
+			return nil, err
+		}
+		err := sqlmeta.Tables.Insert(ctx, tx, &sqlmeta.Table{
+			ID: t.ID, Namespace: t.Namespace, Name: t.Name, Kind: t.Kind, SchemaVersion: t.Version,
+			Comment: t.Comment, Created: s.Now, Updated: s.Now,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return []*schema.Table{t}, putSchema(ctx, tx, s, t)
+	})
+}
+
+// source returns the namespace and name of a table that is only read.
+func (s Scope) source(t sqlparser.TableName) (name, error) {
+	n := name{t.Qualifier.String(), t.Name.String()}
+	if n.namespace == "" {
+		n.namespace = s.Namespace
+	}
+	if n.namespace == "" {
+		return n, sqlerr.NoDatabase.New("No database selected")
+	}
+	return n, nil
+}
+
+func copyOf(t *schema.Table) *schema.Table {
+	c := *t
+	c.Columns = append([]schema.Column(nil), t.Columns...)
+	c.PrimaryKey = append([]int(nil), t.PrimaryKey...)
+	c.Indexes = append([]schema.Index(nil), t.Indexes...)
+	return &c
+}
+
+// putSchema adds the record of a definition.
+func putSchema(ctx context.Context, tx *store.Tx, s Scope, t *schema.Table) error {
+	return sqlmeta.TableSchemas.Insert(ctx, tx, &sqlmeta.TableSchema{TableID: t.ID, Version: t.Version, Schema: t, Created: s.Now})
+}
+
+func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTable) error {
+	var at []name
+	for _, t := range n.FromTables {
+		one, err := s.name(t)
+		if err != nil {
+			return err
+		}
+		for _, other := range at {
+			if other == one {
+				return sqlerr.NonUniqTable.New("Not unique table/alias: '%s'", one.table)
+			}
+		}
+		at = append(at, one)
+	}
+	stake := func() ([]*schema.Table, error) {
+		var list []*schema.Table
+		var missing []string
+		for _, n := range at {
+			t, err := c.Table(ctx, n.namespace, n.table)
+			if e := sqlerr.As(err); e != nil && (e.Kind == sqlerr.NoSuchTable || e.Kind == sqlerr.BadDatabase) {
+				missing = append(missing, n.namespace+"."+n.table)
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, t)
+		}
+		if missing != nil && !n.IfExists {
+			return nil, unknownTables(missing)
+		}
+		return list, nil
+	}
+	var missing []string
+	err := c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+		var dropped []*schema.Table
+		for _, n := range at {
+			r, err := sqlmeta.TableByName(ctx, tx, n.namespace, n.table)
+			if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NoSuchTable {
+				missing = append(missing, n.namespace+"."+n.table)
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			t, err := drop(ctx, tx, r)
+			if err != nil {
+				return nil, err
+			}
+			dropped = append(dropped, t)
+		}
+		return dropped, nil
+	})
+	for _, m := range missing {
+		s.Warn(unknownTables([]string{m}))
+	}
+	return err
+}
+
+func unknownTables(names []string) error {
+	return sqlerr.UnknownTable.New("Unknown table '%s'", strings.Join(names, ",")).On(names[0])
+}
+
+// one returns a stake of one table.
+func (c *Catalog) one(ctx context.Context, n name) func() ([]*schema.Table, error) {
+	return func() ([]*schema.Table, error) {
+		t, err := c.Table(ctx, n.namespace, n.table)
+		return []*schema.Table{t}, err
+	}
+}
+
+func (c *Catalog) truncate(ctx context.Context, s Scope, n *sqlparser.TruncateTable) error {
+	at, err := s.name(n.Table)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+		t, err := c.Table(ctx, at.namespace, at.table)
+		if err != nil {
+			return nil, err
+		}
+		return []*schema.Table{t}, store.DropTable(ctx, tx, t)
+	})
+}
+
+func (c *Catalog) renameTables(ctx context.Context, s Scope, n *sqlparser.RenameTable) error {
+	var from, to []name
+	for _, p := range n.TablePairs {
+		a, err := s.name(p.FromTable)
+		if err != nil {
+			return err
+		}
+		b, err := s.name(p.ToTable)
+		if err != nil {
+			return err
+		}
+		if err := checkName(b.table, sqlerr.WrongTableName, "table"); err != nil {
+			return err
+		}
+		from, to = append(from, a), append(to, b)
+	}
+	stake := func() ([]*schema.Table, error) {
+		var list []*schema.Table
+		for i, n := range from {
+			// A later pair may name what an earlier one made.
+			renamed := false
+			for _, m := range to[:i] {
+				renamed = renamed || m == n
+			}
+			if renamed {
+				continue
+			}
+			t, err := c.Table(ctx, n.namespace, n.table)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, t)
+		}
+		return list, nil
+	}
+	return c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+		var touched []*schema.Table
+		for i := range from {
+			if _, err := sqlmeta.NamespaceByName(ctx, tx, to[i].namespace); err != nil {
+				return nil, err
+			}
+			r, err := sqlmeta.TableByName(ctx, tx, from[i].namespace, from[i].table)
+			if err != nil {
+				return nil, err
+			}
+			old, err := sqlmeta.CurrentSchema(ctx, tx, r)
+			if err != nil {
+				return nil, err
+			}
+			t := copyOf(old)
+			t.Namespace, t.Name = to[i].namespace, to[i].table
+			r.Namespace, r.Name = t.Namespace, t.Name
+			if err := newVersion(ctx, tx, s, r, t); err != nil {
+				return nil, err
+			}
+			touched = append(touched, old, t)
+		}
+		return touched, nil
+	})
+}
+
+// newVersion makes t, a changed copy, the current definition of r's table.
+func newVersion(ctx context.Context, tx *store.Tx, s Scope, r *sqlmeta.Table, t *schema.Table) error {
+	t.Version = r.SchemaVersion + 1
+	r.SchemaVersion, r.Updated, r.Comment = t.Version, s.Now, t.Comment
+	if err := sqlmeta.Tables.Update(ctx, tx, r); err != nil {
+		return err
+	}
+	return putSchema(ctx, tx, s, t)
+}

@@ -1,0 +1,477 @@
+package service
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"vitess.io/vitess/go/mysql/collations"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// MySQL's limits.
+const (
+	maxNameLength = 64 // characters
+	maxColumns    = 4096
+	maxIndexes    = 64
+	maxKeyColumns = 16
+	maxKeyBytes   = 3072
+	maxComment    = 1024 // characters of a column's or index's comment; twice that of a table's
+)
+
+// definition is a table's definition in the making.
+type definition struct {
+	*schema.Table
+	keys      []key
+	primary   bool // has a primary key
+	collation collations.ID
+}
+
+// key is an index of a definition, the primary key included.
+type key struct {
+	schema.Index
+	primary bool
+}
+
+func notSupported(format string, args ...any) error {
+	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '"+format+"'", args...)
+}
+
+// define makes a table's definition of a CREATE TABLE; the table has no id yet.
+func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, error) {
+	if err := checkName(table, sqlerr.WrongTableName, "table"); err != nil {
+		return nil, err
+	}
+	d := &definition{
+		Table: &schema.Table{
+			Namespace: namespace, Name: table, Kind: schema.Shared, Version: 1,
+			NextColumnID: 1, NextIndexID: 1,
+		},
+		collation: types.DefaultCollation,
+	}
+	if spec.PartitionOption != nil {
+		return nil, notSupported("PARTITION BY")
+	}
+	if err := d.options(spec.Options); err != nil {
+		return nil, err
+	}
+	for _, c := range spec.Columns {
+		if err := d.column(c); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.constraints(spec.Constraints); err != nil {
+		return nil, err
+	}
+	if err := d.columnKeys(spec.Columns); err != nil {
+		return nil, err
+	}
+	for _, ix := range spec.Indexes {
+		k, err := d.indexKey(ix)
+		if err != nil {
+			return nil, err
+		}
+		d.keys = append(d.keys, k)
+	}
+	return d.finish()
+}
+
+// checkName checks a name of a table, column or index.
+func checkName(name string, wrong *sqlerr.Kind, what string) error {
+	switch {
+	case utf8.RuneCountInString(name) > maxNameLength:
+		return sqlerr.TooLongIdent.New("Identifier name '%s' is too long", name)
+	case name == "" || strings.HasSuffix(name, " ") || strings.ContainsRune(name, 0) || !utf8.ValidString(name):
+		return wrong.New("Incorrect %s name '%s'", what, name)
+	}
+	return nil
+}
+
+func checkComment(comment string, limit int, of string) error {
+	if utf8.RuneCountInString(comment) > limit {
+		return sqlerr.DataTooLong.New("Comment for %s is too long (max = %d)", of, limit)
+	}
+	return nil
+}
+
+// options reads the table options. What other engines do with rows is taken
+// without effect, as InnoDB takes it.
+func (d *definition) options(list sqlparser.TableOptions) error {
+	for _, o := range list {
+		switch option := strings.ToLower(o.Name); option {
+		case "engine":
+			if !strings.EqualFold(o.String, "innodb") && !strings.EqualFold(o.String, "kalam") {
+				return notSupported("ENGINE=%s", o.String)
+			}
+		case "charset", "character set":
+			if _, err := charsetCollation(o.String); err != nil {
+				return err
+			}
+		case "collate":
+			id, err := tableCollation(o.String)
+			if err != nil {
+				return err
+			}
+			d.collation = id
+		case "comment":
+			if err := checkComment(o.Value.Val, 2*maxComment, "table '"+d.Name+"'"); err != nil {
+				return err
+			}
+			d.Comment = o.Value.Val
+		case "auto_increment":
+			n, err := strconv.ParseUint(o.Value.Val, 10, 64)
+			if err != nil {
+				return sqlerr.OutOfRange.New("Out of range value for AUTO_INCREMENT")
+			}
+			d.AutoIncrementStart = n
+		case "row_format", "avg_row_length", "max_rows", "min_rows", "pack_keys", "delay_key_write",
+			"stats_auto_recalc", "stats_persistent", "stats_sample_pages", "key_block_size", "checksum":
+		default:
+			return notSupported("%s=", strings.ToUpper(option))
+		}
+	}
+	return nil
+}
+
+// column adds a column.
+func (d *definition) column(def *sqlparser.ColumnDefinition) error {
+	name := def.Name.String()
+	if err := checkName(name, sqlerr.WrongColumnName, "column"); err != nil {
+		return err
+	}
+	o := def.Type.Options
+	if o == nil {
+		o = &sqlparser.ColumnTypeOptions{}
+	}
+	switch {
+	case strings.EqualFold(name, schema.RowIDColumn) || strings.EqualFold(name, schema.TimeColumn):
+		return sqlerr.WrongColumnName.New("Incorrect column name '%s'", name)
+	case d.Column(name) >= 0:
+		return sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
+	case o.As != nil:
+		return notSupported("generated columns")
+	case o.Reference != nil:
+		return notSupported("FOREIGN KEY")
+	case o.Invisible != nil && *o.Invisible:
+		return notSupported("INVISIBLE columns")
+	case o.SRID != nil || o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
+		return notSupported("ENGINE_ATTRIBUTE and SRID")
+	case o.KeyOpt == sqlparser.ColKeySpatialKey || o.KeyOpt == sqlparser.ColKeyFulltextKey:
+		return notSupported("FULLTEXT and SPATIAL indexes")
+	}
+	t, err := columnType(def.Type, name, d.collation)
+	if err != nil {
+		return err
+	}
+	c := schema.Column{ID: d.NextColumnID, Name: name, Type: t, NotNull: o.Null != nil && !*o.Null}
+	d.NextColumnID++
+	if o.KeyOpt == sqlparser.ColKeyPrimary || o.KeyOpt == sqlparser.ColKey {
+		if o.Null != nil && *o.Null {
+			return errPrimaryNull()
+		}
+		c.NotNull = true
+	}
+	if o.Comment != nil {
+		if err := checkComment(o.Comment.Val, maxComment, "field '"+name+"'"); err != nil {
+			return err
+		}
+		c.Comment = o.Comment.Val
+	}
+	if o.Autoincrement {
+		if !t.IsInteger() && !t.IsFloat() {
+			return sqlerr.WrongColumnSpec.New("Incorrect column specifier for column '%s'", name).In(name)
+		}
+		if o.Null == nil {
+			c.NotNull = true
+		}
+		c.AutoIncrement = true
+	}
+	if err := setDefault(&c, o); err != nil {
+		return err
+	}
+	d.Columns = append(d.Columns, c)
+	if len(d.Columns) > maxColumns {
+		return sqlerr.TooManyFields.New("Too many columns")
+	}
+	return nil
+}
+
+func errPrimaryNull() error {
+	return sqlerr.PrimaryCantHaveNull.New("All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead")
+}
+
+// constraints takes the constraints that are no indexes.
+func (d *definition) constraints(list []*sqlparser.ConstraintDefinition) error {
+	for _, c := range list {
+		switch c.Details.(type) {
+		case *sqlparser.ForeignKeyDefinition:
+			return notSupported("FOREIGN KEY")
+		case *sqlparser.CheckConstraintDefinition:
+			return notSupported("CHECK")
+		default:
+			return notSupported("constraint %s", c.Name.String())
+		}
+	}
+	return nil
+}
+
+// columnKeys adds the keys that columns ask for.
+func (d *definition) columnKeys(columns []*sqlparser.ColumnDefinition) error {
+	for i, c := range columns {
+		if c.Type.Options == nil {
+			continue
+		}
+		k := key{Index: schema.Index{Columns: []int{i}, Unique: true}}
+		switch c.Type.Options.KeyOpt {
+		case sqlparser.ColKeyPrimary, sqlparser.ColKey:
+			k.primary = true
+		case sqlparser.ColKeyUnique, sqlparser.ColKeyUniqueKey:
+		default:
+			continue
+		}
+		if err := d.checkKeyColumn(i, nil); err != nil {
+			return err
+		}
+		d.keys = append(d.keys, k)
+	}
+	return nil
+}
+
+// indexKey reads an index definition over the definition's columns.
+func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
+	k := key{}
+	switch def.Info.Type {
+	case sqlparser.IndexTypePrimary:
+		k.primary, k.Unique = true, true
+	case sqlparser.IndexTypeUnique:
+		k.Unique = true
+	case sqlparser.IndexTypeDefault:
+	default:
+		return k, notSupported("FULLTEXT and SPATIAL indexes")
+	}
+	if !k.primary {
+		k.Name = def.Info.Name.String()
+		if k.Name == "" {
+			k.Name = def.Info.ConstraintName.String()
+		}
+		if k.Name != "" {
+			if err := checkName(k.Name, sqlerr.WrongNameForIndex, "index"); err != nil {
+				return k, err
+			}
+			if strings.EqualFold(k.Name, "PRIMARY") {
+				return k, sqlerr.WrongNameForIndex.New("Incorrect index name '%s'", k.Name)
+			}
+		}
+	}
+	for _, o := range def.Options {
+		switch option := strings.ToLower(o.Name); option {
+		case "using", "key_block_size", "visible": // there is one kind of index
+		case "comment":
+			if err := checkComment(o.Value.Val, maxComment, "index '"+k.Name+"'"); err != nil {
+				return k, err
+			}
+			k.Comment = o.Value.Val
+		default:
+			return k, notSupported("index option %s", strings.ToUpper(option))
+		}
+	}
+	if len(def.Columns) > maxKeyColumns {
+		return k, sqlerr.TooManyKeyParts.New("Too many key parts specified; max %d parts allowed", maxKeyColumns)
+	}
+	for _, c := range def.Columns {
+		switch {
+		case c.Expression != nil:
+			return k, notSupported("indexes on expressions")
+		case c.Direction == sqlparser.DescOrder:
+			return k, notSupported("DESC indexes")
+		}
+		i := d.Column(c.Column.String())
+		if i < 0 || d.Columns[i].Hidden {
+			return k, sqlerr.KeyColumnMissing.New("Key column '%s' doesn't exist in table", c.Column.String()).In(c.Column.String())
+		}
+		if slices.Contains(k.Columns, i) {
+			return k, sqlerr.DupFieldName.New("Duplicate column name '%s'", c.Column.String()).In(c.Column.String())
+		}
+		if err := d.checkKeyColumn(i, c.Length); err != nil {
+			return k, err
+		}
+		k.Columns = append(k.Columns, i)
+	}
+	bytes := 0
+	for _, i := range k.Columns {
+		bytes += keyBytes(d.Columns[i].Type)
+	}
+	if bytes > maxKeyBytes {
+		return k, errKeyTooLong()
+	}
+	return k, nil
+}
+
+func errKeyTooLong() error {
+	return sqlerr.KeyTooLong.New("Specified key was too long; max key length is %d bytes", maxKeyBytes)
+}
+
+// checkKeyColumn checks that a column, or length characters of it, can be in
+// an index.
+func (d *definition) checkKeyColumn(i int, length *int) error {
+	c := &d.Columns[i]
+	switch {
+	case length != nil && (!c.Type.IsString() || c.Type.Size >= 0 && *length >= c.Type.Size):
+		if !c.Type.IsString() || *length > c.Type.Size {
+			return sqlerr.WrongUsage.New("Incorrect prefix key on column '%s'", c.Name).In(c.Name)
+		}
+	case length != nil:
+		return notSupported("indexes on a prefix of a column")
+	case c.Type.Kind == types.JSON, c.Type.IsString() && keyBytes(c.Type) < 0:
+		return sqlerr.BlobKeyNoLength.New("BLOB/TEXT column '%s' used in key specification without a key length", c.Name).In(c.Name)
+	}
+	if keyBytes(c.Type) > maxKeyBytes {
+		return errKeyTooLong()
+	}
+	return nil
+}
+
+// keyBytes returns how many bytes a column takes in a key, as MySQL counts;
+// -1: without limit.
+func keyBytes(t types.Type) int {
+	switch t.Kind {
+	case types.Char, types.VarChar:
+		return 4 * t.Size
+	case types.Binary, types.VarBinary:
+		return t.Size
+	case types.UUID:
+		return 16
+	case types.Decimal:
+		return t.Size/2 + 1
+	}
+	if t.IsString() || t.Kind == types.JSON {
+		return -1
+	}
+	return 8
+}
+
+// finish makes the primary key and the indexes.
+func (d *definition) finish() (*schema.Table, error) {
+	if len(d.Columns) == 0 {
+		return nil, sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
+	}
+	for _, k := range d.keys {
+		if !k.primary {
+			continue
+		}
+		if d.primary {
+			return nil, sqlerr.MultiplePriKey.New("Multiple primary key defined")
+		}
+		d.primary, d.PrimaryKey = true, k.Columns
+	}
+	d.keys = slices.DeleteFunc(d.keys, func(k key) bool { return k.primary })
+	for _, i := range d.PrimaryKey {
+		d.Columns[i].NotNull = true
+	}
+	if !d.primary {
+		d.PrimaryKey = []int{len(d.Columns)}
+		d.Columns = append(d.Columns, schema.Column{
+			ID: d.NextColumnID, Name: schema.RowIDColumn, NotNull: true, Hidden: true, Type: types.Uint64Type,
+		})
+		d.NextColumnID++
+	}
+	return d.Table, d.addKeys()
+}
+
+// addKeys gives new keys their names and ids and adds them to the indexes.
+func (d *definition) addKeys() error {
+	if len(d.Indexes)+len(d.keys) > maxIndexes {
+		return sqlerr.TooManyKeys.New("Too many keys specified; max %d keys allowed", maxIndexes)
+	}
+	if err := d.nameKeys(); err != nil {
+		return err
+	}
+	for _, k := range d.keys {
+		if d.Index(k.Name) != nil {
+			return errDupKeyName(k.Name)
+		}
+	}
+	for _, k := range d.keys {
+		k.ID = d.NextIndexID
+		d.NextIndexID++
+		d.Indexes = append(d.Indexes, k.Index)
+	}
+	d.sortIndexes()
+	d.keys = nil
+	return d.checkAutoIncrement()
+}
+
+// sortIndexes puts the indexes in MySQL's order: what identifies rows first.
+func (d *definition) sortIndexes() {
+	rank := func(ix schema.Index) int {
+		switch {
+		case !ix.Unique:
+			return 2
+		case slices.ContainsFunc(ix.Columns, func(i int) bool { return !d.Columns[i].NotNull }):
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(d.Indexes, func(a, b schema.Index) int { return rank(a) - rank(b) })
+}
+
+// nameKeys names the keys that have no name after their first column, with a
+// number where that is taken.
+func (d *definition) nameKeys() error {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(d.keys, func(k key) bool { return strings.EqualFold(k.Name, name) }) || d.Index(name) != nil
+	}
+	for i := range d.keys {
+		k := &d.keys[i]
+		if k.Name == "" {
+			base := d.Columns[k.Columns[0]].Name
+			name := base
+			for n := 2; taken(name) || strings.EqualFold(name, "PRIMARY"); n++ {
+				name = fmt.Sprintf("%s_%d", base, n)
+			}
+			k.Name = name
+		}
+	}
+	for i, k := range d.keys {
+		for _, other := range d.keys[:i] {
+			if strings.EqualFold(k.Name, other.Name) {
+				return errDupKeyName(k.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func errDupKeyName(name string) error {
+	return sqlerr.DupKeyName.New("Duplicate key name '%s'", name).For(name)
+}
+
+// checkAutoIncrement requires AUTO_INCREMENT to be one column that leads a key.
+func (d *definition) checkAutoIncrement() error {
+	wrong := sqlerr.WrongAutoKey.New("Incorrect table definition; there can be only one auto column and it must be defined as a key")
+	auto := -1
+	for i := range d.Columns {
+		if !d.Columns[i].AutoIncrement {
+			continue
+		}
+		if auto >= 0 {
+			return wrong
+		}
+		auto = i
+	}
+	if auto < 0 || d.PrimaryKey[0] == auto {
+		return nil
+	}
+	for _, ix := range d.Indexes {
+		if ix.Columns[0] == auto {
+			return nil
+		}
+	}
+	return wrong
+}

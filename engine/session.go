@@ -1,0 +1,328 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Durability is what a commit waits for.
+type Durability = store.Durability
+
+// The durabilities.
+const (
+	Sync   = store.Sync   // on stable storage: survives power loss
+	NoSync = store.NoSync // handed to the operating system: survives the process
+	NoLog  = store.NoLog  // in memory until flushed: may be lost with the process
+)
+
+// DefaultNamespace is the namespace of sessions that name none.
+const DefaultNamespace = "default"
+
+// SystemUser is the user of sessions that name none: the local owner.
+const SystemUser = "system"
+
+// SessionConfig says how a session begins.
+type SessionConfig struct {
+	User       string         // "": SystemUser
+	Namespace  string         // "": DefaultNamespace
+	Zone       *time.Location // nil: UTC
+	Durability Durability
+	ReadOnly   bool // all its transactions are read-only
+}
+
+// Arg is an argument of a statement.
+type Arg struct {
+	Name  string // of a :name parameter; "": positional
+	Type  types.Type
+	Value types.Value // TIMESTAMPs in the session's zone
+}
+
+// Result is what a statement without rows did.
+type Result struct {
+	RowsAffected int64
+	LastInsertID int64 // the first AUTO_INCREMENT value that the statement generated, or 0
+}
+
+// Session is one connection's state. It is used by one goroutine at a time.
+type Session struct {
+	engine *Engine
+	cfg    SessionConfig
+	id     uint64
+	closed bool
+
+	namespace  string
+	zone       *time.Location
+	autocommit bool
+	defaults   TxOptions  // of transactions
+	next       *TxOptions // of the next one, by SET TRANSACTION
+	tx         *transaction
+	open       map[*Rows]struct{}
+
+	lastInsertID uint64
+	rowCount     int64 // of the statement before; -1: it had rows
+	foundRows    int64
+	warnings     []error // of the statement before
+	lastError    error   // the one of warnings that made it fail
+}
+
+// NewSession opens a session. Errors: sqlerr.BadDatabase.
+func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	if cfg.User == "" {
+		cfg.User = SystemUser
+	}
+	if cfg.Namespace == "" {
+		cfg.Namespace = DefaultNamespace
+	}
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
+	}
+	cfg.ReadOnly = cfg.ReadOnly || e.cfg.ReadOnly
+	if err := e.catalog.CheckNamespace(context.Background(), cfg.Namespace); err != nil {
+		return nil, err
+	}
+	s := &Session{engine: e, cfg: cfg, id: e.sessionIDs.Add(1), open: map[*Rows]struct{}{}}
+	s.initialise()
+	e.mu.Lock()
+	e.sessions[s] = struct{}{}
+	e.mu.Unlock()
+	return s, nil
+}
+
+// initialise sets what statements can change.
+func (s *Session) initialise() {
+	s.namespace, s.zone, s.autocommit = s.cfg.Namespace, s.cfg.Zone, true
+	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
+	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil
+}
+
+// enter begins a call of the session; Engine.leave ends it.
+func (s *Session) enter() error {
+	if s.closed {
+		return errClosed("session")
+	}
+	return s.engine.enter()
+}
+
+// Prepare parses and plans one or several statements. Syntax errors,
+// unsupported SQL and unknown names fail here; names that an earlier statement
+// of the same text may make are looked up when it runs.
+func (s *Session) Prepare(ctx context.Context, sql string) (*Stmt, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.engine.leave()
+	t, err := s.engine.parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkAll(ctx, t); err != nil {
+		return nil, err
+	}
+	return &Stmt{session: s, text: t}, nil
+}
+
+func (s *Session) checkAll(ctx context.Context, t *text) error {
+	later := false
+	for _, st := range t.statements {
+		if err := s.check(ctx, st, later); err != nil {
+			return at(err, st)
+		}
+		later = later || changesNames(st.AST)
+	}
+	return nil
+}
+
+// at moves an error's position from the statement to the whole text.
+func at(err error, st *parse.Statement) error {
+	if e := sqlerr.As(err); e != nil && e.Position > 0 && st.Offset > 0 {
+		moved := *e
+		moved.Position += st.Offset
+		return &moved
+	}
+	return err
+}
+
+// Exec prepares and runs statements; the result is the last one's.
+func (s *Session) Exec(ctx context.Context, sql string, args []Arg) (Result, error) {
+	st, err := s.adHoc(ctx, sql)
+	if err != nil {
+		return Result{}, err
+	}
+	return st.Exec(ctx, args)
+}
+
+// Query prepares and runs statements; the rows are those of all statements
+// that have some.
+func (s *Session) Query(ctx context.Context, sql string, args []Arg) (*Rows, error) {
+	st, err := s.adHoc(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	return st.Query(ctx, args)
+}
+
+// adHoc is Prepare for a text that runs at once: a single statement is checked
+// by being run.
+func (s *Session) adHoc(ctx context.Context, sql string) (*Stmt, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.engine.leave()
+	t, err := s.engine.parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.statements) > 1 {
+		if err := s.checkAll(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return &Stmt{session: s, text: t}, nil
+}
+
+// Zone returns the session's time zone, in which TIMESTAMP values are.
+func (s *Session) Zone() *time.Location { return s.zone }
+
+// Reset brings the session back to the state that NewSession gave it: open rows
+// are closed, an open transaction is rolled back, and what USE and SET changed
+// is undone.
+func (s *Session) Reset() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.engine.leave()
+	s.end()
+	s.initialise()
+	return nil
+}
+
+// end gives back all that the session holds of the database.
+func (s *Session) end() {
+	for r := range s.open {
+		r.close()
+	}
+	if s.tx != nil {
+		s.tx.Rollback()
+		s.tx = nil
+	}
+}
+
+// Close rolls back an open transaction and ends the session. It is idempotent.
+func (s *Session) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.engine.enter() != nil {
+		return nil // the engine's Close ended the session
+	}
+	defer s.engine.leave()
+	s.end()
+	s.engine.mu.Lock()
+	delete(s.engine.sessions, s)
+	s.engine.mu.Unlock()
+	return nil
+}
+
+// Stmt is a prepared text of one or several statements. It belongs to its
+// session.
+type Stmt struct {
+	session *Session
+	text    *text
+	closed  bool
+}
+
+// NumInput returns the number of positional parameters, -1 when they are named.
+func (st *Stmt) NumInput() int {
+	if st.text.named {
+		return -1
+	}
+	return st.text.positional
+}
+
+// Exec runs all statements; the result is the last one's.
+func (st *Stmt) Exec(ctx context.Context, args []Arg) (Result, error) {
+	o, err := st.run(ctx, args, false)
+	return o.Result, err
+}
+
+// Query runs all statements; the rows are those of all statements that have some.
+func (st *Stmt) Query(ctx context.Context, args []Arg) (*Rows, error) {
+	o, err := st.run(ctx, args, true)
+	return o.rows, err
+}
+
+// Close drops the statement. It is idempotent.
+func (st *Stmt) Close() error {
+	st.closed = true
+	return nil
+}
+
+// outcome is what a text did.
+type outcome struct {
+	Result
+	rows *Rows // of Query
+}
+
+func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err error) {
+	if st.closed {
+		return o, errClosed("statement")
+	}
+	s := st.session
+	if err := s.enter(); err != nil {
+		return o, err
+	}
+	defer s.engine.leave()
+	if err := st.text.checkArgs(args); err != nil {
+		return o, err
+	}
+	if query {
+		o.rows = &Rows{session: s}
+		s.open[o.rows] = struct{}{}
+		defer func() {
+			if err != nil {
+				o.rows.close()
+				o.rows = nil
+			}
+		}()
+	}
+	for i, one := range st.text.statements {
+		p, err := statementArgs(one, args)
+		if err != nil {
+			return o, err
+		}
+		result, set, err := s.run(ctx, one, p)
+		if err != nil {
+			return o, at(err, one)
+		}
+		if set == nil {
+			o.Result = result
+			continue
+		}
+		o.Result = Result{}
+		switch {
+		case !query:
+			err = set.drain(ctx)
+		case i < len(st.text.statements)-1:
+			if err = set.keep(ctx, s.memoryBytes()); err == nil {
+				o.rows.sets = append(o.rows.sets, set)
+			}
+		default:
+			o.rows.sets = append(o.rows.sets, set)
+		}
+		if err != nil {
+			set.close()
+			return o, at(err, one)
+		}
+	}
+	return o, nil
+}

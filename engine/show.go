@@ -1,0 +1,339 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+func textColumn(name string) plan.ResultColumn {
+	return plan.ResultColumn{Name: name, Type: types.TextType, Nullable: true}
+}
+
+func intColumn(name string) plan.ResultColumn {
+	return plan.ResultColumn{Name: name, Type: types.Int64Type, Nullable: true}
+}
+
+func textColumns(names ...string) []plan.ResultColumn {
+	list := make([]plan.ResultColumn, len(names))
+	for i, n := range names {
+		list[i] = textColumn(n)
+	}
+	return list
+}
+
+func columnTypes(columns []plan.ResultColumn) []types.Type {
+	ts := make([]types.Type, len(columns))
+	for i := range columns {
+		ts[i] = columns[i].Type
+	}
+	return ts
+}
+
+// listing returns a result set of given rows.
+func (s *Session) listing(rows [][]types.Value, columns ...plan.ResultColumn) *resultSet {
+	set := &resultSet{session: s, columns: columns}
+	if len(rows) > 0 {
+		b := types.NewBatch(columnTypes(columns))
+		for _, r := range rows {
+			b.AppendRow(r)
+		}
+		set.batches = []*types.Batch{b}
+	}
+	return set
+}
+
+// shown are the kinds of SHOW that there are.
+var shown = map[sqlparser.ShowCommandType]bool{
+	sqlparser.Database: true, sqlparser.Table: true, sqlparser.Column: true, sqlparser.Index: true,
+	sqlparser.CreateTbl: true, sqlparser.CreateDb: true, sqlparser.VariableSession: true, sqlparser.VariableGlobal: true,
+	sqlparser.Warnings: true, sqlparser.Errors: true, sqlparser.StatusSession: true, sqlparser.StatusGlobal: true,
+	sqlparser.TableStatus: true,
+}
+
+func checkShow(n *sqlparser.Show) error {
+	switch x := n.Internal.(type) {
+	case *sqlparser.ShowBasic:
+		if shown[x.Command] {
+			return nil
+		}
+	case *sqlparser.ShowCreate:
+		if shown[x.Command] {
+			return nil
+		}
+	}
+	return notSupported(statementName(n))
+}
+
+// show runs SHOW.
+func (s *Session) show(ctx context.Context, n *sqlparser.Show) (*resultSet, error) {
+	if err := checkShow(n); err != nil {
+		return nil, err
+	}
+	if c, ok := n.Internal.(*sqlparser.ShowCreate); ok {
+		return s.showCreate(ctx, c)
+	}
+	b := n.Internal.(*sqlparser.ShowBasic)
+	var rows [][]types.Value
+	var columns []plan.ResultColumn
+	var err error
+	switch b.Command {
+	case sqlparser.Database:
+		columns = textColumns("Database")
+		rows, err = s.showDatabases(ctx)
+	case sqlparser.Table:
+		columns, rows, err = s.showTables(ctx, b)
+	case sqlparser.TableStatus:
+		columns, rows, err = s.showTableStatus(ctx, b)
+	case sqlparser.Column, sqlparser.Index:
+		t, e := s.table(ctx, b.Tbl, b.DbName.String())
+		if e != nil {
+			return nil, e
+		}
+		if b.Command == sqlparser.Column {
+			columns, rows = showColumns(t, b.Full)
+		} else {
+			columns, rows = s.showIndexes(t)
+		}
+	case sqlparser.VariableSession, sqlparser.VariableGlobal:
+		columns = textColumns("Variable_name", "Value")
+		for _, name := range slices.Sorted(maps.Keys(variables)) {
+			if !statementOnly[name] {
+				rows = append(rows, []types.Value{types.NewString(name), variables[name].text(s)})
+			}
+		}
+	case sqlparser.StatusSession, sqlparser.StatusGlobal:
+		columns = textColumns("Variable_name", "Value")
+		rows = s.showStatus()
+	case sqlparser.Warnings, sqlparser.Errors:
+		return s.showWarnings(b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.filter(ctx, b.Filter, columns, rows)
+}
+
+// filter keeps the rows that a LIKE, of the first column, or a WHERE lets through.
+func (s *Session) filter(ctx context.Context, f *sqlparser.ShowFilter, columns []plan.ResultColumn, rows [][]types.Value) (*resultSet, error) {
+	set := s.listing(rows, columns...)
+	if f == nil || len(rows) == 0 && f.Filter == nil {
+		return set, nil
+	}
+	cond := f.Filter
+	if cond == nil {
+		// Names compare without regard to case here.
+		lower := func(e sqlparser.Expr) sqlparser.Expr {
+			return &sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI("lower"), Exprs: []sqlparser.Expr{e}}
+		}
+		cond = &sqlparser.ComparisonExpr{
+			Operator: sqlparser.LikeOp,
+			Left:     lower(sqlparser.NewColName(columns[0].Name)),
+			Right:    lower(sqlparser.NewStrLiteral(f.Like)),
+		}
+	}
+	bound, err := (&expr.Binder{Scope: listScope(columns)}).Bind(cond)
+	if err != nil {
+		return nil, err
+	}
+	env := &expr.Env{Context: ctx, Now: time.Now(), Zone: s.zone, Database: s.namespace, User: s.cfg.User, Warn: s.warn}
+	ev, err := expr.NewEvaluator(env, bound)
+	if err != nil || len(rows) == 0 {
+		return set, err
+	}
+	sel, err := ev.Select(set.batches[0], nil)
+	if err != nil {
+		return nil, err
+	}
+	kept := types.NewBatch(columnTypes(columns))
+	kept.Gather(set.batches[0], sel)
+	set.batches = []*types.Batch{kept}
+	if kept.Len == 0 {
+		set.batches = nil
+	}
+	return set, nil
+}
+
+// listScope resolves the columns of a listing.
+type listScope []plan.ResultColumn
+
+func (l listScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
+	for i := range l {
+		if name.Qualifier.IsEmpty() && name.Name.EqualString(l[i].Name) {
+			return &expr.Column{Index: i, Name: l[i].Name, T: l[i].Type, Null: true}, nil
+		}
+	}
+	return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'where clause'", sqlparser.String(name))
+}
+
+func (listScope) Subquery(expr.SubqueryKind, sqlparser.TableStatement, expr.Expr) (*expr.Subquery, error) {
+	return nil, notSupported("subqueries in SHOW")
+}
+
+func (listScope) AllowAggregates() bool { return false }
+
+// table returns the table that a SHOW or DESCRIBE means.
+func (s *Session) table(ctx context.Context, t sqlparser.TableName, namespace string) (*schema.Table, error) {
+	if namespace == "" {
+		namespace = t.Qualifier.String()
+	}
+	namespace, err := s.namespaceOr(namespace)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine.catalog.Table(ctx, namespace, t.Name.String())
+}
+
+// namespaceOr returns the namespace, or the session's when it is "".
+func (s *Session) namespaceOr(namespace string) (string, error) {
+	if namespace == "" {
+		namespace = s.namespace
+	}
+	if namespace == "" {
+		return "", sqlerr.NoDatabase.New("No database selected")
+	}
+	return namespace, nil
+}
+
+func (s *Session) showDatabases(ctx context.Context) ([][]types.Value, error) {
+	names, err := s.engine.catalog.Namespaces(ctx)
+	var rows [][]types.Value
+	for _, n := range names {
+		rows = append(rows, []types.Value{types.NewString(n)})
+	}
+	return rows, err
+}
+
+func tableKind(namespace string) types.Value {
+	if namespace == tables.SystemNamespace {
+		return types.NewString("SYSTEM VIEW")
+	}
+	return types.NewString("BASE TABLE")
+}
+
+func (s *Session) showTables(ctx context.Context, b *sqlparser.ShowBasic) ([]plan.ResultColumn, [][]types.Value, error) {
+	namespace, err := s.namespaceOr(b.DbName.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := s.engine.catalog.TableNames(ctx, namespace)
+	columns := textColumns("Tables_in_" + namespace)
+	if b.Full {
+		columns = append(columns, textColumn("Table_type"))
+	}
+	var rows [][]types.Value
+	for _, n := range names {
+		row := []types.Value{types.NewString(n)}
+		if b.Full {
+			row = append(row, tableKind(namespace))
+		}
+		rows = append(rows, row)
+	}
+	return columns, rows, err
+}
+
+func (s *Session) showTableStatus(ctx context.Context, b *sqlparser.ShowBasic) ([]plan.ResultColumn, [][]types.Value, error) {
+	namespace, err := s.namespaceOr(b.DbName.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := s.engine.catalog.TableNames(ctx, namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	columns := textColumns("Name", "Engine", "Row_format")
+	columns = append(columns, intColumn("Rows"))
+	columns = append(columns, textColumns("Create_time", "Collation", "Comment")...)
+	var rows [][]types.Value
+	for _, n := range names {
+		t, err := s.engine.catalog.Table(ctx, namespace, n)
+		if err != nil {
+			return nil, nil, err
+		}
+		at, err := s.engine.catalog.Created(ctx, t)
+		if err != nil {
+			return nil, nil, err
+		}
+		created := types.Value{}
+		if !at.IsZero() {
+			created = types.NewString(at.In(s.zone).Format(time.DateTime))
+		}
+		rows = append(rows, []types.Value{
+			types.NewString(n), types.NewString("Kalam"), types.NewString("Dynamic"), types.NewInt(s.engine.catalog.Rows(t)),
+			created, types.NewString(types.CollationName(types.DefaultCollation)), types.NewString(t.Comment),
+		})
+	}
+	return columns, rows, nil
+}
+
+func (s *Session) showStatus() [][]types.Value {
+	e := s.engine
+	e.mu.Lock()
+	sessions := len(e.sessions)
+	e.mu.Unlock()
+	hits, misses, entries := e.plans.stats()
+	st := e.db.Stats()
+	var rows [][]types.Value
+	for _, v := range []struct {
+		name string
+		n    int64
+	}{
+		{"Disk_bytes", st.DiskBytes},
+		{"Log_bytes", st.LogBytes},
+		{"Memory_bytes", st.MemoryBytes},
+		{"Plan_cache_entries", int64(entries)},
+		{"Plan_cache_hits", int64(hits)},
+		{"Plan_cache_misses", int64(misses)},
+		{"Threads_connected", int64(sessions)},
+		{"Uptime", int64(time.Since(e.started) / time.Second)},
+	} {
+		rows = append(rows, []types.Value{types.NewString(v.name), types.NewString(strconv.FormatInt(v.n, 10))})
+	}
+	return rows
+}
+
+// showWarnings lists the errors and warnings of the statement before.
+func (s *Session) showWarnings(b *sqlparser.ShowBasic) (*resultSet, error) {
+	var rows [][]types.Value
+	for _, w := range s.warnings {
+		level, number, message := "Warning", int64(sqlerr.Internal.Number), w.Error()
+		if e := sqlerr.As(w); e != nil {
+			number, message = int64(e.Kind.Number), e.Message
+		}
+		if w == s.lastError {
+			level = "Error"
+		}
+		if level == "Error" || b.Command == sqlparser.Warnings {
+			rows = append(rows, []types.Value{types.NewString(level), types.NewInt(number), types.NewString(message)})
+		}
+	}
+	if b.Limit != nil {
+		return nil, notSupported("SHOW WARNINGS LIMIT")
+	}
+	return s.listing(rows, textColumn("Level"), intColumn("Code"), textColumn("Message")), nil
+}
+
+// describe runs DESCRIBE t.
+func (s *Session) describe(ctx context.Context, n *sqlparser.ExplainTab) (*resultSet, error) {
+	t, err := s.table(ctx, n.Table, "")
+	if err != nil {
+		return nil, err
+	}
+	columns, rows := showColumns(t, false)
+	var f *sqlparser.ShowFilter
+	if n.Wild != "" {
+		f = &sqlparser.ShowFilter{Like: n.Wild}
+	}
+	return s.filter(ctx, f, columns, rows)
+}

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// quoteName prints an identifier in backquotes.
+func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+
+// quoteString prints a string as a SQL literal.
+func quoteString(s string) string {
+	return "'" + strings.NewReplacer("'", "''", "\\", "\\\\", "\n", "\\n", "\r", "\\r", "\x00", "\\0").Replace(s) + "'"
+}
+
+// defaultParts tells a DEFAULT's form apart, see schema.Column.Default: the
+// text of a literal's value, or the expression without parentheses.
+func defaultParts(c *schema.Column) (text string, isExpr bool) {
+	switch d := c.Default; {
+	case strings.HasPrefix(d, "CURRENT_TIMESTAMP"):
+		return d, true
+	case strings.HasPrefix(d, "("):
+		return strings.TrimSuffix(d[1:], ")"), true
+	default:
+		if e, err := parse.ParseExpr(d); err == nil {
+			if l, ok := e.(*sqlparser.Literal); ok && l.Type == sqlparser.StrVal {
+				return l.Val, false
+			}
+		}
+		return d, false
+	}
+}
+
+// keyMark is what SHOW COLUMNS says of a column's part in keys.
+func keyMark(t *schema.Table, column int) string {
+	if slices.Contains(t.PrimaryKey, column) {
+		return "PRI"
+	}
+	mark, promoted := "", !t.HasRowID()
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
+		single := ix.Unique && len(ix.Columns) == 1
+		if single && t.Columns[ix.Columns[0]].NotNull && !promoted {
+			// The first such index stands in for the primary key.
+			promoted = true
+			if ix.Columns[0] == column {
+				return "PRI"
+			}
+		}
+		if ix.Columns[0] != column {
+			continue
+		}
+		if single {
+			mark = "UNI"
+		} else if mark == "" {
+			mark = "MUL"
+		}
+	}
+	return mark
+}
+
+func showColumns(t *schema.Table, full bool) ([]plan.ResultColumn, [][]types.Value) {
+	names := []string{"Field", "Type", "Null", "Key", "Default", "Extra"}
+	if full {
+		names = []string{"Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"}
+	}
+	var rows [][]types.Value
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Hidden {
+			continue
+		}
+		null := "YES"
+		if c.NotNull {
+			null = "NO"
+		}
+		value, extra := types.Value{}, ""
+		if c.Default != "" {
+			text, isExpr := defaultParts(c)
+			value = types.NewString(text)
+			if isExpr {
+				extra = "DEFAULT_GENERATED"
+			}
+		}
+		if c.OnUpdate != "" {
+			extra = strings.TrimSpace(extra + " on update " + c.OnUpdate)
+		}
+		if c.AutoIncrement {
+			extra = "auto_increment"
+		}
+		row := []types.Value{types.NewString(c.Name), types.NewString(c.Type.SQL())}
+		if full {
+			collation := types.Value{}
+			if c.Type.IsText() || c.Type.Members != nil {
+				collation = types.NewString(types.CollationName(c.Type.Collation))
+			}
+			row = append(row, collation)
+		}
+		row = append(row, types.NewString(null), types.NewString(keyMark(t, i)), value, types.NewString(extra))
+		if full {
+			row = append(row, types.NewString("select,insert,update,references"), types.NewString(c.Comment))
+		}
+		rows = append(rows, row)
+	}
+	return textColumns(names...), rows
+}
+
+func (s *Session) showIndexes(t *schema.Table) ([]plan.ResultColumn, [][]types.Value) {
+	columns := []plan.ResultColumn{
+		textColumn("Table"), intColumn("Non_unique"), textColumn("Key_name"), intColumn("Seq_in_index"), textColumn("Column_name"),
+		textColumn("Collation"), intColumn("Cardinality"), intColumn("Sub_part"), textColumn("Packed"), textColumn("Null"),
+		textColumn("Index_type"), textColumn("Comment"), textColumn("Index_comment"), textColumn("Visible"), textColumn("Expression"),
+	}
+	var rows [][]types.Value
+	add := func(name string, unique bool, comment string, list []int) {
+		for n, i := range list {
+			null := ""
+			if !t.Columns[i].NotNull {
+				null = "YES"
+			}
+			rows = append(rows, []types.Value{
+				types.NewString(t.Name), types.NewInt(1 - boolInt(unique)), types.NewString(name), types.NewInt(int64(n + 1)),
+				types.NewString(t.Columns[i].Name), types.NewString("A"), {}, {}, {}, types.NewString(null),
+				types.NewString("BTREE"), types.NewString(""), types.NewString(comment), types.NewString("YES"), {},
+			})
+		}
+	}
+	if !t.HasRowID() {
+		add("PRIMARY", true, "", t.PrimaryKey)
+	}
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
+		add(ix.Name, ix.Unique, ix.Comment, ix.Columns)
+	}
+	return columns, rows
+}
+
+func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*resultSet, error) {
+	if n.Command == sqlparser.CreateDb {
+		name := n.Op.Name.String()
+		if err := s.engine.catalog.CheckNamespace(ctx, name); err != nil {
+			return nil, err
+		}
+		text := fmt.Sprintf("CREATE DATABASE %s /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */", quoteName(name))
+		return s.listing([][]types.Value{{types.NewString(name), types.NewString(text)}}, textColumns("Database", "Create Database")...), nil
+	}
+	t, err := s.table(ctx, n.Op, "")
+	if err != nil {
+		return nil, err
+	}
+	if t.Namespace == tables.SystemNamespace {
+		return nil, notSupported("SHOW CREATE TABLE of a system table")
+	}
+	return s.listing([][]types.Value{{types.NewString(t.Name), types.NewString(createTable(t))}}, textColumns("Table", "Create Table")...), nil
+}
+
+// createTable prints the statement that makes a table like t.
+func createTable(t *schema.Table) string {
+	var lines []string
+	for i := range t.Columns {
+		if c := &t.Columns[i]; !c.Hidden {
+			lines = append(lines, createColumn(c))
+		}
+	}
+	names := func(list []int) string {
+		quoted := make([]string, len(list))
+		for n, i := range list {
+			quoted[n] = quoteName(t.Columns[i].Name)
+		}
+		return "(" + strings.Join(quoted, ",") + ")"
+	}
+	if !t.HasRowID() {
+		lines = append(lines, "PRIMARY KEY "+names(t.PrimaryKey))
+	}
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
+		line := "KEY " + quoteName(ix.Name) + " " + names(ix.Columns)
+		if ix.Unique {
+			line = "UNIQUE " + line
+		}
+		if ix.Comment != "" {
+			line += " COMMENT " + quoteString(ix.Comment)
+		}
+		lines = append(lines, line)
+	}
+	s := "CREATE TABLE " + quoteName(t.Name) + " (\n  " + strings.Join(lines, ",\n  ") + "\n) ENGINE=Kalam"
+	if t.AutoIncrementStart > 1 {
+		s += fmt.Sprintf(" AUTO_INCREMENT=%d", t.AutoIncrementStart)
+	}
+	s += " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+	if t.Comment != "" {
+		s += " COMMENT=" + quoteString(t.Comment)
+	}
+	return s
+}
+
+func createColumn(c *schema.Column) string {
+	s := quoteName(c.Name) + " " + c.Type.SQL()
+	if (c.Type.IsText() || c.Type.Members != nil) && c.Type.Collation != types.DefaultCollation {
+		s += " CHARACTER SET utf8mb4 COLLATE " + types.CollationName(c.Type.Collation)
+	}
+	if c.NotNull {
+		s += " NOT NULL"
+	} else if c.Type.Kind == types.Timestamp {
+		s += " NULL"
+	}
+	switch text, isExpr := defaultParts(c); {
+	case c.Default == "" && !c.NotNull && c.Type.Kind != types.JSON && !(c.Type.IsString() && c.Type.Size < 0):
+		s += " DEFAULT NULL"
+	case c.Default == "":
+	case isExpr && strings.HasPrefix(c.Default, "("):
+		s += " DEFAULT (" + text + ")"
+	case isExpr || c.Type.Kind == types.Bit || c.Type.IsBinary():
+		s += " DEFAULT " + c.Default
+	default:
+		s += " DEFAULT " + quoteString(text)
+	}
+	if c.OnUpdate != "" {
+		s += " ON UPDATE " + c.OnUpdate
+	}
+	if c.AutoIncrement {
+		s += " AUTO_INCREMENT"
+	}
+	if c.Comment != "" {
+		s += " COMMENT " + quoteString(c.Comment)
+	}
+	return s
+}

@@ -1,0 +1,79 @@
+package tables
+
+import (
+	"strings"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// assign converts src's n values for column c, in strict mode; with IGNORE, to
+// what comes next, with a warning.
+func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
+	col := &w.schema.Columns[c]
+	to := types.Target{Type: col.Type, Column: col.Name, Row: int(w.rows) + 1, Zone: w.rt.Env.Zone, Now: w.rt.Env.Now}
+	if w.ignore {
+		to.Ignore = func(e *sqlerr.Error) { w.warn(e.On(w.name())) }
+	}
+	v := types.NewVector(col.Type, n)
+	if _, err := types.AssignVector(&to, src, v); err != nil {
+		if e := sqlerr.As(err); e != nil {
+			return nil, e.On(w.name())
+		}
+		return nil, err
+	}
+	if !col.NotNull || col.AutoIncrement || v.Valid == nil && v.Type.Kind != types.Null {
+		return v, nil
+	}
+	return w.replaceNulls(v, col, n)
+}
+
+// replaceNulls refuses NULL in a column that may not have it; with IGNORE the
+// type's zero takes its place.
+func (w *writer) replaceNulls(v *types.Vector, col *schema.Column, n int) (*types.Vector, error) {
+	out := types.NewVector(v.Type, n)
+	for i := range n {
+		if !v.IsNull(i) {
+			out.AppendFrom(v, i)
+			continue
+		}
+		err := sqlerr.ColumnNotNull.New("Column '%s' cannot be null", col.Name).On(w.name()).In(col.Name)
+		if !w.ignore {
+			return nil, err
+		}
+		w.warn(err)
+		out.AppendValue(zeroValue(col.Type))
+	}
+	return out, nil
+}
+
+// zeroValue is what MySQL stores under IGNORE where a NOT NULL column gets no
+// value: zero, the empty text, the first member of an ENUM.
+func zeroValue(t types.Type) types.Value {
+	switch t.Kind {
+	case types.Enum:
+		return types.NewUint(1)
+	case types.JSON:
+		return types.NewString("null")
+	case types.UUID:
+		return types.NewBytes(make([]byte, 16))
+	case types.Binary:
+		return types.NewBytes(make([]byte, max(t.Size, 0)))
+	}
+	switch t.Physical() {
+	case types.PhysInt64:
+		return types.NewInt(0)
+	case types.PhysUint64:
+		return types.NewUint(0)
+	case types.PhysFloat64:
+		return types.NewFloat(0)
+	}
+	if t.Kind == types.Decimal && t.Scale > 0 {
+		return types.NewString("0." + strings.Repeat("0", t.Scale))
+	}
+	if t.Kind == types.Decimal {
+		return types.NewString("0")
+	}
+	return types.NewBytes(nil)
+}

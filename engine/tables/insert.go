@@ -1,0 +1,313 @@
+package tables
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// inserter runs an INSERT or REPLACE.
+type inserter struct {
+	*writer
+	plan     *plan.Insert
+	source   []int             // for each column, its place in the input, or -1
+	defaults []*expr.Evaluator // for each column, or nil
+	auto     int               // the AUTO_INCREMENT column, or -1
+	set      *setter           // ON DUPLICATE KEY UPDATE
+
+	generated []bool // rows of the batch whose AUTO_INCREMENT value is
+	local     *types.Batch
+}
+
+// Insert adds the rows of n.Input. When it fails, the caller takes back what
+// was written before.
+func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, error) {
+	w, err := newWriter(rt, n.Table, n.Mode == plan.InsertIgnore)
+	if err != nil {
+		return Result{}, err
+	}
+	in := &inserter{writer: w, plan: n, auto: -1, defaults: make([]*expr.Evaluator, len(n.Table.Columns))}
+	for c := range n.Table.Columns {
+		in.source = append(in.source, slices.Index(n.Columns, c))
+		if n.Table.Columns[c].AutoIncrement {
+			in.auto = c
+		}
+		if in.source[c] < 0 && c < len(n.Defaults) && n.Defaults[c] != nil {
+			if in.defaults[c], err = expr.NewEvaluator(rt.Env, n.Defaults[c]); err != nil {
+				return Result{}, err
+			}
+		}
+	}
+	if in.set, err = newSetter(rt.Env, n.OnDuplicate); err != nil {
+		return Result{}, err
+	}
+	return w.run(ctx, n.Input, func(b *types.Batch) error { return in.add(ctx, b) })
+}
+
+// add inserts a batch of the input.
+func (in *inserter) add(ctx context.Context, b *types.Batch) error {
+	rows, err := in.complete(ctx, b)
+	if err != nil {
+		return err
+	}
+	if err := in.checkSize(rows); err != nil {
+		return err
+	}
+	in.local, rows = rows, in.toUTC(rows)
+	for from := 0; from < rows.Len; {
+		rest := rows.Slice(from, rows.Len)
+		c, err := in.table.Insert(ctx, rest)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			in.inserted(rows, from, rows.Len)
+			return nil
+		}
+		in.inserted(rows, from, from+c.Row)
+		row := rest.Slice(c.Row, c.Row+1)
+		from += c.Row
+		switch in.plan.Mode {
+		case plan.InsertIgnore:
+			in.warn(in.duplicate(c, rest))
+			from++
+		case plan.InsertReplace:
+			err = in.replace(ctx, c, row) // and try the row again
+		case plan.InsertUpdate:
+			err = in.updateExisting(ctx, c, in.local.Slice(from, from+1))
+			from++
+		default:
+			err = in.duplicate(c, rest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inserted counts rows [from, to), which were added.
+func (in *inserter) inserted(rows *types.Batch, from, to int) {
+	in.res.Affected += int64(to - from)
+	if in.auto < 0 || in.res.Generated {
+		return
+	}
+	v := rows.Columns[in.auto]
+	for i := from; i < to; i++ {
+		in.res.LastInsertID = v.Value(i).Uint()
+		if in.generated[i] {
+			in.res.Generated = true
+			return
+		}
+	}
+}
+
+// replace removes the row that holds a key of the new one.
+func (in *inserter) replace(ctx context.Context, c *store.Conflict, row *types.Batch) error {
+	old := in.existing(c)
+	// MySQL does not count the removal when nothing changes and no further key
+	// could be taken.
+	same := in.lastUnique(c.Index)
+	for i := range old.Columns {
+		same = same && sameValue(old.Columns[i], row.Columns[i], 0)
+	}
+	if !same {
+		in.res.Affected++
+	}
+	return in.table.Delete(ctx, old)
+}
+
+// lastUnique reports whether no unique key comes after ix (nil: the primary key).
+func (in *inserter) lastUnique(ix *schema.Index) bool {
+	after := ix == nil
+	for i := range in.schema.Indexes {
+		other := &in.schema.Indexes[i]
+		if after && other.Unique {
+			return false
+		}
+		after = after || ix.ID == other.ID
+	}
+	return true
+}
+
+// existing returns the row that holds a taken key, as stored.
+func (in *inserter) existing(c *store.Conflict) *types.Batch {
+	b := types.NewBatch(in.schema.Types())
+	b.AppendRow(c.Existing)
+	return b
+}
+
+// updateExisting makes ON DUPLICATE KEY UPDATE's assignments to the row that
+// holds a key of the new one, which is in the session's zone.
+func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *types.Batch) error {
+	stored := in.existing(c)
+	old := in.fromUTC(stored)
+	if in.auto >= 0 && !in.res.Generated {
+		in.res.LastInsertID = stored.Columns[in.auto].Value(0).Uint() // as mysql_insert_id() tells it
+	}
+	updated, changed, err := in.apply(in.set, old, row)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	// Columns that stay keep what is stored: not every moment survives the way
+	// through the session's zone.
+	utc := in.toUTC(updated)
+	for i, v := range updated.Columns {
+		if v == old.Columns[i] {
+			utc.Columns[i] = stored.Columns[i]
+		}
+	}
+	if err := in.checkSize(utc); err != nil {
+		return err
+	}
+	conflict, err := in.table.Update(ctx, stored, utc)
+	if err != nil {
+		return err
+	}
+	if conflict != nil {
+		return in.duplicate(conflict, utc)
+	}
+	in.res.Affected += 2
+	return nil
+}
+
+// complete returns whole rows of the table for rows of the input: values
+// converted, defaults and generated values filled in.
+func (in *inserter) complete(ctx context.Context, b *types.Batch) (*types.Batch, error) {
+	rows := &types.Batch{Columns: make([]*types.Vector, len(in.source)), Len: b.Len}
+	for c := range in.schema.Columns {
+		var err error
+		if p := in.source[c]; p >= 0 {
+			rows.Columns[c], err = in.assign(b.Columns[p], c, b.Len)
+		} else {
+			rows.Columns[c], err = in.defaultValues(c, b.Len)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return rows, in.generate(ctx, rows)
+}
+
+// defaultValues returns n values for a column that the statement gives none.
+func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
+	col := &in.schema.Columns[c]
+	if ev := in.defaults[c]; ev != nil {
+		out, err := ev.Eval(&types.Batch{Len: n})
+		if err != nil {
+			return nil, err
+		}
+		return in.assign(out[0], c, n)
+	}
+	var fill types.Value
+	switch {
+	case col.Hidden && col.Name == schema.TimeColumn:
+		fill = in.now(col.Type)
+	case !col.NotNull || col.AutoIncrement || col.Hidden:
+	case in.ignore:
+		in.warn(in.noDefault(col))
+		fill = zeroValue(col.Type)
+	default:
+		return nil, in.noDefault(col)
+	}
+	v := types.NewVector(col.Type, n)
+	for range n {
+		v.AppendValue(fill)
+	}
+	return v, nil
+}
+
+func (in *inserter) noDefault(col *schema.Column) error {
+	return sqlerr.NoDefault.New("Field '%s' doesn't have a default value", col.Name).On(in.name()).In(col.Name)
+}
+
+// generate fills in AUTO_INCREMENT values, for NULL and 0, and row ids.
+func (in *inserter) generate(ctx context.Context, rows *types.Batch) error {
+	n := rows.Len
+	if in.schema.HasRowID() {
+		first, err := in.rt.IDs.NextRowID(ctx, in.schema, n)
+		if err != nil {
+			return err
+		}
+		ids := types.NewVector(in.schema.Columns[len(in.schema.Columns)-1].Type, n)
+		for i := range n {
+			appendID(ids, first+uint64(i))
+		}
+		rows.Columns[len(rows.Columns)-1] = ids
+	}
+	if in.auto < 0 {
+		return nil
+	}
+	in.generated = append(in.generated[:0], make([]bool, n)...)
+	given := rows.Columns[in.auto]
+	missing := 0
+	for i := range n {
+		if given.IsNull(i) || given.Value(i).Uint() == 0 {
+			in.generated[i] = true
+			missing++
+		}
+	}
+	if missing == 0 {
+		return nil
+	}
+	ids := types.NewVector(given.Type, n)
+	_, greatest := given.Type.IntegerRange()
+	next, end := uint64(0), uint64(0) // reserved values
+	used := uint64(0)                 // the greatest value given
+	for i := range n {
+		if !in.generated[i] {
+			v := given.Value(i)
+			ids.AppendValue(v)
+			if v.Physical() == types.PhysUint64 || v.Int() > 0 {
+				used = max(used, v.Uint())
+			}
+			continue
+		}
+		if next == end || next <= used {
+			var err error
+			if next, err = in.reserve(ctx, missing, used); err != nil {
+				return err
+			}
+			end = next + uint64(missing)
+		}
+		// A type's greatest value is given out again and again, to be found
+		// taken, as MySQL does.
+		appendID(ids, min(next, greatest))
+		next++
+		missing--
+	}
+	rows.Columns[in.auto] = ids
+	return nil
+}
+
+// reserve returns the first of n AUTO_INCREMENT values, all above used.
+func (in *inserter) reserve(ctx context.Context, n int, used uint64) (uint64, error) {
+	first, err := in.rt.IDs.NextID(ctx, in.schema, n)
+	for err == nil && first <= used {
+		// The sequence does not know yet of values that this batch is given.
+		if last := first + uint64(n) - 1; last < used {
+			skip := min(used-last, math.MaxInt64)
+			if _, err = in.rt.IDs.NextID(ctx, in.schema, int(skip)); err != nil {
+				break
+			}
+		}
+		first, err = in.rt.IDs.NextID(ctx, in.schema, n)
+	}
+	return first, err
+}
+
+func appendID(v *types.Vector, id uint64) {
+	if v.Type.Physical() == types.PhysUint64 {
+		v.AppendUint(id)
+	} else {
+		v.AppendInt(int64(id))
+	}
+}

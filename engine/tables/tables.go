@@ -1,0 +1,286 @@
+// Package tables runs the statements that change tables: INSERT, REPLACE,
+// UPDATE and DELETE. It also shows the catalogue as the tables of namespace
+// system.
+package tables
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Result is what a statement did, counted as MySQL does.
+type Result struct {
+	Affected     int64  // rows added, changed or removed; REPLACE and ON DUPLICATE KEY UPDATE count 2 for a row that was there
+	Matched      int64  // UPDATE: rows found, changed or not
+	LastInsertID uint64 // the first AUTO_INCREMENT value generated, else the last one given, else 0
+	Generated    bool   // LastInsertID was generated: LAST_INSERT_ID() returns it from now on
+}
+
+// MaxRowBytes is the most bytes that a row's values may have, MySQL's default
+// max_allowed_packet.
+const MaxRowBytes = 64 << 20
+
+// writer is what the statements that change a table share.
+type writer struct {
+	rt     *exec.Runtime
+	schema *schema.Table
+	table  store.Table
+	ignore bool  // errors of rows become warnings
+	rows   int64 // of the input, before the current batch
+	res    Result
+}
+
+func newWriter(rt *exec.Runtime, t *schema.Table, ignore bool) (*writer, error) {
+	w := &writer{rt: rt, schema: t, ignore: ignore}
+	var err error
+	w.table, err = rt.Table(t)
+	return w, err
+}
+
+// run calls f with every batch of a plan's rows.
+func (w *writer) run(ctx context.Context, n plan.Node, f func(*types.Batch) error) (Result, error) {
+	strict := w.rt.Env.Strict
+	w.rt.Env.Strict = !w.ignore
+	defer func() { w.rt.Env.Strict = strict }()
+	op, err := exec.Build(n, w.rt)
+	if err != nil {
+		return Result{}, err
+	}
+	err = w.drain(ctx, op, f)
+	if e := op.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return w.res, nil
+}
+
+func (w *writer) drain(ctx context.Context, op exec.Operator, f func(*types.Batch) error) error {
+	if err := op.Open(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+		}
+		b, err := op.Next(ctx)
+		if err != nil || b.Len == 0 {
+			return err
+		}
+		if err := f(b); err != nil {
+			return err
+		}
+		w.rows += int64(b.Len)
+	}
+}
+
+func (w *writer) warn(err error) {
+	if w.rt.Env.Warn != nil {
+		w.rt.Env.Warn(err)
+	}
+}
+
+func (w *writer) name() string { return w.schema.QualifiedName() }
+
+// Delete removes the rows of n.Input. When it fails, the caller takes back what
+// was written before.
+func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, error) {
+	w, err := newWriter(rt, n.Table, false)
+	if err != nil {
+		return Result{}, err
+	}
+	return w.run(ctx, n.Input, func(b *types.Batch) error {
+		w.res.Affected += int64(b.Len)
+		return w.table.Delete(ctx, w.toUTC(b))
+	})
+}
+
+// toUTC returns rows in the session's zone as they are stored.
+func (w *writer) toUTC(b *types.Batch) *types.Batch { return w.convertZone(b, w.rt.Env.Zone, time.UTC) }
+
+// fromUTC is the inverse of toUTC.
+func (w *writer) fromUTC(b *types.Batch) *types.Batch { return w.convertZone(b, time.UTC, w.rt.Env.Zone) }
+
+// convertZone returns b with its TIMESTAMPs in another zone; the other columns
+// are shared.
+func (w *writer) convertZone(b *types.Batch, from, to *time.Location) *types.Batch {
+	if w.rt.Env.Zone == nil || w.rt.Env.Zone == time.UTC {
+		return b
+	}
+	out := &types.Batch{Columns: append([]*types.Vector(nil), b.Columns...), Len: b.Len}
+	for i, v := range b.Columns {
+		if w.schema.Columns[i].Type.Kind == types.Timestamp {
+			out.Columns[i] = copyVector(v, b.Len)
+			types.ConvertZoneVector(out.Columns[i], from, to)
+		}
+	}
+	return out
+}
+
+func copyVector(v *types.Vector, n int) *types.Vector {
+	out := types.NewVector(v.Type, n)
+	for i := range n {
+		out.AppendFrom(v, i)
+	}
+	return out
+}
+
+// now returns the statement's time in the session's zone for a column of type t.
+func (w *writer) now(t types.Type) types.Value {
+	zone := w.rt.Env.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	unit := time.Second
+	for range t.Scale {
+		unit /= 10
+	}
+	return types.NewInt(types.TimeToPacked(w.rt.Env.Now.In(zone).Truncate(unit), t.Scale))
+}
+
+// duplicate is the error for a taken key; row is the one that cannot be added.
+func (w *writer) duplicate(c *store.Conflict, rows *types.Batch) error {
+	name, columns := "PRIMARY", w.schema.PrimaryKey
+	if c.Index != nil {
+		name, columns = c.Index.Name, c.Index.Columns
+	}
+	var key []byte
+	for i, o := range columns {
+		if i > 0 {
+			key = append(key, '-')
+		}
+		v := rows.Columns[o]
+		if v.IsNull(c.Row) {
+			key = append(key, "NULL"...)
+		} else {
+			key = types.AppendText(key, v.Type, v.Value(c.Row))
+		}
+	}
+	return sqlerr.DupEntry.New("Duplicate entry '%s' for key '%s.%s'", strings.ToValidUTF8(string(key), "?"), w.schema.Name, name).
+		On(w.name()).For(name)
+}
+
+// checkSize refuses rows that are too large.
+func (w *writer) checkSize(b *types.Batch) error {
+	total := 0
+	for _, v := range b.Columns {
+		total += len(v.Data)
+	}
+	if total <= MaxRowBytes {
+		return nil
+	}
+	for i := range b.Len {
+		size := 0
+		for _, v := range b.Columns {
+			if len(v.Offsets) > 0 {
+				size += int(v.Offsets[i+1] - v.Offsets[i])
+			}
+		}
+		if size > MaxRowBytes {
+			return sqlerr.RowTooLarge.New("Row size too large: row %d has %d bytes, the maximum is %d",
+				w.rows+int64(i)+1, size, MaxRowBytes).On(w.name())
+		}
+	}
+	return nil
+}
+
+// setter computes a list of assignments.
+type setter struct {
+	set  []plan.Assignment
+	eval []*expr.Evaluator
+}
+
+func newSetter(env *expr.Env, set []plan.Assignment) (*setter, error) {
+	s := &setter{set: set}
+	for _, a := range set {
+		ev, err := expr.NewEvaluator(env, a.Value)
+		if err != nil {
+			return nil, err
+		}
+		s.eval = append(s.eval, ev)
+	}
+	return s, nil
+}
+
+// apply returns old with the assignments made, one after the other: each sees
+// those before it. Rows further on in the input to the expressions, after old's
+// columns, are extra's. changed tells which rows are different now; in them,
+// columns with ON UPDATE CURRENT_TIMESTAMP that are not assigned to are set.
+func (w *writer) apply(s *setter, old, extra *types.Batch) (rows *types.Batch, changed []int32, err error) {
+	n := len(old.Columns)
+	in := &types.Batch{Columns: append([]*types.Vector(nil), old.Columns...), Len: old.Len}
+	if extra != nil {
+		in.Columns = append(in.Columns, extra.Columns...)
+	}
+	assigned := make([]bool, n)
+	for i, a := range s.set {
+		out, err := s.eval[i].Eval(in)
+		if err != nil {
+			return nil, nil, err
+		}
+		v, err := w.assign(out[0], a.Column, in.Len)
+		if err != nil {
+			return nil, nil, err
+		}
+		in.Columns[a.Column], assigned[a.Column] = v, true
+	}
+	rows = &types.Batch{Columns: in.Columns[:n:n], Len: in.Len}
+	for i := range rows.Len {
+		for c, set := range assigned {
+			if set && !sameValue(old.Columns[c], rows.Columns[c], i) {
+				changed = append(changed, int32(i))
+				break
+			}
+		}
+	}
+	for c := range w.schema.Columns {
+		col := &w.schema.Columns[c]
+		if col.OnUpdate == "" || assigned[c] || len(changed) == 0 {
+			continue
+		}
+		v := types.NewVector(col.Type, rows.Len)
+		now, next := w.now(col.Type), changed
+		for i := range rows.Len {
+			if len(next) > 0 && int(next[0]) == i {
+				v.AppendValue(now)
+				next = next[1:]
+			} else {
+				v.AppendFrom(old.Columns[c], i)
+			}
+		}
+		rows.Columns[c] = v
+	}
+	return rows, changed, nil
+}
+
+// sameValue reports whether value i of both is the same, byte for byte.
+func sameValue(a, b *types.Vector, i int) bool {
+	x, y := a.Value(i), b.Value(i)
+	if x.Physical() != types.PhysBytes || y.Physical() != types.PhysBytes {
+		return x.Physical() == y.Physical() && x.Uint() == y.Uint()
+	}
+	return string(x.Bytes()) == string(y.Bytes())
+}
+
+// pick returns the rows of b that sel lists.
+func pick(b *types.Batch, sel []int32) *types.Batch {
+	if len(sel) == b.Len {
+		return b
+	}
+	out := &types.Batch{Columns: make([]*types.Vector, len(b.Columns))}
+	for i, c := range b.Columns {
+		out.Columns[i] = types.NewVector(c.Type, len(sel))
+	}
+	out.Gather(b, sel)
+	return out
+}

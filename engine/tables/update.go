@@ -1,0 +1,57 @@
+package tables
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Update changes the rows of n.Input. When it fails, the caller takes back what
+// was written before.
+func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, error) {
+	w, err := newWriter(rt, n.Table, n.Ignore)
+	if err != nil {
+		return Result{}, err
+	}
+	s, err := newSetter(rt.Env, n.Set)
+	if err != nil {
+		return Result{}, err
+	}
+	return w.run(ctx, n.Input, func(old *types.Batch) error {
+		w.res.Matched += int64(old.Len)
+		rows, changed, err := w.apply(s, old, nil)
+		if err != nil || len(changed) == 0 {
+			return err
+		}
+		rows, old = w.toUTC(pick(rows, changed)), w.toUTC(pick(old, changed))
+		if err := w.checkSize(rows); err != nil {
+			return err
+		}
+		return w.update(ctx, old, rows)
+	})
+}
+
+// update replaces rows; with IGNORE those whose keys are taken stay.
+func (w *writer) update(ctx context.Context, old, rows *types.Batch) error {
+	for from := 0; from < rows.Len; {
+		rest := rows.Slice(from, rows.Len)
+		c, err := w.table.Update(ctx, old.Slice(from, old.Len), rest)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			w.res.Affected += int64(rest.Len)
+			return nil
+		}
+		err = w.duplicate(c, rest)
+		if !w.ignore {
+			return err
+		}
+		w.warn(err)
+		w.res.Affected += int64(c.Row)
+		from += c.Row + 1
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/txn"
+)
+
+// Isolation is a transaction's isolation level.
+type Isolation uint8
+
+// The isolation levels.
+const (
+	Default         Isolation = iota // the session's, which is RepeatableRead
+	ReadUncommitted                  // as ReadCommitted
+	ReadCommitted                    // each statement sees what was committed before it
+	RepeatableRead                   // snapshot isolation
+	Serializable
+)
+
+var isolationNames = map[Isolation]string{
+	ReadUncommitted: "READ-UNCOMMITTED", ReadCommitted: "READ-COMMITTED",
+	RepeatableRead: "REPEATABLE-READ", Serializable: "SERIALIZABLE",
+}
+
+// TxOptions says how a transaction runs.
+type TxOptions struct {
+	Isolation Isolation // unsupported ones are refused with sqlerr.NotSupported
+	ReadOnly  bool
+}
+
+// transaction is a session's transaction: one that was begun, or one of a
+// single statement.
+type transaction struct {
+	*txn.Tx
+	opts    TxOptions
+	version uint64 // of the catalogue, at the snapshot
+	// fresh tells that no statement has seen the snapshot yet, so that a newer
+	// one will do.
+	fresh      bool
+	stale      bool             // the snapshot is to be replaced by a newer one
+	added      map[uint32]int64 // rows by table, for the catalogue's estimates
+	savepoints []savepoint
+	// ended is why the transaction was rolled back before its time. Nothing but
+	// its end is possible then.
+	ended error
+}
+
+type savepoint struct {
+	name  string
+	mark  store.Mark
+	added map[uint32]int64
+}
+
+func (s *Session) newTransaction(opts TxOptions) *transaction {
+	return &transaction{Tx: s.engine.txns.Begin(opts.ReadOnly), opts: opts, fresh: true}
+}
+
+// Begin starts a transaction; one that is open is committed first, as by BEGIN.
+func (s *Session) Begin(ctx context.Context, opts TxOptions) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.engine.leave()
+	return s.begin(ctx, opts)
+}
+
+func (s *Session) begin(ctx context.Context, opts TxOptions) error {
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	defaults := s.defaults
+	if s.next != nil {
+		defaults, s.next = *s.next, nil
+	}
+	if opts.Isolation == Default {
+		opts.Isolation = defaults.Isolation
+	}
+	opts.ReadOnly = opts.ReadOnly || defaults.ReadOnly
+	if err := checkIsolation(opts.Isolation); err != nil {
+		return err
+	}
+	s.tx = s.newTransaction(opts)
+	return nil
+}
+
+func checkIsolation(i Isolation) error {
+	if i == Serializable || i > Serializable {
+		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'ISOLATION LEVEL SERIALIZABLE'")
+	}
+	return nil
+}
+
+// InTransaction reports whether a transaction is open.
+func (s *Session) InTransaction() bool { return s.tx != nil }
+
+// Commit makes the transaction's changes permanent, all or none. The
+// transaction is over also when it fails. Without transaction it does nothing.
+func (s *Session) Commit(ctx context.Context) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.engine.leave()
+	return s.commit(ctx)
+}
+
+func (s *Session) commit(ctx context.Context) error {
+	t := s.tx
+	if t == nil {
+		return nil
+	}
+	err := t.ended
+	if err == nil {
+		err = s.settle(ctx)
+	}
+	s.tx = nil
+	if err != nil {
+		t.Rollback()
+		return err
+	}
+	return s.finish(ctx, t)
+}
+
+// finish commits a transaction.
+func (s *Session) finish(ctx context.Context, t *transaction) error {
+	if err := t.Commit(ctx, s.cfg.Durability); err != nil {
+		return err
+	}
+	for table, n := range t.added {
+		s.engine.catalog.AddRows(table, n)
+	}
+	return nil
+}
+
+// Rollback undoes the transaction's changes. Without transaction it does nothing.
+func (s *Session) Rollback() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.engine.leave()
+	return s.rollback(context.Background())
+}
+
+func (s *Session) rollback(ctx context.Context) error {
+	if s.tx == nil {
+		return nil
+	}
+	err := s.settle(ctx)
+	s.tx.Rollback()
+	s.tx = nil
+	return err
+}
+
+// settle reads open rows to their end before the transaction whose state they
+// show changes.
+func (s *Session) settle(ctx context.Context) error {
+	for r := range s.open {
+		if err := r.keep(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// see gives the transaction its snapshot, or the statement its own where the
+// isolation level says so. It reports false when the plan, made for version v of
+// the catalogue, is out of date.
+func (s *Session) see(t *transaction, p *plan.Plan, v uint64) (bool, error) {
+	c := s.engine.catalog
+	if !t.Started() || t.stale || t.opts.Isolation < RepeatableRead {
+		ok, err := c.While(v, t.Refresh)
+		if ok {
+			t.version, t.stale = v, err != nil
+		}
+		return ok, err
+	}
+	if t.version == v {
+		return true, nil
+	}
+	for _, table := range p.Tables {
+		if table.Kind != schema.System && c.ChangedSince(table, t.version) {
+			name := table.QualifiedName()
+			return false, sqlerr.TableDefChanged.New("Table definition has changed, please retry transaction (%s)", name).On(name)
+		}
+	}
+	return c.Version() == v, nil
+}
+
+func (s *Session) savepoint(name string) error {
+	t := s.tx
+	if t == nil {
+		return nil // it would end with this statement
+	}
+	if !t.Started() {
+		if err := s.startNow(t); err != nil {
+			return err
+		}
+	}
+	if i := t.findSavepoint(name); i >= 0 {
+		t.savepoints = append(t.savepoints[:i], t.savepoints[i+1:]...)
+	}
+	t.savepoints = append(t.savepoints, savepoint{name, t.Store().Mark(), maps.Clone(t.added)})
+	return nil
+}
+
+func (s *Session) startNow(t *transaction) error {
+	for {
+		v := s.engine.catalog.Version()
+		ok, err := s.engine.catalog.While(v, t.Start)
+		if ok || err != nil {
+			t.version = v
+			return err
+		}
+	}
+}
+
+func (s *Session) rollbackTo(ctx context.Context, name string) error {
+	i := s.tx.findSavepoint(name)
+	if i < 0 {
+		return errNoSavepoint(name)
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	p := s.tx.savepoints[i]
+	s.tx.Store().RollbackTo(p.mark)
+	s.tx.added = maps.Clone(p.added)
+	s.tx.savepoints = s.tx.savepoints[:i+1]
+	return nil
+}
+
+func (s *Session) release(name string) error {
+	i := s.tx.findSavepoint(name)
+	if i < 0 {
+		return errNoSavepoint(name)
+	}
+	s.tx.savepoints = s.tx.savepoints[:i]
+	return nil
+}
+
+func errNoSavepoint(name string) error {
+	return sqlerr.NoSuchSavepoint.New("SAVEPOINT %s does not exist", name)
+}
+
+func (t *transaction) findSavepoint(name string) int {
+	if t != nil {
+		for i := range t.savepoints {
+			if strings.EqualFold(t.savepoints[i].name, name) {
+				return i
+			}
+		}
+	}
+	return -1
+}

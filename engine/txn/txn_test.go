@@ -1,0 +1,314 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/store/kv/mem"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+var counters = &schema.Table{
+	ID: 1000, Namespace: "default", Name: "counters", Kind: schema.Shared, Version: 1,
+	Columns: []schema.Column{
+		{ID: 1, Name: "id", Type: types.Int64Type, NotNull: true},
+		{ID: 2, Name: "n", Type: types.Int64Type},
+	},
+	PrimaryKey: []int{0},
+}
+
+func newManager(t *testing.T, lockWait time.Duration) *Manager {
+	t.Helper()
+	db, err := store.New(mem.Open(), store.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return New(db, lockWait)
+}
+
+func row(id, n int64) *types.Batch {
+	b := types.NewBatch(counters.Types())
+	b.AppendRow([]types.Value{types.NewInt(id), types.NewInt(n)})
+	return b
+}
+
+// get returns a row, nil when there is none.
+func get(ctx context.Context, tx *Tx, id int64) (*types.Batch, error) {
+	key := []types.Value{types.NewInt(id)}
+	s := tx.Store().Shared(counters).Scan(store.ScanRequest{
+		Columns: []int{0, 1}, Ranges: []store.KeyRange{{Low: key, High: key}},
+	})
+	defer s.Close()
+	b := types.NewBatch(counters.Types())
+	err := s.Next(ctx, b)
+	if b.Len == 0 {
+		b = nil
+	}
+	return b, err
+}
+
+func put(ctx context.Context, tx *Tx, id, n int64) error {
+	old, err := get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	var c *store.Conflict
+	if old == nil {
+		c, err = tx.Store().Shared(counters).Insert(ctx, row(id, n))
+	} else {
+		c, err = tx.Store().Shared(counters).Update(ctx, old, row(id, n))
+	}
+	if err == nil && c != nil {
+		err = errors.New("conflict")
+	}
+	return err
+}
+
+func begin(t *testing.T, m *Manager) *Tx {
+	t.Helper()
+	tx := m.Begin(false)
+	if err := tx.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tx.Rollback)
+	return tx
+}
+
+func check(t *testing.T, err error, kind *sqlerr.Kind) {
+	t.Helper()
+	if kind == nil && err != nil || kind != nil && !errors.Is(err, kind) {
+		t.Fatalf("got %v, want %v", err, kind)
+	}
+}
+
+func TestFirstCommitterWins(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Second)
+	a, b := begin(t, m), begin(t, m)
+	check(t, put(ctx, a, 1, 10), nil)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+	check(t, put(ctx, b, 2, 1), nil) // another key
+	check(t, put(ctx, b, 1, 20), sqlerr.WriteConflict)
+	check(t, put(ctx, b, 1, 20), sqlerr.WriteConflict) // though the lock is held by now
+	b.Rollback()
+
+	c := begin(t, m)
+	got, err := get(ctx, c, 1)
+	check(t, err, nil)
+	if got.Columns[1].Int64s[0] != 10 {
+		t.Error("the first commit is lost")
+	}
+	check(t, put(ctx, c, 1, 11), nil)
+	c.Rollback()
+	if n := m.locks.size(); n != 0 || len(m.marks) != 0 {
+		t.Errorf("%d locks and %d marks are left", n, len(m.marks))
+	}
+}
+
+func TestRefreshAfterConflict(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Second)
+	a, b := begin(t, m), begin(t, m)
+	check(t, put(ctx, a, 1, 10), nil)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+	mark := b.Store().Mark()
+	check(t, put(ctx, b, 1, 20), sqlerr.WriteConflict)
+	b.Store().RollbackTo(mark)
+	check(t, b.Refresh(), nil)
+	check(t, put(ctx, b, 1, 20), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+}
+
+func TestLockWait(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, 50*time.Millisecond)
+	a, b := begin(t, m), begin(t, m)
+	check(t, put(ctx, a, 1, 10), nil)
+	check(t, put(ctx, b, 1, 10), sqlerr.LockWaitTimeout)
+	short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+	defer cancel()
+	err := put(short, b, 1, 10)
+	check(t, err, sqlerr.Interrupted)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Error("the context's error is not wrapped")
+	}
+	a.Rollback()
+	check(t, put(ctx, b, 1, 10), nil)
+}
+
+func TestDeadlock(t *testing.T) {
+	t.Parallel()
+	for n := 2; n <= 5; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			m := newManager(t, time.Minute)
+			txs := make([]*Tx, n)
+			for i := range txs {
+				txs[i] = begin(t, m)
+				check(t, put(ctx, txs[i], int64(i), 1), nil)
+			}
+			errs := make(chan error)
+			for i, tx := range txs {
+				go func() {
+					err := tx.LockKey(ctx, []byte{0})
+					if err == nil || !errors.Is(err, sqlerr.LockDeadlock) {
+						err = put(ctx, tx, int64((i+1)%n), 1)
+					}
+					if err == nil {
+						err = tx.Commit(ctx, store.NoSync)
+					}
+					tx.Rollback()
+					errs <- err
+				}()
+			}
+			victims := 0
+			for range txs {
+				if err := <-errs; errors.Is(err, sqlerr.LockDeadlock) {
+					victims++
+				} else if err != nil && !errors.Is(err, sqlerr.WriteConflict) {
+					t.Error(err)
+				}
+			}
+			if victims == 0 {
+				t.Error("no deadlock was found")
+			}
+		})
+	}
+}
+
+func TestTableLocks(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, 30*time.Millisecond)
+	a, b, c := begin(t, m), begin(t, m), begin(t, m)
+	check(t, a.LockTable(ctx, 7, Shared), nil)
+	check(t, b.LockTable(ctx, 7, Shared), nil)
+	check(t, c.LockTable(ctx, 7, Exclusive), sqlerr.LockWaitTimeout)
+	check(t, c.LockTable(ctx, 8, Exclusive), nil)
+	b.Rollback()
+	check(t, a.LockTable(ctx, 7, Exclusive), nil) // alone: upgraded
+	check(t, c.LockTable(ctx, 7, Shared), sqlerr.LockWaitTimeout)
+	a.Rollback()
+	check(t, c.LockTable(ctx, 7, Shared), nil)
+	check(t, m.Begin(true).LockTable(ctx, 7, Shared), sqlerr.ReadOnly)
+}
+
+// A waiter for an exclusive lock must not be passed by for ever.
+func TestTableLockOrder(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Minute)
+	a, b, c := begin(t, m), begin(t, m), begin(t, m)
+	check(t, a.LockTable(ctx, 7, Shared), nil)
+	order := make(chan string)
+	waiting := func(n int) {
+		for queued := -1; queued != n; {
+			l := m.locks.find([]byte{tableLocks, 0, 0, 0, 7})
+			l.shard.mu.Lock()
+			queued = len(l.queue)
+			l.shard.mu.Unlock()
+			time.Sleep(time.Millisecond)
+		}
+	}
+	go func() {
+		if b.LockTable(ctx, 7, Exclusive) == nil {
+			order <- "exclusive"
+		}
+		b.Rollback()
+	}()
+	waiting(1)
+	go func() {
+		if c.LockTable(ctx, 7, Shared) == nil {
+			order <- "shared"
+		}
+		c.Rollback()
+	}()
+	waiting(2)
+	a.Rollback()
+	if first, second := <-order, <-order; first != "exclusive" || second != "shared" {
+		t.Errorf("%s came before %s", first, second)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, time.Second)
+	tx := m.Begin(true)
+	defer tx.Rollback()
+	check(t, tx.Start(), nil)
+	check(t, put(t.Context(), tx, 1, 1), sqlerr.ReadOnly)
+}
+
+// Statements of many goroutines that run again after a conflict all succeed,
+// and none is lost.
+func TestCounter(t *testing.T) {
+	t.Parallel()
+	const goroutines, rounds = 64, 20
+	ctx := t.Context()
+	m := newManager(t, time.Minute)
+	setup := begin(t, m)
+	check(t, put(ctx, setup, 1, 0), nil)
+	check(t, setup.Commit(ctx, store.NoSync), nil)
+
+	increment := func() error {
+		tx := m.Begin(false)
+		defer tx.Rollback()
+		if err := tx.Start(); err != nil {
+			return err
+		}
+		for {
+			old, err := get(ctx, tx, 1)
+			if err != nil {
+				return err
+			}
+			err = put(ctx, tx, 1, old.Columns[1].Int64s[0]+1)
+			if err == nil {
+				return tx.Commit(ctx, store.NoSync)
+			}
+			if !errors.Is(err, sqlerr.WriteConflict) {
+				return err
+			}
+			if err := tx.Refresh(); err != nil {
+				return err
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for range rounds {
+				if err := increment(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	tx := begin(t, m)
+	got, err := get(ctx, tx, 1)
+	check(t, err, nil)
+	if n := got.Columns[1].Int64s[0]; n != goroutines*rounds {
+		t.Errorf("counted to %d, want %d", n, goroutines*rounds)
+	}
+	tx.Rollback()
+	if n := m.locks.size(); n != 0 || len(m.marks) != 0 || m.live.Len() != 0 {
+		t.Errorf("%d locks, %d marks and %d transactions are left", n, len(m.marks), m.live.Len())
+	}
+}

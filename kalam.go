@@ -1,0 +1,48 @@
+// Package kalam holds what a program using Kalam needs beside database/sql:
+// the kinds of errors. Importing it, or package driver, registers the driver.
+//
+//	db, err := sql.Open("kalam", "app.kdb")
+//
+// Package driver documents data source names, values and statements.
+package kalam
+
+import (
+	"github.com/kalamgo/kalam/driver"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// Error is the type of Kalam's errors: MySQL's number and SQLSTATE, and the
+// table, column and constraint concerned.
+//
+//	var e *kalam.Error
+//	if errors.As(err, &e) { log.Print(e.Kind.Number, e.Constraint) }
+type Error = driver.Error
+
+// The kinds of errors that programs commonly tell apart, for errors.Is. Each
+// is returned when …
+var (
+	ErrDuplicateEntry  = sqlerr.DupEntry        // … a primary or unique key holds the value already.
+	ErrNotNull         = sqlerr.ColumnNotNull   // … NULL is given for a NOT NULL column.
+	ErrNoDefault       = sqlerr.NoDefault       // … a column without default is given no value.
+	ErrOutOfRange      = sqlerr.OutOfRange      // … a number is out of its column's range.
+	ErrDataTooLong     = sqlerr.DataTooLong     // … a string is longer than its column.
+	ErrIncorrectValue  = sqlerr.IncorrectValue  // … a string is no number, or has bytes that are not UTF-8.
+	ErrSyntax          = sqlerr.Syntax          // … the SQL text cannot be parsed.
+	ErrNotSupported    = sqlerr.NotSupported    // … the SQL is understood but not supported.
+	ErrNoSuchTable     = sqlerr.NoSuchTable     // … a table does not exist.
+	ErrTableExists     = sqlerr.TableExists     // … CREATE TABLE names a table that exists.
+	ErrUnknownColumn   = sqlerr.UnknownColumn   // … a name is no column in scope.
+	ErrUnknownDatabase = sqlerr.BadDatabase     // … a namespace does not exist.
+	ErrReadOnly        = sqlerr.ReadOnly        // … a read-only transaction or database would write.
+	ErrDeadlock        = sqlerr.LockDeadlock    // … the transaction was chosen to break a deadlock; run it again.
+	ErrLockWaitTimeout = sqlerr.LockWaitTimeout // … a row lock was not had in time; run it again.
+	ErrWriteConflict   = sqlerr.WriteConflict   // … a row changed after the transaction's snapshot; run it again.
+	ErrInterrupted     = sqlerr.Interrupted     // … the context ended; it wraps the context's error.
+	ErrDatabaseInUse   = sqlerr.DatabaseInUse   // … another process has the database open.
+	ErrNotADatabase    = sqlerr.NotADatabase    // … the path holds something else than a Kalam database.
+	ErrNoSuchDatabase  = sqlerr.NoSuchDatabase  // … no database is at the path, and it may not be made.
+	ErrNewerFormat     = sqlerr.NewerFormat     // … the database was written by a newer Kalam.
+	ErrCorrupt         = sqlerr.Corrupt         // … stored data fails its checks.
+	ErrDiskFull        = sqlerr.DiskFull        // … the disk has no room for a write.
+	ErrClosed          = sqlerr.Closed          // … the database is closed.
+)
