@@ -18,13 +18,22 @@ func notSupported(what string) error {
 	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", what)
 }
 
-// statementName names a kind of statement for messages.
-func statementName(ast sqlparser.Statement) string {
-	words := strings.Fields(strings.ToUpper(sqlparser.String(ast)))
-	if len(words) == 0 {
-		return sqlparser.ASTToStatementType(ast).String()
+// twoWords are the first words of statements that the second word tells apart.
+var twoWords = map[string]bool{
+	"ALTER": true, "ANALYZE": true, "CHECK": true, "CREATE": true, "DROP": true, "FLUSH": true, "LOCK": true,
+	"OPTIMIZE": true, "RENAME": true, "REPAIR": true, "SHOW": true, "UNLOCK": true,
+}
+
+// statementName names a kind of statement for messages, by how its text begins.
+func statementName(sql string) string {
+	words := strings.Fields(strings.ToUpper(sql[:min(len(sql), 100)]))
+	switch {
+	case len(words) == 0:
+		return "this statement"
+	case len(words) > 1 && twoWords[words[0]]:
+		return words[0] + " " + words[1]
 	}
-	return strings.Join(words[:min(2, len(words))], " ")
+	return words[0]
 }
 
 // diagnostic reports whether a statement leaves the warnings of the one before.
@@ -62,35 +71,35 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *sqlparser.Set:
 		return r, nil, s.set(ctx, n)
 	case *sqlparser.Show:
-		set, err = s.show(ctx, n)
+		set, err = s.show(ctx, n, st.SQL)
 	case *sqlparser.ExplainTab:
 		set, err = s.describe(ctx, n)
 	case *sqlparser.ExplainStmt:
 		set, err = s.explain(ctx, st, n, args)
 	default:
-		return r, nil, s.changeCatalog(ctx, st.AST)
+		return r, nil, s.changeCatalog(ctx, st)
 	}
 	return r, set, err
 }
 
 // checkCommand finds out whether a statement that has no plan can run.
-func (s *Session) checkCommand(ast sqlparser.Statement) error {
-	switch n := ast.(type) {
+func checkCommand(st *parse.Statement) error {
+	switch n := st.AST.(type) {
 	case *sqlparser.Begin:
 		_, err := beginOptions(n)
 		return err
 	case *sqlparser.Show:
-		return checkShow(n)
+		return checkShow(n, st.SQL)
 	case *sqlparser.Set:
 		return checkSet(n)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
 		*sqlparser.Use, *sqlparser.ExplainTab:
 		return nil
 	}
-	if known, err := service.Check(ast); known {
+	if known, err := service.Check(st.AST); known {
 		return err
 	}
-	return notSupported(statementName(ast))
+	return notSupported(statementName(st.SQL))
 }
 
 func beginOptions(n *sqlparser.Begin) (TxOptions, error) {
@@ -122,11 +131,8 @@ func (s *Session) use(ctx context.Context, namespace string) error {
 
 // changeCatalog runs a statement that changes the catalogue. As in MySQL, it
 // commits an open transaction first.
-func (s *Session) changeCatalog(ctx context.Context, ast sqlparser.Statement) error {
-	if known, err := service.Check(ast); err != nil || !known {
-		if err == nil {
-			err = notSupported(statementName(ast))
-		}
+func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error {
+	if err := checkCommand(st); err != nil {
 		return err
 	}
 	if s.cfg.ReadOnly || s.defaults.ReadOnly || s.tx != nil && s.tx.ReadOnly() {
@@ -136,10 +142,10 @@ func (s *Session) changeCatalog(ctx context.Context, ast sqlparser.Statement) er
 		return err
 	}
 	scope := service.Scope{Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Warn: s.warn}
-	if err := s.engine.catalog.Run(ctx, scope, ast); err != nil {
+	if err := s.engine.catalog.Run(ctx, scope, st.AST); err != nil {
 		return err
 	}
-	if d, ok := ast.(*sqlparser.DropDatabase); ok && d.DBName.String() == s.namespace {
+	if d, ok := st.AST.(*sqlparser.DropDatabase); ok && d.DBName.String() == s.namespace {
 		s.namespace = ""
 	}
 	return nil
@@ -153,7 +159,7 @@ func (s *Session) explain(ctx context.Context, st *parse.Statement, n *sqlparser
 		return nil, notSupported("EXPLAIN with this format")
 	}
 	if !planned(n.Statement) {
-		return nil, notSupported("EXPLAIN of " + statementName(n.Statement))
+		return nil, notSupported("EXPLAIN of this statement")
 	}
 	p, err := s.build(ctx, n.Statement, st, args.types)
 	if err != nil {

@@ -100,9 +100,9 @@ func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) er
 		}
 		return err
 	case st.Params > 0:
-		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'parameters in %s'", statementName(ast))
+		return notSupported("parameters in " + statementName(st.SQL))
 	}
-	return s.checkCommand(ast)
+	return checkCommand(st)
 }
 
 // planned reports whether a statement is run by a plan.

@@ -90,18 +90,14 @@ func (r *Rows) close() error {
 	return first
 }
 
-// keep reads what is left of the session's transaction's result sets into
-// memory.
-func (r *Rows) keep(ctx context.Context) error {
+// keep reads what is left of the result sets of the session's transaction into
+// memory. When that fails, Next will tell.
+func (r *Rows) keep(ctx context.Context) {
 	for _, set := range r.sets {
-		if set.own {
-			continue
-		}
-		if err := set.keep(ctx, r.session.memoryBytes()); err != nil {
-			return err
+		if !set.own {
+			set.keep(ctx, r.session.memoryBytes())
 		}
 	}
-	return nil
 }
 
 // resultSet is the rows of one statement: those of a running plan, or kept ones.
@@ -197,7 +193,7 @@ func (s *resultSet) keep(ctx context.Context, limit int64) error {
 	for s.op != nil {
 		b, err := s.fetch(ctx)
 		if err != nil {
-			return err
+			return err // which s.next returns, too
 		}
 		if b.Len == 0 {
 			continue
@@ -206,7 +202,8 @@ func (s *resultSet) keep(ctx context.Context, limit int64) error {
 		kept = append(kept, c)
 		if size += batchBytes(c); size > limit {
 			s.stop()
-			return sqlerr.OutOfMemory.New("A result of more than %d bytes cannot be kept while the connection runs other statements: read it first, or raise the limit", limit)
+			s.err = sqlerr.OutOfMemory.New("A result of more than %d bytes cannot be kept while the connection runs other statements: read it first", limit)
+			return s.err
 		}
 	}
 	s.batches = kept

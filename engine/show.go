@@ -62,7 +62,7 @@ var shown = map[sqlparser.ShowCommandType]bool{
 	sqlparser.TableStatus: true,
 }
 
-func checkShow(n *sqlparser.Show) error {
+func checkShow(n *sqlparser.Show, sql string) error {
 	switch x := n.Internal.(type) {
 	case *sqlparser.ShowBasic:
 		if shown[x.Command] {
@@ -73,12 +73,12 @@ func checkShow(n *sqlparser.Show) error {
 			return nil
 		}
 	}
-	return notSupported(statementName(n))
+	return notSupported(statementName(sql))
 }
 
 // show runs SHOW.
-func (s *Session) show(ctx context.Context, n *sqlparser.Show) (*resultSet, error) {
-	if err := checkShow(n); err != nil {
+func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*resultSet, error) {
+	if err := checkShow(n, sql); err != nil {
 		return nil, err
 	}
 	if c, ok := n.Internal.(*sqlparser.ShowCreate); ok {
@@ -270,7 +270,7 @@ func (s *Session) showTableStatus(ctx context.Context, b *sqlparser.ShowBasic) (
 			created = types.NewString(at.In(s.zone).Format(time.DateTime))
 		}
 		rows = append(rows, []types.Value{
-			types.NewString(n), types.NewString("Kalam"), types.NewString("Dynamic"), types.NewInt(s.engine.catalog.Rows(t)),
+			types.NewString(n), types.NewString("Kalam"), types.NewString("Dynamic"), types.NewInt(s.engine.catalog.Estimate(t)),
 			created, types.NewString(types.CollationName(types.DefaultCollation)), types.NewString(t.Comment),
 		})
 	}

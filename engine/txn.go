@@ -158,14 +158,12 @@ func (s *Session) rollback(ctx context.Context) error {
 }
 
 // settle reads open rows to their end before the transaction whose state they
-// show changes.
+// show changes. It fails when ctx ends.
 func (s *Session) settle(ctx context.Context) error {
 	for r := range s.open {
-		if err := r.keep(ctx); err != nil {
-			return err
-		}
+		r.keep(ctx)
 	}
-	return nil
+	return interrupted(ctx)
 }
 
 // see gives the transaction its snapshot, or the statement its own where the

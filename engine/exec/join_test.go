@@ -17,7 +17,7 @@ var joinKinds = []plan.JoinKind{plan.Inner, plan.Left, plan.Semi, plan.Anti}
 func naiveJoin(kind plan.JoinKind, left, right relation, match func(l, r []types.Value) bool) []string {
 	var out []string
 	text := func(ts []types.Type, row []types.Value) string {
-		b := types.NewBatch(ts)
+		b := emptyBatch(ts)
 		b.AppendRow(row)
 		return rowText(b, 0)
 	}

@@ -297,16 +297,22 @@ func foldJunction(e Expr, args []Expr, neutral byte) Expr {
 	return e.WithChildren(rest)
 }
 
+// foldable reports whether e depends on literals only. A TIME among dates takes
+// its date from the clock.
 func foldable(e Expr) bool {
+	clock, date := false, false
 	return !contains(e, func(e Expr) bool {
+		t := e.Type()
+		clock = clock || t.Kind == types.Time
+		date = date || t.IsTemporal() && t.Kind != types.Time
 		switch e := e.(type) {
 		case *Column, *Outer, *Param, *Aggregate, *Subquery:
 			return true
 		case *Call:
-			return !e.foldable()
-		case *Cast:
-			return takesToday(e.Arg.Type(), e.T)
+			if !e.foldable() {
+				return true
+			}
 		}
-		return false
+		return clock && date
 	})
 }

@@ -468,6 +468,7 @@ func TestTypes(t *testing.T) {
 		{date, stamp, "datetime(3)", "datetime(6)"},
 		{date, char, "varchar", "datetime(6)"},
 		{date, tiny, "varchar", "decimal(8,0)"},
+		{stamp, tiny, "varchar", "decimal(17,3)"},
 		{types.NullType, date, "date", "null"},
 		{types.JSONType, char, "longtext", "json"},
 	} {

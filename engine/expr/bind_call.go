@@ -346,10 +346,12 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 	switch {
 	case t.IsTemporal():
 		own = true
+	case t.Kind == types.Decimal:
+		own = from.IsNumeric() && from.Kind != types.Bit || from.IsText()
 	case t.IsFloat():
 		own = from.IsNumeric() || from.IsString()
 	case t.IsInteger():
-		own = from.IsInteger() && from.Unsigned == t.Unsigned
+		own = from.IsInteger() && from.Unsigned == t.Unsigned || from.IsFloat() && !t.Unsigned
 	case t.IsString():
 		own = to.Length == nil && from.Kind != types.Bit
 	case t.Kind == types.JSON:

@@ -468,16 +468,5 @@ func (e *Call) foldable() bool {
 	if e.native != nil {
 		return !e.native.perRow && !e.native.session
 	}
-	switch e.Name {
-	case "from_unixtime", "unix_timestamp", "random_bytes":
-		return false
-	case "cast", "convert", "time", "date", "greatest", "least":
-		// A TIME takes its date from the session's clock.
-		for _, a := range e.Args {
-			if a.Type().Kind == types.Time {
-				return false
-			}
-		}
-	}
-	return true
+	return e.Name != "from_unixtime" && e.Name != "unix_timestamp" && e.Name != "random_bytes"
 }

@@ -21,15 +21,10 @@ func CastTo(e Expr, t types.Type) Expr {
 		return e
 	}
 	c := &Cast{Arg: e, T: t}
-	if _, ok := e.(*Literal); ok && !takesToday(from, t) {
+	if _, ok := e.(*Literal); ok {
 		return Fold(c)
 	}
 	return c
-}
-
-// takesToday reports whether the conversion takes its date from the clock.
-func takesToday(from, to types.Type) bool {
-	return from.Kind == types.Time && to.IsTemporal() && to.Kind != types.Time
 }
 
 // sameForm reports whether values of from are held as values of to are, so that
@@ -154,10 +149,14 @@ func (k *scaleUpKernel) eval(in *types.Batch) (*types.Vector, error) {
 	limit := pow10[k.e.T.Size] / by
 	k.alsoValid(n, v, false)
 	for i, x := range v.Int64s[:n] {
-		if (x >= limit || x <= -limit) && !k.vec.IsNull(i) {
-			return nil, outOfRange(k.e.T, k.e)
-		}
 		dst[i] = x * by
+		if (x >= limit || x <= -limit) && !k.vec.IsNull(i) {
+			dst[i] = pow10[k.e.T.Size] - 1
+			if x < 0 {
+				dst[i] = -dst[i]
+			}
+			k.ev.warn(sqlerr.OutOfRange.New("Out of range value for DECIMAL"))
+		}
 	}
 	return &k.vec, nil
 }
@@ -274,19 +273,71 @@ func appendDecimal(dst *types.Vector, d decimal.Decimal) bool {
 }
 
 func toDecimal(_ *Env, dst, src *types.Vector, i int) error {
-	var warning error
-	if t := src.Type; t.Physical() == types.PhysBytes && t.Kind != types.Decimal {
-		f, w := parseFloat(src, i)
-		warning = w
-		if !appendDecimal(dst, decimal.NewFromFloatMySQL(f)) {
-			warning = sqlerr.OutOfRange.New("Out of range value for DECIMAL: '%s'", src.BytesAt(i))
+	if t := src.Type; t.IsString() {
+		d, warning := parseDecimal(src.BytesAt(i))
+		if !appendDecimal(dst, d) {
+			return sqlerr.OutOfRange.New("Out of range value for DECIMAL: '%s'", src.BytesAt(i))
 		}
 		return warning
+	} else if t.Kind == types.JSON {
+		f, warning := parseFloat(src, i)
+		appendDecimal(dst, decimal.NewFromFloatMySQL(f))
+		return warning
+	}
+	if isExact(src.Type) {
+		if x, ok := unscaled(src, i); ok {
+			if z, ok := rescale(x, dst.Type.Scale-scaleOf(src.Type)); ok && appendUnscaled(dst, z) {
+				return nil
+			}
+		}
 	}
 	if !appendDecimal(dst, decimalAt(src, i)) {
 		return sqlerr.OutOfRange.New("Out of range value for DECIMAL")
 	}
 	return nil
+}
+
+// parseDecimal reads the number that text begins with, 0 if it begins with none.
+func parseDecimal(b []byte) (decimal.Decimal, error) {
+	text := bytes.TrimLeft(b, " \t\n\r")
+	end := numberLength(text)
+	d, err := decimal.NewFromString(string(text[:end]))
+	if err != nil {
+		d = decimal.Zero
+	}
+	if err != nil || len(bytes.TrimRight(text[end:], " \t\n\r")) > 0 {
+		return d, sqlerr.TruncatedWrongVal.New("Truncated incorrect DECIMAL value: '%s'", b)
+	}
+	return d, nil
+}
+
+// numberLength returns the length of the number that text begins with: a sign,
+// digits with a point, and an exponent of two digits at most, which is more than
+// a DECIMAL holds.
+func numberLength(text []byte) int {
+	digits := func(i int) int {
+		for i < len(text) && text[i] >= '0' && text[i] <= '9' {
+			i++
+		}
+		return i
+	}
+	sign := func(i int) int {
+		if i < len(text) && (text[i] == '-' || text[i] == '+') {
+			i++
+		}
+		return i
+	}
+	end := digits(sign(0))
+	if end < len(text) && text[end] == '.' {
+		end = digits(end + 1)
+	}
+	if end < len(text) && (text[end] == 'e' || text[end] == 'E') {
+		start := sign(end + 1)
+		if last := digits(start); last > start && last-start <= 2 {
+			end = last
+		}
+	}
+	return end
 }
 
 func toFloat(_ *Env, dst, src *types.Vector, i int) error {
@@ -338,7 +389,7 @@ func toInteger(_ *Env, dst, src *types.Vector, i int) error {
 		} else {
 			f, warning = parseFloat(src, i)
 		}
-		f = math.Round(f)
+		f = math.RoundToEven(f)
 		if neg = f < 0; neg {
 			f = -f
 		}

@@ -20,7 +20,7 @@ func (e *Compare) compile(ev *Evaluator) (kernel, error) {
 			return &mixedCompare{op: e.Op, l: l, r: r}
 		})
 	}
-	l, r = asNumber(l, r), asNumber(r, l)
+	l, r = asComparand(l, r), asComparand(r, l)
 	t := comparedAs(l, r, e.Collation)
 	if t.Kind == types.Decimal && isExact(l.Type()) && isExact(r.Type()) && t.Physical() == types.PhysBytes {
 		return compileBinary(ev, l, r, func(l, r *operand) kernel { return &exactCompare{op: e.Op, l: l, r: r} })
@@ -103,11 +103,22 @@ func comparedAs(l, r Expr, coll collations.ID) types.Type {
 	return t
 }
 
-// asNumber returns e, a hexadecimal literal as the number that it is if other
-// is a number.
-func asNumber(e, other Expr) Expr {
-	if l, ok := e.(*Literal); ok && l.Hex && other.Type().IsNumeric() {
+// asComparand returns a literal as what it is in a comparison with other: a
+// hexadecimal one as a number with numbers, a number that reads as a date as one
+// with datetimes.
+func asComparand(e, other Expr) Expr {
+	l, ok := e.(*Literal)
+	if !ok || l.Value.IsNull() {
+		return e
+	}
+	switch t := other.Type(); {
+	case l.Hex && t.IsNumeric():
 		return hexLiteral(l)
+	case isDateTime(t) && l.T.IsInteger():
+		at := temporalType(types.DateTime, 0)
+		if v, ok := numberToTemporal(int64(l.Value.Uint()), 0, at); ok {
+			return &Literal{Value: types.NewInt(v), T: at}
+		}
 	}
 	return e
 }

@@ -80,7 +80,7 @@ func (k *decimalArith) eval(in *types.Batch) (*types.Vector, error) {
 		x, ok1 := unscaled(l, li)
 		y, ok2 := unscaled(r, ri)
 		if ok1 && ok2 && y != 0 {
-			if z, ok := k.short(x, y); ok && k.appendShort(z) {
+			if z, ok := k.short(x, y); ok && appendUnscaled(&k.vec, z) {
 				continue
 			}
 		}
@@ -150,20 +150,20 @@ func divide128(x int64, digits int, y int64, round bool) (int64, bool) {
 	return int64(q), true
 }
 
-// appendShort appends a result scaled as the type is; it reports false, having
-// done nothing, when the type needs another form.
-func (k *decimalArith) appendShort(z int64) bool {
-	t := k.e.T
+// appendUnscaled appends z, scaled as dst's decimal type is; it reports false,
+// having done nothing, when the type needs another form or has fewer digits.
+func appendUnscaled(dst *types.Vector, z int64) bool {
+	t := dst.Type
 	switch {
 	case t.Kind != types.Decimal || t.Scale > types.MaxScaledDigits:
 		return false
-	case t.Physical() == types.PhysBytes:
-		k.vec.Data = types.AppendText(k.vec.Data, t, types.NewInt(z))
-		k.vec.AppendBytes(nil)
-	case magnitude(z) >= uint64(pow10[t.Size]):
+	case t.Size <= types.MaxScaledDigits && magnitude(z) >= uint64(pow10[t.Size]):
 		return false
+	case t.Physical() == types.PhysBytes:
+		dst.Data = types.AppendText(dst.Data, t, types.NewInt(z))
+		dst.AppendBytes(nil)
 	default:
-		k.vec.AppendInt(z)
+		dst.AppendInt(z)
 	}
 	return true
 }

@@ -2,9 +2,10 @@
 // expression, and evaluating it over batches.
 //
 // A bound Expr is immutable and shared by all executions of a plan; what one
-// execution needs is in its Env and Evaluators. Integer, float and string
-// comparison and arithmetic have kernels over vectors; every other function is
-// evaluated row by row by Vitess's evalengine, MySQL's semantics in Go.
+// execution needs is in its Env and Evaluators. Comparison, logic, arithmetic,
+// conversion, CASE, IN and LIKE have kernels over vectors; every other function
+// is evaluated row by row, by Vitess's evalengine, MySQL's semantics in Go, or
+// natively where that lacks it.
 package expr
 
 import (

@@ -47,7 +47,7 @@ func (e *InList) compile(ev *Evaluator) (kernel, error) {
 			others = append(others, &Compare{Op: EQ, L: left, R: item, Collation: e.Collation})
 			continue
 		}
-		item = asNumber(item, left)
+		item = asComparand(item, left)
 		t := comparedAs(left, item, e.Collation)
 		if isExact(left.Type()) && isExact(item.Type()) {
 			t = left.Type()

@@ -261,3 +261,39 @@ func TestInListAgrees(t *testing.T) {
 		}
 	}
 }
+
+// TestCastsAgree compares conversions to decimals with evalengine's CAST.
+func TestCastsAgree(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	to := []types.Type{
+		types.DecimalType(30, 4), types.DecimalType(18, 2), types.DecimalType(40, 20), types.Float64Type, types.TextType,
+	}
+	for _, from := range columnTypes {
+		if from.IsTemporal() || from.IsString() {
+			continue
+		}
+		b := randomBatch(r, []types.Type{from}, 60)
+		col := &Column{Index: 0, Name: "c", T: from, Null: true}
+		for _, t2 := range to {
+			if from == t2 || from.IsFloat() && t2.Kind == types.Decimal {
+				continue // the second loses its fraction there
+			}
+			conv := &sqlparser.ConvertType{Type: "double"}
+			switch {
+			case t2.Kind == types.Decimal:
+				conv = &sqlparser.ConvertType{Type: "decimal", Length: &t2.Size, Scale: &t2.Scale}
+			case t2.IsText():
+				conv = &sqlparser.ConvertType{Type: "char"}
+			}
+			e := CastTo(col, t2)
+			got, want := outcome(t, e, b), outcome(t, viaEvalengine(t, e, &sqlparser.CastExpr{Expr: offset(0), Type: conv}), b)
+			for i := range got {
+				if got[i] != want[i] && got[i] != "error" && !closeFloats(e, got[i], want[i]) {
+					t.Errorf("%s of %s as %s: %s, want %s", typeText(from), valueText(b.Columns[0].Value(i), from), typeText(t2), got[i], want[i])
+					break
+				}
+			}
+		}
+	}
+}

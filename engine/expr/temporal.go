@@ -148,6 +148,10 @@ func numberToTemporal(n, micros int64, t types.Type) (int64, bool) {
 		v, ok := datetime.ParseDateTimeInt64(n)
 		return fromVitessDate(v.Date).pack(), ok
 	}
+	if n < 101_000_000 { // no room for a time of day: MySQL's bound
+		v, ok := datetime.ParseDateInt64(n)
+		return fromVitessDate(v).pack(), ok
+	}
 	v, ok := datetime.ParseDateTimeInt64(n)
 	return fromVitessDateTime(v) + micros, ok
 }

@@ -427,7 +427,7 @@ func compareTemporal(a, b types.Type) types.Type {
 	switch {
 	case b.IsFloat():
 		return types.Float64Type
-	case b.IsNumeric() && (a.Kind == types.Date || a.Kind == types.Time):
+	case b.IsNumeric():
 		p, s := digits(a)
 		return compareNumber(decimalType(p, s), b)
 	case a.Kind == types.Time:

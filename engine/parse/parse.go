@@ -90,13 +90,14 @@ type piece struct {
 	start, end int
 	positional int
 	names      []string // of named parameters, once each
-	uuids      []edit   // UUID column types
+	edits      []edit
+	uuids      []string // columns of type UUID
 }
 
-// edit is a token to parse as another one.
+// edit puts text in the place of as many bytes that the grammar lacks.
 type edit struct {
-	at     int // in the whole text
-	column string
+	at   int // in the whole text
+	text string
 }
 
 // split finds the statements of a text.
@@ -149,13 +150,25 @@ func split(sql string) ([]piece, error) {
 		case sqlparser.ID:
 			// CREATE TABLE t (a UUID …, b uuid …): a column's name follows a
 			// parenthesis or comma, its type follows the name.
+			// JSON is a type of as many letters; the AST is put right after.
 			before := recent[1].typ
 			if create && strings.EqualFold(val, "uuid") && (before == '(' || before == ',') && sql[t.Pos-1] != '`' {
-				p.uuids = append(p.uuids, edit{t.Pos - len(val), recent[0].val})
+				p.edits = append(p.edits, edit{t.Pos - len(val), "json"})
+				p.uuids = append(p.uuids, recent[0].val)
+			}
+		case sqlparser.ALL:
+			// COUNT(ALL x): the contrary of DISTINCT, which is what is done anyway.
+			if recent[0].typ == '(' && aggregates[recent[1].typ] {
+				p.edits = append(p.edits, edit{t.Pos - len(val), "   "})
 			}
 		}
 		recent = [3]token{tok, recent[0], recent[1]}
 	}
+}
+
+// aggregates are the tokens of functions that take DISTINCT or ALL.
+var aggregates = map[int]bool{
+	sqlparser.COUNT: true, sqlparser.SUM: true, sqlparser.AVG: true, sqlparser.MIN: true, sqlparser.MAX: true,
 }
 
 type token struct {
@@ -186,12 +199,10 @@ func contains(list []string, s string) bool {
 // parse fills st from piece p of sql.
 func (st *Statement) parse(sql string, p *piece) error {
 	text := st.SQL
-	if p.uuids != nil {
-		// The grammar has no UUID type. JSON is a type of as many letters; the
-		// AST is put right below.
+	if p.edits != nil {
 		b := []byte(text)
-		for _, e := range p.uuids {
-			copy(b[e.at-p.start:], "json")
+		for _, e := range p.edits {
+			copy(b[e.at-p.start:], e.text)
 		}
 		text = string(b)
 	}
@@ -208,8 +219,8 @@ func (st *Statement) parse(sql string, p *piece) error {
 	if d, ok := ast.(interface{ IsFullyParsed() bool }); ok && !d.IsFullyParsed() {
 		return syntaxError(sql, p.start)
 	}
-	for _, e := range p.uuids {
-		markUUID(ast, e.column)
+	for _, column := range p.uuids {
+		markUUID(ast, column)
 	}
 	st.AST, st.Params, st.Names = ast, p.positional+len(p.names), p.names
 	return st.inspect(p)

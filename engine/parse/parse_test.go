@@ -47,6 +47,10 @@ func TestParse(t *testing.T) {
 			SQL: "create table t (id UUID primary key, uuid uuid, c json)",
 			AST: "create table t (\n\tid uuid primary key,\n\tuuid uuid,\n\tc json\n)",
 		}}},
+		{"select Count( ALL a), max(all/**/ b) from t where a > all (select 1 from dual)", []stmt{{
+			SQL: "select Count( ALL a), max(all/**/ b) from t where a > all (select 1 from dual)",
+			AST: "select count(a), max(b) from t where a > all (select 1 from dual)",
+		}}},
 		{"create table t (uuid int, b char(3) default (uuid()))", []stmt{{
 			SQL: "create table t (uuid int, b char(3) default (uuid()))",
 			AST: "create table t (\n\tuuid int,\n\tb char(3) default (uuid())\n)",

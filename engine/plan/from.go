@@ -153,9 +153,7 @@ func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (
 	if n := len(names); n > 0 && n != len(q.out) {
 		return nil, sqlerr.ViewColumnCount.New("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
 	}
-	if s, ok := q.rel.(*sortRel); ok {
-		q.rel = s.in // a derived table's rows have no order
-	}
+	q.rel = unordered(q.rel) // a derived table's rows have no order
 	src := &source{alias: alias}
 	for i, o := range q.out {
 		name := o.name
@@ -170,6 +168,17 @@ func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (
 		src.cols = append(src.cols, &sourceColumn{name: name, id: o.col})
 	}
 	return &from{rel: q.rel, sources: []*source{src}, visible: src.cols}, nil
+}
+
+// unordered drops a query's ORDER BY.
+func unordered(l logical) logical {
+	switch l := l.(type) {
+	case *sortRel:
+		return l.in
+	case *extendRel:
+		l.in = unordered(l.in)
+	}
+	return l
 }
 
 func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
@@ -212,21 +221,20 @@ func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
 			using = append(using, c.String())
 		}
 	}
+	if right { // a left join of the sides exchanged, in the order of USING's columns too
+		j.left, j.right = j.right, j.left
+		l, r = r, l
+	}
 	if natural {
 		using = commonNames(l, r)
 	}
 	if len(using) > 0 {
-		if err := b.using(fr, l, r, using, right, f); err != nil {
+		if err := b.using(fr, l, r, using, f); err != nil {
 			return nil, err
 		}
 	}
-	null := r
-	if right {
-		j.left, j.right = j.right, j.left
-		null = l
-	}
 	if kind == Left {
-		for _, s := range null.sources {
+		for _, s := range r.sources {
 			for _, c := range s.cols {
 				b.cols[c.id].null = true
 			}
@@ -249,16 +257,15 @@ func commonNames(l, r *from) []string {
 	return names
 }
 
-// using joins on equal names. The common columns come first in *, and stand for
-// the side whose rows are all kept.
-func (b *builder) using(fr, l, r *from, names []string, right bool, f *frame) error {
-	ls := &scope{b: b, frame: &frame{}, from: l, clause: "from clause"}
-	rs := &scope{b: b, frame: &frame{}, from: r, clause: "from clause"}
-	var common []*sourceColumn
-	taken := map[*sourceColumn]bool{}
+// using joins on equal names. In * the common columns come first, in l's order
+// and with l's values, then what else is l's, then r's.
+func (b *builder) using(fr, l, r *from, names []string, f *frame) error {
+	common := map[*sourceColumn]bool{} // of both sides
+	j := fr.rel.(*joinRel)
 	for _, name := range names {
-		col := &sqlparser.ColName{Name: sqlparser.NewIdentifierCI(name)}
-		for _, s := range []*scope{ls, rs} {
+		col := sqlparser.NewColName(name)
+		for _, side := range []*from{l, r} {
+			s := &scope{b: b, frame: &frame{}, from: side, clause: "from clause"}
 			if _, err := s.Resolve(col); err != nil {
 				return err
 			}
@@ -268,20 +275,23 @@ func (b *builder) using(fr, l, r *from, names []string, right bool, f *frame) er
 		if err != nil {
 			return err
 		}
-		j := fr.rel.(*joinRel)
 		j.on = append(j.on, on)
-		taken[lc], taken[rc] = true, true
-		if right {
-			lc = rc
-		}
-		common = append(common, lc)
+		common[lc], common[rc] = true, true
 	}
-	for _, c := range fr.visible {
-		if !taken[c] {
-			common = append(common, c)
+	var first, rest []*sourceColumn
+	for _, c := range l.visible {
+		if common[c] {
+			first = append(first, c)
+		} else {
+			rest = append(rest, c)
 		}
 	}
-	fr.visible = common
+	for _, c := range r.visible {
+		if !common[c] {
+			rest = append(rest, c)
+		}
+	}
+	fr.visible = append(first, rest...)
 	return nil
 }
 

@@ -329,8 +329,11 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 		}
 	}
 	var h hint
-	if plainColumns(l.groupBy) {
+	if plainColumns(l.groupBy) && len(l.groupBy) > 0 {
 		h = hint{order: ascending(l.groupCols), group: true}
+	}
+	if col, ok := extreme(l); ok && len(aggs) == 1 {
+		h = hint{order: []orderCol{{col, aggs[0].Func == expr.Max}}, rows: 1, limit: intLiteral(1)}
 	}
 	in := b.lower(l.in, down, h)
 	n := &Aggregate{Input: in.node, GroupBy: b.exprs(l.groupBy, in)}
@@ -347,6 +350,19 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 		out.order, out.fixed = prefixWithin(in.order, l.groupCols, in.fixed), in.fixed
 	}
 	return out
+}
+
+// extreme returns the column whose least or greatest value is all that l is
+// asked for: the first row in that column's order has it.
+func extreme(l *groupRel) (col int, ok bool) {
+	if len(l.groupBy) > 0 || len(l.aggs) != 1 || l.aggs[0].Func != expr.Min && l.aggs[0].Func != expr.Max {
+		return 0, false
+	}
+	c, ok := l.aggs[0].Args[0].(*expr.Column)
+	if !ok || c.T.Members != nil { // ENUM and SET have another order in indexes
+		return 0, false
+	}
+	return c.Index, true
 }
 
 // prefixWithin returns the leading part of order whose columns are in cols or fixed.
@@ -401,6 +417,9 @@ func (b *builder) lowerDistinct(l *distinctRel, h hint) *phys {
 }
 
 func (b *builder) lowerSort(l *sortRel, need colSet, h hint) *phys {
+	if len(h.order) > 0 {
+		return b.lower(l.in, need, h) // whoever reads the rows wants another order
+	}
 	down := need.with()
 	for _, k := range l.keys {
 		down[k.col] = true

@@ -194,6 +194,9 @@ func (b *builder) pushGroup(l *groupRel, conds []expr.Expr) logical {
 	for i, e := range down {
 		down[i] = substitute(e, groups)
 	}
+	if c, ok := extreme(l); ok && b.cols[c].null {
+		down = append(down, &expr.Is{Test: expr.IsNotNull, Arg: b.ref(c)})
+	}
 	l.in = b.push(l.in, down)
 	return filtered(l, stay)
 }

@@ -19,14 +19,17 @@ const (
 )
 
 // Rows implements plan.Catalog.
-func (c *Catalog) Rows(t *schema.Table) int64 {
+func (c *Catalog) Rows(t *schema.Table) int64 { return max(c.Estimate(t), fewRows) }
+
+// Estimate returns about how many rows a table has.
+func (c *Catalog) Estimate(t *schema.Table) int64 {
 	c.mu.RLock()
 	n := c.rows[t.ID]
 	c.mu.RUnlock()
 	if n == nil {
-		return fewRows
+		return 0
 	}
-	return max(n.Load(), fewRows)
+	return max(n.Load(), 0)
 }
 
 // AddRows tells that a commit added so many rows to a table, or removed them.

@@ -109,7 +109,9 @@ func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, erro
 func (w *writer) toUTC(b *types.Batch) *types.Batch { return w.convertZone(b, w.rt.Env.Zone, time.UTC) }
 
 // fromUTC is the inverse of toUTC.
-func (w *writer) fromUTC(b *types.Batch) *types.Batch { return w.convertZone(b, time.UTC, w.rt.Env.Zone) }
+func (w *writer) fromUTC(b *types.Batch) *types.Batch {
+	return w.convertZone(b, time.UTC, w.rt.Env.Zone)
+}
 
 // convertZone returns b with its TIMESTAMPs in another zone; the other columns
 // are shared.

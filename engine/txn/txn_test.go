@@ -166,10 +166,7 @@ func TestDeadlock(t *testing.T) {
 			errs := make(chan error)
 			for i, tx := range txs {
 				go func() {
-					err := tx.LockKey(ctx, []byte{0})
-					if err == nil || !errors.Is(err, sqlerr.LockDeadlock) {
-						err = put(ctx, tx, int64((i+1)%n), 1)
-					}
+					err := put(ctx, tx, int64((i+1)%n), 1)
 					if err == nil {
 						err = tx.Commit(ctx, store.NoSync)
 					}
@@ -216,7 +213,8 @@ func TestTableLockOrder(t *testing.T) {
 	m := newManager(t, time.Minute)
 	a, b, c := begin(t, m), begin(t, m), begin(t, m)
 	check(t, a.LockTable(ctx, 7, Shared), nil)
-	order := make(chan string)
+	order := make(chan string, 2)
+	var wg sync.WaitGroup
 	waiting := func(n int) {
 		for queued := -1; queued != n; {
 			l := m.locks.find([]byte{tableLocks, 0, 0, 0, 7})
@@ -226,21 +224,22 @@ func TestTableLockOrder(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	go func() {
+	wg.Go(func() {
 		if b.LockTable(ctx, 7, Exclusive) == nil {
 			order <- "exclusive"
 		}
 		b.Rollback()
-	}()
+	})
 	waiting(1)
-	go func() {
+	wg.Go(func() {
 		if c.LockTable(ctx, 7, Shared) == nil {
 			order <- "shared"
 		}
 		c.Rollback()
-	}()
+	})
 	waiting(2)
 	a.Rollback()
+	wg.Wait()
 	if first, second := <-order, <-order; first != "exclusive" || second != "shared" {
 		t.Errorf("%s came before %s", first, second)
 	}
