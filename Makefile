@@ -61,7 +61,7 @@ bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
 
 .PHONY: lint
 lint: deps ## check formatting, go vet, the layering and that go.mod is tidy
-	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$(find . -name '*.go' -not -path './.*' -exec gofmt -l {} +); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags invariants ./engine/...
 	go test -run '^TestLayering' .

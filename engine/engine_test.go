@@ -379,7 +379,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-func TestUsersTables(t *testing.T) {
+func TestReadOnlySession(t *testing.T) {
 	t.Parallel()
 	e := openMem(t, Config{})
 	_, err := e.NewSession(SessionConfig{Namespace: "nothing"})
@@ -392,6 +392,67 @@ func TestUsersTables(t *testing.T) {
 	_, err = s.Exec(t.Context(), "INSERT INTO t VALUES (1)", nil)
 	wantKind(t, err, sqlerr.ReadOnly)
 	wantText(t, query(t, s, "SELECT COUNT(*) FROM t"), "0;")
+}
+
+// Transfers between accounts leave the total as it is, in every snapshot.
+func TestTransfers(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		const accounts, clients, transfers = 5, 8, 20
+		setup := newSession(t, e, SessionConfig{})
+		run(t, setup, "CREATE TABLE a (id INT PRIMARY KEY, n INT NOT NULL, KEY (n))")
+		for i := range accounts {
+			run(t, setup, "INSERT INTO a VALUES (?, 100)", intArg(int64(i)))
+		}
+		transfer := func(s *Session, level Isolation, from, to int64) error {
+			ctx := context.Background()
+			if err := s.Begin(ctx, TxOptions{Isolation: level}); err != nil {
+				return err
+			}
+			for _, id := range []int64{from, to} {
+				by := int64(1)
+				if id == from {
+					by = -1
+				}
+				if _, err := s.Exec(ctx, "UPDATE a SET n = n + ? WHERE id = ?", []Arg{intArg(by), intArg(id)}); err != nil {
+					s.Rollback()
+					return err
+				}
+			}
+			return s.Commit(ctx)
+		}
+		var wg sync.WaitGroup
+		for c := range clients {
+			wg.Go(func() {
+				s, err := e.NewSession(SessionConfig{Durability: NoSync})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer s.Close()
+				level := []Isolation{RepeatableRead, ReadCommitted}[c%2]
+				for i := range transfers {
+					for {
+						err := transfer(s, level, int64((c+i)%accounts), int64((c*3+i*7+1)%accounts))
+						if err == nil {
+							break
+						}
+						if e := sqlerr.As(err); e == nil || !e.Retryable() {
+							t.Error(err)
+							return
+						}
+					}
+					if got := query(t, s, "SELECT SUM(n), COUNT(*) FROM a"); got != "500|5;" {
+						t.Error(got)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		t.Log(query(t, setup, "SELECT id, n FROM a FORCE INDEX (PRIMARY)"))
+		t.Log(query(t, setup, "SELECT id, n FROM a FORCE INDEX (n)"))
+		wantText(t, query(t, setup, "SELECT SUM(n) FROM a WHERE n > -1000"), "500;")
+	})
 }
 
 func TestReset(t *testing.T) {

@@ -169,6 +169,9 @@ type memTable struct {
 	rows   [][]types.Value
 	asked  []store.ScanRequest
 	opened int // scanners that are open
+
+	sorted   [][]types.Value
+	sortedBy *schema.Index
 }
 
 func (m *memTable) Schema() *schema.Table { return m.schema }
@@ -178,16 +181,18 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 	m.opened++
 	sc := &memScanner{m: m, req: req}
 	key := newKeyColumns(m.schema, req.Index)
-	rows := slices.Clone(m.rows)
-	slices.SortStableFunc(rows, func(a, b []types.Value) int {
-		for k, c := range key.ordinals {
-			if d := types.Compare(key.types[k], a[c], b[c]); d != 0 {
-				return d
+	if m.sorted == nil || m.sortedBy != req.Index {
+		m.sorted, m.sortedBy = slices.Clone(m.rows), req.Index
+		slices.SortStableFunc(m.sorted, func(a, b []types.Value) int {
+			for k, c := range key.ordinals {
+				if d := types.Compare(key.types[k], a[c], b[c]); d != 0 {
+					return d
+				}
 			}
-		}
-		return 0
-	})
-	for _, row := range rows {
+			return 0
+		})
+	}
+	for _, row := range m.sorted {
 		if req.Ranges == nil || slices.ContainsFunc(req.Ranges, func(r store.KeyRange) bool { return key.contains(row, &r) }) {
 			sc.rows = append(sc.rows, row)
 		}
@@ -200,7 +205,7 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 
 // contains reports whether a row of the table is in r.
 func (k *keyColumns) contains(row []types.Value, r *store.KeyRange) bool {
-	var key []types.Value
+	key := make([]types.Value, 0, 4)
 	for _, c := range k.ordinals {
 		key = append(key, row[c])
 	}

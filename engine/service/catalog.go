@@ -235,6 +235,7 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 	v := c.version.Add(1)
 	for _, t := range touched {
 		delete(c.tables, name{t.Namespace, t.Name})
+		delete(c.rows, t.ID)
 		c.changed[t.ID] = v
 	}
 	return nil
