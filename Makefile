@@ -12,9 +12,11 @@ FUZZTIME ?= 10s
 ARGS ?=
 
 # counted shows how many packages are compiled in place of go build -v's lines,
-# and lets errors through.
-counted = 2>&1 | awk '/^[A-Za-z0-9_.\/~+-]+$$/ { n++; printf "\rcompiled %d packages", n; fflush(); next } \
-	{ if (n) print ""; n = 0; print } END { if (n) print "" }'
+# and lets everything else through.
+counted = 2>&1 | awk -v live="$$(test -t 2 && echo 1)" ' \
+	/^[A-Za-z0-9_.\/~+-]+$$/ { n++; if (live) { printf "\rcompiled %d packages", n; fflush() } next } \
+	{ if (live && n) print ""; print } \
+	END { if (n) printf "%scompiled %d packages\n", live ? "\r" : "", n }'
 
 .PHONY: help
 help: ## list the targets

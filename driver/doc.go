@@ -52,6 +52,18 @@
 // goes through their results. A statement runs, and fails, when Exec or Query is
 // called. Cancelling its context stops it, and the connection stays usable.
 //
+// A connection that comes back to the pool forgets what was set on it: USE, SET,
+// an open BEGIN, LAST_INSERT_ID(). Use sql.Conn for statements that belong
+// together, sql.Tx for transactions, and Result.LastInsertId.
+//
+// # Transactions
+//
+// sql.TxOptions takes LevelDefault and LevelRepeatableRead or LevelSnapshot
+// (all three are snapshot isolation), LevelReadCommitted, and
+// LevelReadUncommitted, which gives read committed. Other levels are refused.
+// Within a transaction, statements may run while Rows are open: those show what
+// was there when they began.
+//
 // # Errors
 //
 // Errors are *Error, with MySQL's number and SQLSTATE; package kalam lists the

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 )
 
@@ -57,6 +58,34 @@ func BenchmarkInsert(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// Durable inserts of many sessions share the syncs of the log.
+func BenchmarkDurableInsert(b *testing.B) {
+	for _, clients := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(clients), func(b *testing.B) {
+			open := databases["rocks"]
+			if open == nil {
+				b.Skip("built without cgo")
+			}
+			e := open(b)
+			run(b, newSession(b, e, SessionConfig{}), "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, n INT)")
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for range clients {
+				wg.Go(func() {
+					s := newSession(b, e, SessionConfig{})
+					for range b.N/clients + 1 {
+						if _, err := s.Exec(b.Context(), "INSERT INTO t (n) VALUES (1)", nil); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
 		})
 	}
 }

@@ -89,8 +89,14 @@ func parseArgs(t testing.TB, text string) (args []any) {
 	return args
 }
 
+// queryer is a sql.DB or sql.Conn.
+type queryer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // run runs the statement and reads all its rows.
-func (s statement) run(ctx context.Context, db *sql.DB) error {
+func (s statement) run(ctx context.Context, db queryer) error {
 	if !s.query() {
 		_, err := db.ExecContext(ctx, s.sql, s.args...)
 		return err
@@ -281,13 +287,27 @@ func TestCut(t *testing.T) {
 	for _, s := range corpus(t) {
 		step := 1 + len(s.sql)/100
 		for n := 0; n < len(s.sql); n += step {
-			stmt, err := db.Prepare(s.sql[:n])
-			if err == nil {
-				stmt.Close()
-				continue
-			}
-			checkTyped(t, s.sql[:n], err)
+			prepare(t, db, s.sql[:n])
 		}
+	}
+}
+
+// prepare fails the test unless the text can be prepared, or is refused with an
+// error that is no defect.
+func prepare(t *testing.T, db *sql.DB, text string) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("%s: panic: %v", text, p)
+		}
+	}()
+	stmt, err := db.Prepare(text)
+	if err != nil {
+		checkTyped(t, text, err)
+		return
+	}
+	if err := stmt.Close(); err != nil {
+		t.Errorf("%s: %v", text, err)
 	}
 }
 
@@ -297,19 +317,26 @@ func FuzzStatement(f *testing.F) {
 	for _, s := range corpus(f) {
 		f.Add(s.sql)
 	}
+	db := open(f, ":memory:")
 	f.Fuzz(func(t *testing.T, text string) {
-		db := open(t, ":memory:")
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if _, err := db.ExecContext(ctx, "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(20)); INSERT INTO t VALUES (1, 'x'), (2, NULL)"); err != nil {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = conn.ExecContext(ctx, `CREATE DATABASE IF NOT EXISTS fuzz; USE fuzz; DROP TABLE IF EXISTS t;
+			CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(20)); INSERT INTO t VALUES (1, 'x'), (2, NULL)`)
+		if err != nil {
 			t.Fatal(err)
 		}
 		s := statement{sql: text}
-		if err := s.run(ctx, db); err != nil && ctx.Err() == nil {
+		if err := s.run(ctx, conn); err != nil && ctx.Err() == nil {
 			checkTyped(t, text, err)
 		}
 		var n int
-		if err := db.QueryRow("SELECT 1 + 1").Scan(&n); err != nil || n != 2 {
+		if err := conn.QueryRowContext(context.Background(), "SELECT 1 + 1").Scan(&n); err != nil || n != 2 {
 			t.Errorf("after %s: %d, %v", text, n, err)
 		}
 	})

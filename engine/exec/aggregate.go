@@ -18,7 +18,6 @@ type aggregate struct {
 	rowTypes []types.Type    // eval's
 	groupBy  int             // columns of the group
 	aggs     []aggregation
-	env      *expr.Env
 
 	source batchSource // evaluated rows; nil: between tasks
 	level  int
@@ -66,7 +65,7 @@ func newAggregate(n *plan.Aggregate, rt *Runtime) (*aggregate, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &aggregate{input: in, groupBy: len(n.GroupBy), env: rt.Env, out: emptyBatch(n.Types()),
+	a := &aggregate{input: in, groupBy: len(n.GroupBy), out: emptyBatch(n.Types()),
 		mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
 	exprs := slices.Clone(n.GroupBy)
 	for _, f := range n.Aggs {

@@ -86,7 +86,7 @@ func (m *merger) down(i int) {
 }
 
 func (m *merger) less(a, b *mergeRun) bool {
-	if c := m.order.compare(a.batch, a.row, b.batch, b.row); c != 0 {
+	if c := m.order.compare(a.batch, a.row, b.batch, b.row, 0); c != 0 {
 		return c < 0
 	}
 	return a.number < b.number

@@ -38,7 +38,8 @@ func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) 
 	ts := r.types()
 	r.in, r.out = emptyBatch(ts), emptyBatch(ts)
 	for i, t := range ts {
-		if t.Kind == types.Timestamp && rt.Env.Zone != nil && rt.Env.Zone != time.UTC {
+		stored := i < len(n.Columns) && i >= len(n.Columns)-n.Stored
+		if t.Kind == types.Timestamp && !stored && rt.Env.Zone != nil && rt.Env.Zone != time.UTC {
 			r.zoned = append(r.zoned, i)
 		}
 	}

@@ -2,7 +2,9 @@ package exec
 
 import (
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,6 +215,7 @@ func TestSpillFile(t *testing.T) {
 	}
 	missing := spillFile{dir: t.TempDir() + "/none"}
 	wantKind(t, missing.write(&stream, b), sqlerr.StorageIO)
+	wantKind(t, spillError(&os.PathError{Op: "write", Err: syscall.ENOSPC}), sqlerr.DiskFull)
 }
 
 // FuzzDecodeBatch decodes damaged batches: no panic, and what is accepted can

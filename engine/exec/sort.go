@@ -333,22 +333,35 @@ func (s *sortOp) Close() error {
 
 // comparer returns the order of references to rows of r.
 func (o *rowOrder) comparer(r *rows) func(a, b sortRef) int {
+	// A number's prefix is the number, but that the least one has NULL's.
+	whole := o.types[0].Physical() != types.PhysBytes
+	null := uint64(0)
+	if o.desc[0] {
+		null = ^null
+	}
 	return func(a, b sortRef) int {
 		if a.prefix != b.prefix {
 			return cmp.Compare(a.prefix, b.prefix)
 		}
-		x, i := r.at(a.row)
-		y, j := r.at(b.row)
-		if c := o.compare(x, i, y, j); c != 0 {
-			return c
+		first := 0
+		if whole && a.prefix != null {
+			first = 1
+		}
+		if first < len(o.columns) {
+			x, i := r.at(a.row)
+			y, j := r.at(b.row)
+			if c := o.compare(x, i, y, j, first); c != 0 {
+				return c
+			}
 		}
 		return cmp.Compare(a.row, b.row)
 	}
 }
 
-// compare orders row i of x and row j of y.
-func (o *rowOrder) compare(x *types.Batch, i int, y *types.Batch, j int) int {
-	for k, c := range o.columns {
+// compare orders row i of x and row j of y by the columns from first on.
+func (o *rowOrder) compare(x *types.Batch, i int, y *types.Batch, j, first int) int {
+	for k := first; k < len(o.columns); k++ {
+		c := o.columns[k]
 		d := types.CompareVec(x.Columns[c], i, y.Columns[c], j)
 		if d != 0 {
 			if o.desc[k] {

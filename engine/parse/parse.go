@@ -35,7 +35,7 @@ type Statement struct {
 	First int
 	// Names are those of :v1 … when parameters are named, else nil.
 	Names []string
-	// Variables tells that the statement reads @@variables.
+	// Variables tells that the statement names @@variables.
 	Variables bool
 }
 
@@ -105,26 +105,27 @@ func split(sql string) ([]piece, error) {
 	t := parser.NewStringTokenizer(sql)
 	var pieces []piece
 	var p piece
-	var recent [3]token // the tokens before
+	var recent [2]token // the tokens before, the last one first
 	empty, create := true, false
 	finish := func(end int) {
 		if !empty {
 			p.end = end
 			pieces = append(pieces, p)
 		}
-		p, recent, empty, create = piece{}, [3]token{}, true, false
+		p, recent, empty, create = piece{}, [2]token{}, true, false
 	}
 	for {
+		from := t.Pos
 		typ, val := t.Scan()
+		if empty {
+			// Here the token begins, or the /*!80000 … that it stands in.
+			p.start = skipBlank(sql, from)
+		}
 		switch typ {
-		case 0, sqlparser.LEX_ERROR:
-			if typ != 0 {
-				// What is wrong, the parser will tell.
-				if empty {
-					p.start = min(max(t.Pos-1, 0), len(sql))
-				}
-				empty = false
-			}
+		case sqlparser.LEX_ERROR:
+			empty = false // the parser will tell what is wrong
+			fallthrough
+		case 0:
 			finish(len(sql))
 			return pieces, nil
 		case ';':
@@ -133,10 +134,8 @@ func split(sql string) ([]piece, error) {
 		case sqlparser.COMMENT:
 			continue
 		}
-		tok := token{typ, val, t.Pos}
 		if empty {
-			p.start, empty = tokenStart(sql, tok), false
-			create = typ == sqlparser.CREATE
+			empty, create = false, typ == sqlparser.CREATE
 		}
 		switch typ {
 		case sqlparser.VALUE_ARG:
@@ -150,41 +149,49 @@ func split(sql string) ([]piece, error) {
 		case sqlparser.ID:
 			// CREATE TABLE t (a UUID …, b uuid …): a column's name follows a
 			// parenthesis or comma, its type follows the name.
-			// JSON is a type of as many letters; the AST is put right after.
 			before := recent[1].typ
-			if create && strings.EqualFold(val, "uuid") && (before == '(' || before == ',') && sql[t.Pos-1] != '`' {
+			if create && strings.EqualFold(val, "uuid") && sql[t.Pos-1] != '`' &&
+				(before == '(' || before == ',') && !beginsKey[recent[0].typ] {
+				// JSON is a type of as many letters; the AST is put right later.
 				p.edits = append(p.edits, edit{t.Pos - len(val), "json"})
 				p.uuids = append(p.uuids, recent[0].val)
 			}
 		case sqlparser.ALL:
-			// COUNT(ALL x): the contrary of DISTINCT, which is what is done anyway.
-			if recent[0].typ == '(' && aggregates[recent[1].typ] {
+			// COUNT(ALL x) is COUNT(x).
+			if recent[0].typ == '(' && aggregates[strings.ToLower(recent[1].val)] {
 				p.edits = append(p.edits, edit{t.Pos - len(val), "   "})
 			}
 		}
-		recent = [3]token{tok, recent[0], recent[1]}
+		recent = [2]token{{typ, val}, recent[0]}
 	}
-}
-
-// aggregates are the tokens of functions that take DISTINCT or ALL.
-var aggregates = map[int]bool{
-	sqlparser.COUNT: true, sqlparser.SUM: true, sqlparser.AVG: true, sqlparser.MIN: true, sqlparser.MAX: true,
 }
 
 type token struct {
 	typ int
 	val string
-	end int
 }
 
-// tokenStart returns where a statement's first token begins: keywords and
-// identifiers have their text as value, a parenthesis is one byte.
-func tokenStart(sql string, t token) int {
-	n := max(len(t.val), 1)
-	if start := t.end - n; start >= 0 && strings.EqualFold(sql[start:t.end], t.val) {
-		return start
+// beginsKey are the words that begin an index or constraint in a table's
+// definition, where a name comes next.
+var beginsKey = map[int]bool{
+	sqlparser.KEY: true, sqlparser.INDEX: true, sqlparser.UNIQUE: true, sqlparser.PRIMARY: true,
+	sqlparser.CONSTRAINT: true, sqlparser.FOREIGN: true, sqlparser.CHECK: true,
+	sqlparser.FULLTEXT: true, sqlparser.SPATIAL: true,
+}
+
+// aggregates are the functions whose argument ALL may stand before.
+var aggregates = map[string]bool{
+	"count": true, "sum": true, "avg": true, "min": true, "max": true, "bit_and": true, "bit_or": true, "bit_xor": true,
+	"std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
+	"variance": true, "var_pop": true, "var_samp": true,
+}
+
+// skipBlank returns the first place from at on that is not blank.
+func skipBlank(sql string, at int) int {
+	for at < len(sql) && strings.IndexByte(" \t\r\n", sql[at]) >= 0 {
+		at++
 	}
-	return max(t.end-n, 0)
+	return min(at, len(sql))
 }
 
 func contains(list []string, s string) bool {
@@ -282,10 +289,7 @@ func lastToken(text string, pos int) int {
 			if typ == 0 {
 				return len(text) - 1
 			}
-			for start < len(text) && strings.IndexByte(" \t\r\n", text[start]) >= 0 {
-				start++
-			}
-			return start
+			return skipBlank(text, start)
 		}
 	}
 }

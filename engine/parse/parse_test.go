@@ -43,6 +43,14 @@ func TestParse(t *testing.T) {
 		{"(select 1) union select 2", []stmt{{SQL: "(select 1) union select 2", AST: "select 1 from dual union select 2 from dual"}}},
 		{"/* c */ select 1", []stmt{{SQL: "select 1", AST: "select 1 from dual", Offset: 8}}},
 		{"`t`", nil},
+		{"/*!40101 SET NAMES utf8mb4 */; /*!99999 nothing */; select /*!80000 1, */ 2", []stmt{
+			{SQL: "/*!40101 SET NAMES utf8mb4 */", AST: "set NAMES 'utf8mb4'", Variables: true},
+			{SQL: "select /*!80000 1, */ 2", AST: "select 1, 2 from dual", Offset: 52},
+		}},
+		{"create table t (a uuid, key uuid (a), unique uuid (a), constraint uuid unique (a))", []stmt{{
+			SQL: "create table t (a uuid, key uuid (a), unique uuid (a), constraint uuid unique (a))",
+			AST: "create table t (\n\ta uuid,\n\tkey uuid (a),\n\tunique key uuid (a),\n\tconstraint uuid unique key (a)\n)",
+		}}},
 		{"create table t (id UUID primary key, uuid uuid, c json)", []stmt{{
 			SQL: "create table t (id UUID primary key, uuid uuid, c json)",
 			AST: "create table t (\n\tid uuid primary key,\n\tuuid uuid,\n\tc json\n)",

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -75,7 +76,7 @@ func (b *builder) statement(stmt sqlparser.Statement) (*Plan, error) {
 		}
 		return b.queryPlan(q), nil
 	}
-	return nil, sqlerr.NotSupported.New("%s is not supported here", sqlparser.ASTToStatementType(stmt))
+	return nil, notSupported(sqlparser.ASTToStatementType(stmt).String())
 }
 
 // query is a bound query.
@@ -94,15 +95,15 @@ type output struct {
 // query binds a SELECT, UNION or VALUES. f gives the values of enclosing
 // queries' columns.
 func (b *builder) query(s sqlparser.TableStatement, f *frame) (*query, error) {
-	if err := b.ctx.Err(); err != nil {
-		return nil, sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+	if err := b.interrupted(); err != nil {
+		return nil, err
 	}
 	if b.depth++; b.depth > maxDepth {
-		return nil, sqlerr.NotSupported.New("queries nested more than %d deep are not supported", maxDepth)
+		return nil, notSupported(fmt.Sprintf("queries nested more than %d deep", maxDepth))
 	}
 	defer func() { b.depth-- }()
 	if b.bound++; b.bound > maxQueries {
-		return nil, sqlerr.NotSupported.New("more than %d queries in a statement are not supported", maxQueries)
+		return nil, notSupported(fmt.Sprintf("more than %d queries in a statement", maxQueries))
 	}
 	known := len(b.ctes)
 	defer func() { b.ctes = b.ctes[:known] }()
@@ -117,7 +118,14 @@ func (b *builder) query(s sqlparser.TableStatement, f *frame) (*query, error) {
 	case *sqlparser.ValuesStatement:
 		return b.valuesQuery(s, f)
 	}
-	return nil, sqlerr.NotSupported.New("%T as a query is not supported", s)
+	return nil, notSupported(fmt.Sprintf("%T as a query", s))
+}
+
+func (b *builder) interrupted() error {
+	if err := b.ctx.Err(); err != nil {
+		return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+	}
+	return nil
 }
 
 // queryPlan lowers a bound query. A query that occurs twice is lowered once.
@@ -156,5 +164,5 @@ func (b *builder) conditions(e sqlparser.Expr, s *scope) ([]expr.Expr, error) {
 }
 
 func notSupported(construct string) error {
-	return sqlerr.NotSupported.New("%s is not supported", construct)
+	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", construct)
 }

@@ -187,3 +187,57 @@ func TestBuildInterrupted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPartialGroupBy(t *testing.T) {
+	t.Parallel()
+	c := newCatalog(t, "create table app.t (a int, b int)")
+	for _, sql := range []string{"select a, b from t group by a", "select b, count(*) from t", "select a from t group by a order by b"} {
+		stmt, err := parser.Parse(sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Catalog: c, Namespace: "app"}
+		if _, err := Build(context.Background(), stmt, o); !errors.Is(err, sqlerr.WrongFieldWithGrp) && !errors.Is(err, sqlerr.MixGroupFuncFields) {
+			t.Errorf("%s: got %v", sql, err)
+		}
+		o.PartialGroupBy = true
+		if _, err := Build(context.Background(), stmt, o); err != nil {
+			t.Errorf("%s: with PartialGroupBy: %v", sql, err)
+		}
+	}
+}
+
+func TestItemTexts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sql  string
+		want []string
+	}{
+		{"select COUNT( * ), a+ 1 from t", []string{"COUNT( * )", "a+ 1"}},
+		{"select distinct /* c */ a , 'x,y' , (select 1 from t)", []string{"a", "'x,y'", "(select 1 from t)"}},
+		{"(select extract(year from d)) union select 2", []string{"extract(year from d)"}},
+		{"explain select 1 limit 3;", []string{"1"}},
+		{"select sum(distinct a), ? where 1", []string{"sum(distinct a)", "?"}},
+		{"select 'open", nil},
+		{"insert into t values (1)", nil},
+		{"", nil},
+	} {
+		if diff := cmp.Diff(c.want, itemTexts(c.sql)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.sql, diff)
+		}
+	}
+}
+
+func TestSuccessor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ prefix, want string }{
+		{"ab", "ac"},
+		{"a\U0010ffff", "b"},
+		{"\ud7ff", "\ue000"},
+		{"\U0010ffff", ""},
+	} {
+		if got := string(successor([]rune(c.prefix))); got != c.want {
+			t.Errorf("successor(%q) = %q, want %q", c.prefix, got, c.want)
+		}
+	}
+}

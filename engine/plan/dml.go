@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
@@ -66,7 +67,7 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	case sqlparser.TableStatement:
 		n.Input, err = b.insertQuery(n.Columns, rows)
 	default:
-		err = sqlerr.NotSupported.New("INSERT of %T is not supported", rows)
+		err = notSupported(fmt.Sprintf("INSERT of %T", rows))
 	}
 	if err != nil {
 		return nil, err
@@ -181,10 +182,13 @@ func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 
 // insertRows binds VALUES (…), ….
 func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values) (Node, error) {
-	s := &scope{b: b, frame: &frame{}, clause: "field list"}
+	binder := &expr.Binder{Scope: &scope{b: b, frame: &frame{}, clause: "field list"}, Params: b.o.Params}
 	v := &Values{Rows: make([][]expr.Expr, len(rows)), T: make([]types.Type, len(cols))}
 	none := &phys{}
 	for i, tuple := range rows {
+		if err := b.interrupted(); err != nil {
+			return nil, err
+		}
 		if len(tuple) != len(cols) {
 			return nil, wrongRow(i)
 		}
@@ -194,7 +198,7 @@ func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values)
 			if err != nil {
 				return nil, err
 			}
-			bound, err := b.bind(e, s)
+			bound, err := binder.Bind(e)
 			if err != nil {
 				return nil, err
 			}

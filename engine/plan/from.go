@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -53,7 +54,7 @@ func (b *builder) cross(l, r *from, kind JoinKind) (*from, error) {
 
 func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
 	if b.depth++; b.depth > maxDepth {
-		return nil, sqlerr.NotSupported.New("joins nested more than %d deep are not supported", maxDepth)
+		return nil, notSupported(fmt.Sprintf("joins nested more than %d deep", maxDepth))
 	}
 	defer func() { b.depth-- }()
 	switch te := te.(type) {
@@ -66,7 +67,7 @@ func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
 	case *sqlparser.JSONTableExpr:
 		return nil, notSupported("JSON_TABLE")
 	}
-	return nil, sqlerr.NotSupported.New("%T in FROM is not supported", te)
+	return nil, notSupported(fmt.Sprintf("%T in FROM", te))
 }
 
 func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
@@ -95,7 +96,7 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 	case *sqlparser.DerivedTable:
 		return b.derived(t, te, f)
 	}
-	return nil, sqlerr.NotSupported.New("%T in FROM is not supported", te.Expr)
+	return nil, notSupported(fmt.Sprintf("%T in FROM", te.Expr))
 }
 
 // table finds a table by name and notes its use.

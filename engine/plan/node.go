@@ -1,4 +1,15 @@
-// Package plan turns parsed statements into physical plans.
+// Package plan turns parsed statements into physical plans:
+//
+//	statement ─ bind ─> logical plan ─ rules ─> logical plan ─ lower ─> Plan
+//
+// Binding (select.go, from.go, scope.go, group.go, union.go, dml.go) gives the
+// names meaning, by MySQL's rules, and makes a tree of relational operators
+// (logical.go). The rules each do one thing to that tree: semijoin.go unnests
+// subqueries, infer.go spreads constants over equal columns, pushdown.go moves
+// conditions to the tables. Lowering (lower.go) chooses operators by cost: the
+// index and ranges of a scan (access.go, interval.go), the order and kinds of
+// joins (joinorder.go, join.go); it prunes columns and leaves out sorts of rows
+// that come in order.
 //
 // A Plan is immutable: it is cached and run by many connections at once.
 // EXPLAIN prints the same plan that exec runs.
@@ -63,6 +74,7 @@ type Scan struct {
 	Index   *schema.Index // nil: the primary key
 	Ranges  []Range       // nil: everything. Ranges may overlap and be in any order; exec sorts and merges them.
 	Columns []int         // ordinals read: the output columns
+	Stored  int           // the last so many Columns are TIMESTAMPs in UTC, not the session's zone; set by exec.WithStored only
 	Filter  expr.Expr     // over the output, or nil
 	Reverse bool
 	Limit   expr.Expr // rows that suffice after Filter, or nil

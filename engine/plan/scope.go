@@ -74,7 +74,6 @@ type scope struct {
 	// aggregate functions.
 	groupBy []expr.Expr
 	inAggs  map[*sqlparser.ColName]bool
-	newRow  func(name *sqlparser.ColName) (expr.Expr, error) // names of the row being inserted; or nil
 }
 
 // AllowAggregates implements expr.Scope.
@@ -106,11 +105,6 @@ func (s *scope) lookup(name *sqlparser.ColName) (expr.Expr, error) {
 
 // local looks a name up in this query.
 func (s *scope) local(name *sqlparser.ColName) (expr.Expr, error) {
-	if s.newRow != nil {
-		if e, err := s.newRow(name); e != nil || err != nil {
-			return e, err
-		}
-	}
 	e, err := s.column(name)
 	if err != nil {
 		return nil, err

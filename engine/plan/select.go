@@ -233,7 +233,7 @@ func (b *builder) selectList(sel *sqlparser.Select, fr *from, f *frame) ([]item,
 			}
 			items = append(items, item{e, itemName(se, texts[i])})
 		default:
-			return nil, sqlerr.NotSupported.New("%s is not supported", sqlparser.String(se))
+			return nil, notSupported(sqlparser.String(se))
 		}
 	}
 	return items, nil

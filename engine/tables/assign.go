@@ -9,24 +9,28 @@ import (
 )
 
 // assign converts src's n values for column c, in strict mode; with IGNORE, to
-// what comes next, with a warning.
+// the nearest that the column can have, with a warning.
 func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
+	v, err := w.convert(src, c, n)
+	if err != nil || !w.schema.Columns[c].NotNull || v.Valid == nil {
+		return v, err
+	}
+	return w.replaceNulls(v, &w.schema.Columns[c], n)
+}
+
+// convert is assign for a column that may be NULL.
+func (w *writer) convert(src *types.Vector, c, n int) (*types.Vector, error) {
 	col := &w.schema.Columns[c]
 	to := types.Target{Type: col.Type, Column: col.Name, Row: int(w.rows) + 1, Zone: w.rt.Env.Zone, Now: w.rt.Env.Now}
 	if w.ignore {
 		to.Ignore = func(e *sqlerr.Error) { w.warn(e.On(w.name())) }
 	}
 	v := types.NewVector(col.Type, n)
-	if _, err := types.AssignVector(&to, src, v); err != nil {
-		if e := sqlerr.As(err); e != nil {
-			return nil, e.On(w.name())
-		}
-		return nil, err
+	_, err := types.AssignVector(&to, src, v)
+	if e := sqlerr.As(err); e != nil {
+		err = e.On(w.name())
 	}
-	if !col.NotNull || col.AutoIncrement || v.Valid == nil && v.Type.Kind != types.Null {
-		return v, nil
-	}
-	return w.replaceNulls(v, col, n)
+	return v, err
 }
 
 // replaceNulls refuses NULL in a column that may not have it; with IGNORE the

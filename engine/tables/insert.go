@@ -157,13 +157,9 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 	if err != nil || len(changed) == 0 {
 		return err
 	}
-	// Columns that stay keep what is stored: not every moment survives the way
-	// through the session's zone.
 	utc := in.toUTC(updated)
-	for i, v := range updated.Columns {
-		if v == old.Columns[i] {
-			utc.Columns[i] = stored.Columns[i]
-		}
+	if utc != updated {
+		in.keepStored(utc, updated, old, stored)
 	}
 	if err := in.checkSize(utc); err != nil {
 		return err
@@ -185,10 +181,13 @@ func (in *inserter) complete(ctx context.Context, b *types.Batch) (*types.Batch,
 	rows := &types.Batch{Columns: make([]*types.Vector, len(in.source)), Len: b.Len}
 	for c := range in.schema.Columns {
 		var err error
-		if p := in.source[c]; p >= 0 {
-			rows.Columns[c], err = in.assign(b.Columns[p], c, b.Len)
-		} else {
+		switch p := in.source[c]; {
+		case p < 0:
 			rows.Columns[c], err = in.defaultValues(c, b.Len)
+		case c == in.auto: // NULL asks for a value
+			rows.Columns[c], err = in.convert(b.Columns[p], c, b.Len)
+		default:
+			rows.Columns[c], err = in.assign(b.Columns[p], c, b.Len)
 		}
 		if err != nil {
 			return nil, err

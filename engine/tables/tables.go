@@ -5,6 +5,7 @@ package tables
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,10 +100,56 @@ func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return w.run(ctx, n.Input, func(b *types.Batch) error {
-		w.res.Affected += int64(b.Len)
-		return w.table.Delete(ctx, w.toUTC(b))
+	return w.runStored(ctx, n.Input, func(_, stored *types.Batch) error {
+		w.res.Affected += int64(stored.Len)
+		return w.table.Delete(ctx, stored)
 	})
+}
+
+// runStored calls f with every batch of a plan's rows, whole ones of the table,
+// as the session sees them and as they are stored.
+func (w *writer) runStored(ctx context.Context, n plan.Node, f func(rows, stored *types.Batch) error) (Result, error) {
+	var times []int // TIMESTAMP columns
+	for c := range w.schema.Columns {
+		if w.schema.Columns[c].Type.Kind == types.Timestamp {
+			times = append(times, c)
+		}
+	}
+	twice := false
+	if len(times) > 0 && w.rt.Env.Zone != nil && w.rt.Env.Zone != time.UTC {
+		n, twice = exec.WithStored(n, w.schema)
+	}
+	return w.run(ctx, n, func(b *types.Batch) error {
+		if !twice {
+			return f(b, w.toUTC(b))
+		}
+		whole := len(w.schema.Columns)
+		rows := &types.Batch{Columns: b.Columns[:whole:whole], Len: b.Len}
+		stored := &types.Batch{Columns: slices.Clone(rows.Columns), Len: b.Len}
+		for i, c := range times {
+			stored.Columns[c] = b.Columns[whole+i]
+		}
+		return f(rows, stored)
+	})
+}
+
+// keepStored sets the TIMESTAMPs of utc that the session sees unchanged, in old
+// and rows, to what is stored.
+func (w *writer) keepStored(utc, rows, old, stored *types.Batch) {
+	for c, v := range utc.Columns {
+		if v.Type.Kind != types.Timestamp {
+			continue
+		}
+		kept := types.NewVector(v.Type, utc.Len)
+		for i := range utc.Len {
+			if sameValue(rows.Columns[c], old.Columns[c], i) {
+				kept.AppendFrom(stored.Columns[c], i)
+			} else {
+				kept.AppendFrom(v, i)
+			}
+		}
+		utc.Columns[c] = kept
+	}
 }
 
 // toUTC returns rows in the session's zone as they are stored.
@@ -119,7 +166,7 @@ func (w *writer) convertZone(b *types.Batch, from, to *time.Location) *types.Bat
 	if w.rt.Env.Zone == nil || w.rt.Env.Zone == time.UTC {
 		return b
 	}
-	out := &types.Batch{Columns: append([]*types.Vector(nil), b.Columns...), Len: b.Len}
+	out := &types.Batch{Columns: slices.Clone(b.Columns), Len: b.Len}
 	for i, v := range b.Columns {
 		if w.schema.Columns[i].Type.Kind == types.Timestamp {
 			out.Columns[i] = copyVector(v, b.Len)
@@ -220,7 +267,7 @@ func newSetter(env *expr.Env, set []plan.Assignment) (*setter, error) {
 // columns with ON UPDATE CURRENT_TIMESTAMP that are not assigned to are set.
 func (w *writer) apply(s *setter, old, extra *types.Batch) (rows *types.Batch, changed []int32, err error) {
 	n := len(old.Columns)
-	in := &types.Batch{Columns: append([]*types.Vector(nil), old.Columns...), Len: old.Len}
+	in := &types.Batch{Columns: slices.Clone(old.Columns), Len: old.Len}
 	if extra != nil {
 		in.Columns = append(in.Columns, extra.Columns...)
 	}

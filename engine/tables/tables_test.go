@@ -248,6 +248,8 @@ func TestInsert(t *testing.T) {
 	} {
 		s.want(d, plan.InsertPlain, c.want, c.rows...)
 	}
+	_, err := Update(t.Context(), s.rt, &plan.Update{Table: d, Input: scanAll(d), Set: []plan.Assignment{{Column: 0, Value: literal(nil)}}})
+	s.result(Result{}, err, "Error 1048 (23000): Column 'id' cannot be null")
 	res, err := s.insert(d, plan.InsertPlain, values(row("q")), 1)
 	s.result(res, err, "Error 1364 (HY000): Field 'n' doesn't have a default value")
 	if e := sqlerr.As(err); e.Table != "d.t" || e.Column != "n" {

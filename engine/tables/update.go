@@ -19,17 +19,21 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return w.run(ctx, n.Input, func(old *types.Batch) error {
+	return w.runStored(ctx, n.Input, func(old, stored *types.Batch) error {
 		w.res.Matched += int64(old.Len)
 		rows, changed, err := w.apply(s, old, nil)
 		if err != nil || len(changed) == 0 {
 			return err
 		}
-		rows, old = w.toUTC(pick(rows, changed)), w.toUTC(pick(old, changed))
-		if err := w.checkSize(rows); err != nil {
+		rows, old, stored = pick(rows, changed), pick(old, changed), pick(stored, changed)
+		utc := w.toUTC(rows)
+		if utc != rows {
+			w.keepStored(utc, rows, old, stored)
+		}
+		if err := w.checkSize(utc); err != nil {
 			return err
 		}
-		return w.update(ctx, old, rows)
+		return w.update(ctx, stored, utc)
 	})
 }
 
