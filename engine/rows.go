@@ -123,7 +123,6 @@ func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node)
 	defer recovered(s.sql, &err)
 	s.rt, s.runner = rt, exec.NewRunner(rt)
 	rt.Env.Runner = s.runner
-	rt.Env.SetLastInsertID = func(id uint64) { s.session.lastInsertID = id }
 	if s.op, err = exec.Build(root, rt); err != nil {
 		return err
 	}

@@ -182,18 +182,17 @@ func (s *Session) warn(err error) {
 
 // runtime returns what a plan runs in, in transaction t.
 func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *exec.Runtime {
-	rt := &exec.Runtime{
+	return &exec.Runtime{
 		Env: &expr.Env{
 			Context: ctx, Params: args.values, Now: time.Now(), Zone: s.zone,
 			Database: s.namespace, User: s.cfg.User, ConnID: s.id,
 			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
-			Warn: s.warn,
+			Warn: s.onWarning, SetLastInsertID: s.onLastInsertID,
 		},
 		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d) },
 		MemoryBytes: s.engine.cfg.MemoryBytes,
 		TempDir:     s.engine.tempDir,
 	}
-	return rt
 }
 
 func (s *Session) memoryBytes() int64 {
@@ -243,6 +242,7 @@ func (q sequences) NextRowID(ctx context.Context, t *schema.Table, n int) (uint6
 func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments) (*resultSet, error) {
 	t := s.tx
 	if t == nil {
+		s.takeDefaults()
 		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
 	}
 	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
@@ -274,7 +274,7 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments) (Result, error) {
 	t := s.tx
 	if t == nil {
-		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: s.defaults.ReadOnly})
+		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: s.takeDefaults().ReadOnly})
 		defer t.Rollback()
 	} else if err := s.settle(ctx); err != nil {
 		return Result{}, err

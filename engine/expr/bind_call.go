@@ -58,6 +58,8 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 			return b.viaVitess(name, &sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI(name), Exprs: list})
 		}
 		return b.nativeCall(name, list...)
+	case *sqlparser.MatchExpr:
+		return nil, notSupported(n)
 	case *sqlparser.JSONQuoteExpr:
 		return b.nativeCall("json_quote", n.StringArg)
 	case *sqlparser.JSONContainsExpr:
