@@ -319,6 +319,9 @@ func (s *Session) change(ctx context.Context, st *parse.Statement, t *transactio
 	var set uint64
 	res, err := s.apply(ctx, st, t, p, args, &set)
 	if err == nil {
+		if len(t.savepoints) == 0 {
+			t.Store().Forget()
+		}
 		s.count(t, p, res)
 		if res.Generated {
 			s.lastInsertID = res.LastInsertID

@@ -344,6 +344,9 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 	if from.Kind == types.Null {
 		return &Cast{Arg: arg, T: t}, nil
 	}
+	if arg = ForColumn(arg, t); arg.Type() != from {
+		return &Cast{Arg: arg, T: t}, nil
+	}
 	own := false
 	switch {
 	case t.IsTemporal():

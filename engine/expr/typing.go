@@ -468,7 +468,11 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 	t := args[0].Type()
 	switch f {
 	case Min, Max:
-		agg.T = t
+		if agg.T = t; t.Kind == types.Enum || t.Kind == types.Set {
+			agg.T = types.TextType // they compare by name here
+			agg.T.Collation = t.Collation
+			agg.Args = []Expr{CastTo(args[0], agg.T)}
+		}
 	case Sum, Avg:
 		n := numericType(args[0])
 		if n.IsFloat() {

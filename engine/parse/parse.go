@@ -20,8 +20,9 @@ import (
 const MySQLVersion = "8.0.40"
 
 // maxDepth bounds how deep expressions and queries may be nested, for what
-// comes after recurses over them. A chain of operators nests, too.
-const maxDepth = 20000
+// comes after recurses over them. A chain of operators nests, too; one of AND
+// or OR counts a quarter, since it becomes a list.
+const maxDepth = 5000
 
 // Statement is one parsed statement. It is immutable: who wants to change the
 // AST clones it first.
@@ -301,24 +302,31 @@ func dropped(ast sqlparser.Statement, p *piece) error {
 // finish walks over the AST, where it needs to: it numbers named parameters and
 // refuses what is nested too deeply.
 func (st *Statement) finish(p *piece) error {
-	if p.names == nil && p.deepest+p.words < maxDepth/4 {
+	if p.names == nil && p.deepest+p.words < maxDepth/2 {
 		return nil
 	}
-	depth, deep := 0, false
+	depth, deep := 0, false // depth in quarters
+	weight := func(n sqlparser.SQLNode) int {
+		switch n.(type) {
+		case *sqlparser.AndExpr, *sqlparser.OrExpr:
+			return 1
+		}
+		return 4
+	}
 	sqlparser.Rewrite(st.AST, func(c *sqlparser.Cursor) bool {
-		if depth == maxDepth {
+		if depth >= 4*maxDepth {
 			deep = true
 			return false
 		}
-		depth++
+		depth += weight(c.Node())
 		if a, ok := c.Node().(*sqlparser.Argument); ok {
 			if i := slices.Index(p.names, a.Name); i >= 0 {
 				a.Name = "v" + strconv.Itoa(i+1)
 			}
 		}
 		return true
-	}, func(*sqlparser.Cursor) bool {
-		depth--
+	}, func(c *sqlparser.Cursor) bool {
+		depth -= weight(c.Node())
 		return true
 	})
 	if deep {
