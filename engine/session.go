@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
@@ -21,7 +22,7 @@ const (
 )
 
 // DefaultNamespace is the namespace of sessions that name none.
-const DefaultNamespace = "default"
+const DefaultNamespace = service.DefaultNamespace
 
 // SystemUser is the user of sessions that name none: the local owner.
 const SystemUser = "system"
@@ -58,10 +59,12 @@ type Session struct {
 	namespace  string
 	zone       *time.Location
 	autocommit bool
-	defaults   TxOptions  // of transactions
-	next       *TxOptions // of the next one, by SET TRANSACTION
-	tx         *transaction
-	open       map[*Rows]struct{}
+	// partialGroupBy tells that the sql_mode lacks fullGroupBy.
+	partialGroupBy bool
+	defaults       TxOptions  // of transactions
+	next           *TxOptions // of the next one, by SET TRANSACTION
+	tx             *transaction
+	open           map[*Rows]struct{}
 
 	lastInsertID uint64
 	rowCount     int64 // of the statement before; -1: it had rows
@@ -105,7 +108,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 
 // initialise sets what statements can change.
 func (s *Session) initialise() {
-	s.namespace, s.zone, s.autocommit = s.cfg.Namespace, s.cfg.Zone, true
+	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil
 }

@@ -69,7 +69,7 @@ func newAccumulator(a *expr.Aggregate) (accumulator, expr.Expr, error) {
 		}
 		return &sumInt{avg: avg, scale: scale}, arg, nil
 	}
-	return nil, nil, sqlerr.NotSupported.New("aggregate function %s is not supported", a.Func)
+	return nil, nil, sqlerr.Unsupported("%s()", a.Func)
 }
 
 // extend returns s with n elements, the new ones zero.

@@ -486,7 +486,7 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 			agg.T = decimalType(p+divScaleDigits, s+divScaleDigits)
 		}
 	default:
-		return nil, sqlerr.NotSupported.New("aggregate function %s is not supported", f)
+		return nil, sqlerr.Unsupported("%s", construct(string(f)))
 	}
 	return agg, nil
 }

@@ -40,6 +40,8 @@ type Statement struct {
 	Names []string
 	// Variables tells that the statement names @@variables.
 	Variables bool
+	// Discards tells that the statement is DO: a query whose rows nobody gets.
+	Discards bool
 }
 
 var parser = func() *sqlparser.Parser {
@@ -98,15 +100,13 @@ type piece struct {
 	collate    string   // the last collation named
 	primary    int      // number of times that PRIMARY stands there
 	variables  bool     // there are @@variables
+	verb       int      // the first token
+	tokens     int      // read so far
+	discards   bool     // it is DO: a query whose rows nobody wants
+	parens     parens
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
-}
-
-// edit puts text in the place of as many bytes that the grammar lacks.
-type edit struct {
-	at   int // in the whole text
-	text string
 }
 
 // split finds the statements of a text.
@@ -115,13 +115,13 @@ func split(sql string) ([]piece, error) {
 	var pieces []piece
 	var p piece
 	var recent [2]token // the tokens before, the last one first
-	empty, create := true, false
+	empty := true
 	finish := func(end int) {
 		if !empty {
 			p.end = end
 			pieces = append(pieces, p)
 		}
-		p, recent, empty, create = piece{}, [2]token{}, true, false
+		p, recent, empty = piece{}, [2]token{}, true
 	}
 	for {
 		from := t.Pos
@@ -144,8 +144,12 @@ func split(sql string) ([]piece, error) {
 			continue
 		}
 		if empty {
-			empty, create = false, typ == sqlparser.CREATE
+			empty, p.verb = false, typ
 		}
+		p.tokens++
+		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
+		p.respell(sql, one, recent)
+		p.parens.add(one, recent)
 		switch typ {
 		case '(':
 			p.open++
@@ -168,49 +172,14 @@ func split(sql string) ([]piece, error) {
 			}
 		case sqlparser.LIST_ARG, sqlparser.OFFSET_ARG:
 			return nil, syntaxError(sql, t.Pos-len(val))
-		case sqlparser.ID:
-			// CREATE TABLE t (a UUID …, b uuid …): a column's name follows a
-			// parenthesis or comma, its type follows the name.
-			before := recent[1].typ
-			if create && strings.EqualFold(val, "uuid") && sql[t.Pos-1] != '`' &&
-				(before == '(' || before == ',') && !beginsKey[recent[0].typ] {
-				// JSON is a type of as many letters; the AST is put right later.
-				p.edits = append(p.edits, edit{t.Pos - len(val), "json"})
-				p.uuids = append(p.uuids, recent[0].val)
-			}
 		case sqlparser.PRIMARY:
 			p.primary++
-		case sqlparser.ALL:
-			// COUNT(ALL x) is COUNT(x).
-			if recent[0].typ == '(' && aggregates[strings.ToLower(recent[1].val)] {
-				p.edits = append(p.edits, edit{t.Pos - len(val), "   "})
-			}
 		}
 		if recent[0].typ == sqlparser.COLLATE {
 			p.collate = val
 		}
-		recent = [2]token{{typ, val}, recent[0]}
+		recent = [2]token{one, recent[0]}
 	}
-}
-
-type token struct {
-	typ int
-	val string
-}
-
-// beginsKey are the words that begin an index or constraint in a table's
-// definition, where a name comes next.
-var beginsKey = map[int]bool{
-	sqlparser.KEY: true, sqlparser.INDEX: true, sqlparser.UNIQUE: true, sqlparser.PRIMARY: true,
-	sqlparser.CONSTRAINT: true, sqlparser.FOREIGN: true, sqlparser.CHECK: true,
-	sqlparser.FULLTEXT: true, sqlparser.SPATIAL: true,
-}
-
-// aggregates are the functions whose argument ALL may stand before.
-var aggregates = map[string]bool{
-	"count": true, "sum": true, "avg": true, "min": true, "max": true, "bit_and": true, "bit_or": true, "bit_xor": true,
-	"std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
-	"variance": true, "var_pop": true, "var_samp": true,
 }
 
 // skipBlank returns the first place from at on that is not blank.
@@ -223,21 +192,18 @@ func skipBlank(sql string, at int) int {
 
 // parse fills st from piece p of sql.
 func (st *Statement) parse(sql string, p *piece) error {
-	text := st.SQL
-	if p.edits != nil {
-		b := []byte(text)
-		for _, e := range p.edits {
-			copy(b[e.at-p.start:], e.text)
-		}
-		text = string(b)
-	}
+	text := p.edited(sql)
 	ast, err := parseStrict(text)
 	if err != nil {
 		// A blank at the end tells an error at the end from one in the last token.
 		text += " "
 		var at sqlparser.PositionedErr
 		if _, again := parseStrict(text); errors.As(again, &at) {
-			return syntaxError(sql, p.start+lastToken(text, at.Pos-1))
+			at := p.original(lastToken(text, at.Pos-1))
+			if err := p.explain(sql, at); err != nil {
+				return err
+			}
+			return syntaxError(sql, at)
 		}
 		return sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
 	}
@@ -250,7 +216,7 @@ func (st *Statement) parse(sql string, p *piece) error {
 	for _, column := range p.uuids {
 		markUUID(ast, column)
 	}
-	st.AST, st.Params, st.Names, st.Variables = ast, p.positional+len(p.names), p.names, p.variables
+	st.AST, st.Params, st.Names, st.Variables, st.Discards = ast, p.positional+len(p.names), p.names, p.variables, p.discards
 	return st.finish(p)
 }
 
@@ -296,7 +262,7 @@ func dropped(ast sqlparser.Statement, p *piece) error {
 	if what == "" {
 		return nil
 	}
-	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", what).At(p.start + 1)
+	return sqlerr.Unsupported("%s", what).At(p.start + 1)
 }
 
 // finish walks over the AST, where it needs to: it numbers named parameters and
@@ -330,7 +296,7 @@ func (st *Statement) finish(p *piece) error {
 		return true
 	})
 	if deep {
-		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'expressions nested more than %d deep'", maxDepth).At(p.start + 1)
+		return sqlerr.Unsupported("expressions nested more than %d deep", maxDepth).At(p.start + 1)
 	}
 	return nil
 }

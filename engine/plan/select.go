@@ -27,15 +27,15 @@ type orderItem struct {
 func refuseSelect(s *sqlparser.Select) error {
 	switch {
 	case len(s.Windows) > 0:
-		return notSupported("WINDOW")
+		return sqlerr.Unsupported("WINDOW")
 	case s.Into != nil:
-		return notSupported("SELECT … INTO")
+		return sqlerr.Unsupported("SELECT … INTO")
 	case s.Lock != sqlparser.NoLock:
-		return notSupported(strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
+		return sqlerr.Unsupported("%s", strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
 	case s.SQLCalcFoundRows:
-		return notSupported("SQL_CALC_FOUND_ROWS")
+		return sqlerr.Unsupported("SQL_CALC_FOUND_ROWS")
 	case s.GroupBy != nil && s.GroupBy.WithRollup:
-		return notSupported("WITH ROLLUP")
+		return sqlerr.Unsupported("WITH ROLLUP")
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (b *builder) selectList(sel *sqlparser.Select, fr *from, f *frame) ([]item,
 			}
 			items = append(items, item{e, itemName(se, texts[i])})
 		default:
-			return nil, notSupported(sqlparser.String(se))
+			return nil, sqlerr.Unsupported("%s", sqlparser.String(se))
 		}
 	}
 	return items, nil

@@ -105,6 +105,8 @@ var (
 	IllegalSetValue     = kind("illegal_set_value", 1367, "22007")          // a SET's member has a comma.
 	TooLongMember       = kind("member_too_long", 3504, "HY000")            // an ENUM's or SET's member has more than 255 characters.
 
+	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
+
 	// Kalam's own.
 	DatabaseInUse  = kind("database_in_use", 20001, "HY000")  // another process has the database open.
 	NotADatabase   = kind("not_a_database", 20002, "HY000")   // the path holds something else than a Kalam database.
