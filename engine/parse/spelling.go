@@ -35,6 +35,10 @@ func (p *piece) replace(from, to token, text string) {
 // respell notes what the grammar needs to be put otherwise at token t; recent
 // are the two before it, the last one first.
 func (p *piece) respell(sql string, t token, recent [2]token) {
+	switch t.typ {
+	case ',', ')', sqlparser.STRING, sqlparser.INTEGRAL, sqlparser.DECIMAL, sqlparser.FLOAT, sqlparser.NULL, sqlparser.VALUE_ARG:
+		return // much of a long text
+	}
 	last := recent[0]
 	switch {
 	case p.tokens == 1 && t.is(sql, "do"):
