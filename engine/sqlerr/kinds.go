@@ -105,6 +105,7 @@ var (
 	IllegalSetValue     = kind("illegal_set_value", 1367, "22007")          // a SET's member has a comma.
 	TooLongMember       = kind("member_too_long", 3504, "HY000")            // an ENUM's or SET's member has more than 255 characters.
 
+	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
 	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
 
 	// Kalam's own.
