@@ -62,7 +62,15 @@
 // (all three are snapshot isolation), LevelReadCommitted, and
 // LevelReadUncommitted, which gives read committed. Other levels are refused.
 // Within a transaction, statements may run while Rows are open: those show what
-// was there when they began.
+// was there when they began, and are read into memory before the transaction
+// writes.
+//
+// Rows are locked as they are written. A single statement outside a transaction
+// waits for other writers and never fails because of them. A transaction can
+// fail with kalam.ErrWriteConflict, where a row changed after its snapshot, with
+// kalam.ErrDeadlock, after which only a rollback is possible, and with
+// kalam.ErrLockWaitTimeout: run it again. Statements that define tables and
+// indexes commit the open transaction first, as in MySQL.
 //
 // # Errors
 //
