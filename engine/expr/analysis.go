@@ -73,7 +73,8 @@ func sameNode(a, b Expr) bool {
 		return ok && a.T == b.T && a.Hex == b.Hex && sameValue(a.Value, b.Value)
 	case *Aggregate:
 		b, ok := b.(*Aggregate)
-		return ok && a.Func == b.Func && a.Distinct == b.Distinct
+		return ok && a.Func == b.Func && a.Distinct == b.Distinct && a.Separator == b.Separator &&
+			len(a.Args) == len(b.Args) && sameDirections(a.Order, b.Order)
 	case *Subquery:
 		b, ok := b.(*Subquery)
 		return ok && a.Kind == b.Kind && a.Plan == b.Plan
@@ -124,6 +125,10 @@ func sameNode(a, b Expr) bool {
 			(a.tmpl == nil || sqlparser.Equals.Expr(a.tmpl, b.tmpl))
 	}
 	return false
+}
+
+func sameDirections(a, b []SortKey) bool {
+	return slices.EqualFunc(a, b, func(x, y SortKey) bool { return x.Desc == y.Desc })
 }
 
 func sameValue(a, b types.Value) bool {

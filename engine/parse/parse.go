@@ -92,6 +92,7 @@ type piece struct {
 	names      []string // of named parameters, once each
 	edits      []edit
 	uuids      []string // columns of type UUID
+	grouping   bool     // GROUPING(…) is called
 }
 
 // edit puts text in the place of as many bytes that the grammar lacks.
@@ -156,6 +157,13 @@ func split(sql string) ([]piece, error) {
 				p.edits = append(p.edits, edit{t.Pos - len(val), "json"})
 				p.uuids = append(p.uuids, recent[0].val)
 			}
+		case sqlparser.GROUPING:
+			// GROUPING(x): a keyword without a rule. It becomes a name as long, and
+			// the AST is put right later.
+			if next := skipBlank(sql, t.Pos); !create && next < len(sql) && sql[next] == '(' {
+				p.edits = append(p.edits, edit{t.Pos - len(val), groupingName})
+				p.grouping = true
+			}
 		case sqlparser.ALL:
 			// COUNT(ALL x) is COUNT(x).
 			if recent[0].typ == '(' && aggregates[strings.ToLower(recent[1].val)] {
@@ -178,6 +186,9 @@ var beginsKey = map[int]bool{
 	sqlparser.CONSTRAINT: true, sqlparser.FOREIGN: true, sqlparser.CHECK: true,
 	sqlparser.FULLTEXT: true, sqlparser.SPATIAL: true,
 }
+
+// groupingName stands in for the name GROUPING while parsing.
+const groupingName = "groupin_"
 
 // aggregates are the functions whose argument ALL may stand before.
 var aggregates = map[string]bool{
@@ -246,6 +257,10 @@ func (st *Statement) inspect(p *piece) error {
 		switch n := c.Node().(type) {
 		case *sqlparser.Variable:
 			st.Variables = true
+		case *sqlparser.FuncExpr:
+			if p.grouping && n.Name.EqualString(groupingName) {
+				n.Name = sqlparser.NewIdentifierCI("grouping")
+			}
 		case *sqlparser.Argument:
 			for i, name := range p.names {
 				if n.Name == name {

@@ -96,6 +96,12 @@ func describe(n Node) (string, []expr.Expr) {
 		return fmt.Sprintf("LoopJoin %s", n.Kind) + optional(" on ", n.On), []expr.Expr{n.On}
 	case *Aggregate:
 		return aggregateText(n), aggregateExprs(n)
+	case *Rollup:
+		keys := make([]expr.Expr, len(n.Keys))
+		for i, k := range n.Keys {
+			keys[i] = k
+		}
+		return "Rollup " + list(keys), nil
 	case *Sort:
 		keys := make([]string, len(n.Keys))
 		exprs := make([]expr.Expr, len(n.Keys))

@@ -145,11 +145,15 @@ type Aggregate struct {
 	Ordered bool              // the input comes sorted by GroupBy
 }
 
-// SortKey is an ORDER BY item over the input.
-type SortKey struct {
-	Expr expr.Expr
-	Desc bool
+// Rollup yields each row of Input once for every level from 0 to the number of
+// Keys: Input's columns, the keys with as many of the last ones NULL, the level.
+type Rollup struct {
+	Input Node
+	Keys  []*expr.Column
 }
+
+// SortKey is an ORDER BY item over the input.
+type SortKey = expr.SortKey
 
 // Sort orders rows. With Limit it need only keep that many.
 type Sort struct {

@@ -29,6 +29,9 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 	case *sortRel:
 		l.in = b.push(l.in, conds)
 		return l
+	case *rollupRel:
+		l.in = b.push(l.in, nil)
+		return filtered(l, conds)
 	case *limitRel:
 		l.in = b.push(l.in, nil)
 		return filtered(l, conds)

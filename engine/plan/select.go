@@ -34,8 +34,6 @@ func refuseSelect(s *sqlparser.Select) error {
 		return notSupported(strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
 	case s.SQLCalcFoundRows:
 		return notSupported("SQL_CALC_FOUND_ROWS")
-	case s.GroupBy != nil && s.GroupBy.WithRollup:
-		return notSupported("WITH ROLLUP")
 	}
 	return nil
 }
@@ -68,6 +66,7 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 	}
 	g := &grouping{b: b, from: yields(fr.rel)}
 	if s.GroupBy != nil && len(s.GroupBy.Exprs) > 0 {
+		g.rollup = s.GroupBy.WithRollup
 		if g.by, err = b.groupBy(s.GroupBy.Exprs, fr, f, items); err != nil {
 			return nil, err
 		}
@@ -89,6 +88,9 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		return nil, err
 	}
 	rel = filtered(rel, having)
+	if len(order) == 0 && !s.Distinct {
+		order = g.rollupOrder()
+	}
 	return b.finish(rel, items, order, s.Distinct, s.Limit, f)
 }
 

@@ -15,6 +15,8 @@ func (b *builder) unnest(l logical) logical {
 		l.in = b.unnest(l.in)
 	case *groupRel:
 		l.in = b.unnest(l.in)
+	case *rollupRel:
+		l.in = b.unnest(l.in)
 	case *distinctRel:
 		l.in = b.unnest(l.in)
 	case *sortRel:

@@ -105,6 +105,10 @@ var (
 	IllegalSetValue     = kind("illegal_set_value", 1367, "22007")          // a SET's member has a comma.
 	TooLongMember       = kind("member_too_long", 3504, "HY000")            // an ENUM's or SET's member has more than 255 characters.
 
+	CutByGroupConcat = kind("cut_by_group_concat", 1260, "HY000")      // a GROUP_CONCAT is longer than group_concat_max_len.
+	JSONNullKey      = kind("json_null_member_name", 3158, "22032")    // a JSON object's member would have no name.
+	NotGroupedBy     = kind("grouping_not_in_group_by", 3602, "HY000") // GROUPING names what is not in GROUP BY.
+
 	// Kalam's own.
 	DatabaseInUse  = kind("database_in_use", 20001, "HY000")  // another process has the database open.
 	NotADatabase   = kind("not_a_database", 20002, "HY000")   // the path holds something else than a Kalam database.
