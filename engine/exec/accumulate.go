@@ -316,10 +316,13 @@ func (e *extreme[T]) add(groups []int32, args []*types.Vector, n int) {
 		if arg.IsNull(i) {
 			continue
 		}
-		g := group(groups, i)
-		if b := e.best[g]; !e.seen[g] || e.sign > 0 && x < b || e.sign < 0 && x > b {
-			e.best[g], e.seen[g] = x, true
-		}
+		e.offer(group(groups, i), x)
+	}
+}
+
+func (e *extreme[T]) offer(g int, x T) {
+	if b := e.best[g]; !e.seen[g] || e.sign > 0 && x < b || e.sign < 0 && x > b {
+		e.best[g], e.seen[g] = x, true
 	}
 }
 
@@ -365,11 +368,16 @@ func (e *extremeBytes) add(groups []int32, args []*types.Vector, n int) {
 		if arg.IsNull(i) {
 			continue
 		}
-		b, v := &e.best[group(groups, i)], arg.Value(i)
-		if b.IsNull() || types.Compare(e.t, v, *b)*e.sign < 0 {
-			e.size += int64(len(v.Bytes()) - len(b.Bytes()))
-			*b = v.Clone()
-		}
+		e.offer(group(groups, i), arg.Value(i))
+	}
+}
+
+// offer takes a copy of v if it is the best value yet.
+func (e *extremeBytes) offer(g int, v types.Value) {
+	b := &e.best[g]
+	if b.IsNull() || types.Compare(e.t, v, *b)*e.sign < 0 {
+		e.size += int64(len(v.Bytes()) - len(b.Bytes()))
+		*b = v.Clone()
 	}
 }
 

@@ -75,6 +75,9 @@ func sameNode(a, b Expr) bool {
 		b, ok := b.(*Aggregate)
 		return ok && a.Func == b.Func && a.Distinct == b.Distinct && a.Separator == b.Separator &&
 			len(a.Args) == len(b.Args) && sameDirections(a.Order, b.Order)
+	case *Window:
+		b, ok := b.(*Window)
+		return ok && sameWindow(a, b)
 	case *Subquery:
 		b, ok := b.(*Subquery)
 		return ok && a.Kind == b.Kind && a.Plan == b.Plan
@@ -204,7 +207,7 @@ func ShiftColumns(e Expr, by int) Expr {
 func IsConst(e Expr) bool {
 	return !contains(e, func(e Expr) bool {
 		switch e := e.(type) {
-		case *Column, *Aggregate:
+		case *Column, *Aggregate, *Window:
 			return true
 		case *Call:
 			return e.perRow()
@@ -311,7 +314,7 @@ func foldable(e Expr) bool {
 		clock = clock || t.Kind == types.Time
 		date = date || t.IsTemporal() && t.Kind != types.Time
 		switch e := e.(type) {
-		case *Column, *Outer, *Param, *Aggregate, *Subquery:
+		case *Column, *Outer, *Param, *Aggregate, *Window, *Subquery:
 			return true
 		case *Call:
 			if !e.foldable() {

@@ -110,6 +110,8 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 		return nil, sqlerr.OperandColumns.New("Operand should contain 1 column(s)")
 	case sqlparser.AggrFunc:
 		return b.aggregate(n)
+	case sqlparser.WindowFunc:
+		return b.window(n)
 	case sqlparser.Callable:
 		return b.call(n)
 	}

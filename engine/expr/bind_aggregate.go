@@ -56,7 +56,7 @@ func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 		return nil, sqlerr.NotSupported.New("aggregate function %s is not supported", n.AggrName())
 	}
 	if w, ok := n.(sqlparser.WindowFunc); ok && w.GetOverClause() != nil {
-		return nil, sqlerr.NotSupported.New("window function %s is not supported", sqlparser.String(n))
+		return b.window(w)
 	}
 	allowed := b.Scope != nil && b.Scope.AllowAggregates()
 	if !allowed && f != AnyValue {
@@ -69,7 +69,7 @@ func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 			return nil, err
 		}
 	}
-	if f == AnyValue && (!allowed || HasAggregate(args[0])) {
+	if f == AnyValue && (!allowed || HasAggregate(args[0]) || HasWindow(args[0])) {
 		return args[0], nil
 	}
 	if err := noAggregates(args); err != nil {
@@ -88,11 +88,25 @@ func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 
 func noAggregates(list []Expr) error {
 	for _, e := range list {
+		if HasWindow(e) {
+			return sqlerr.WindowFuncMisuse.New("You cannot use the window function '%s' in this context.'", windowName(e))
+		}
 		if HasAggregate(e) {
 			return sqlerr.InvalidGroupFunc.New("Invalid use of group function")
 		}
 	}
 	return nil
+}
+
+// windowName returns the name of a window function in e.
+func windowName(e Expr) (name AggFunc) {
+	Walk(e, func(e Expr) bool {
+		if w, ok := e.(*Window); ok {
+			name = w.Func
+		}
+		return name == ""
+	})
+	return name
 }
 
 // groupConcat binds GROUP_CONCAT's own clauses.

@@ -97,11 +97,10 @@ func describe(n Node) (string, []expr.Expr) {
 	case *Aggregate:
 		return aggregateText(n), aggregateExprs(n)
 	case *Rollup:
-		keys := make([]expr.Expr, len(n.Keys))
-		for i, k := range n.Keys {
-			keys[i] = k
-		}
-		return "Rollup " + list(keys), nil
+		return "Rollup " + list(exprsOf(n.Keys)), nil
+	case *Window:
+		funcs := exprsOf(n.Funcs)
+		return "Window " + list(funcs), funcs
 	case *Sort:
 		keys := make([]string, len(n.Keys))
 		exprs := make([]expr.Expr, len(n.Keys))

@@ -306,6 +306,8 @@ func determined(rel logical, cols []int) colSet {
 			visit(l.in)
 		case *extendRel:
 			visit(l.in)
+		case *windowRel:
+			visit(l.in)
 		case *sortRel:
 			visit(l.in)
 		case *joinRel:

@@ -114,6 +114,16 @@ type rollupRel struct {
 	level int
 }
 
+// windowRel adds the values of window functions that have one partition and
+// order.
+type windowRel struct {
+	in        logical
+	partition []int
+	order     []orderCol
+	funcs     []*expr.Window
+	cols      []int
+}
+
 // distinctRel drops rows that repeat in cols, and yields those.
 type distinctRel struct {
 	in   logical
@@ -169,6 +179,7 @@ func (r *rollupRel) columns(s colSet) {
 	s.add(r.cols)
 	s[r.level] = true
 }
+func (r *windowRel) columns(s colSet) { r.in.columns(s); s.add(r.cols) }
 func (r *distinctRel) columns(s colSet) {
 	s.add(r.cols)
 }

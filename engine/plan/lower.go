@@ -181,6 +181,8 @@ func (b *builder) lower(l logical, need colSet, h hint) *phys {
 		return b.lowerExtend(l, need, h)
 	case *groupRel:
 		return b.lowerGroup(l, need)
+	case *windowRel:
+		return b.lowerWindow(l, need)
 	case *rollupRel:
 		return b.lowerRollup(l, need)
 	case *distinctRel:

@@ -152,6 +152,16 @@ type Rollup struct {
 	Keys  []*expr.Column
 }
 
+// Window computes window functions over rows that come sorted by Partition and
+// Order; its output is Input's columns, then a column for each function. All of
+// Funcs have this partition and order.
+type Window struct {
+	Input     Node
+	Partition []*expr.Column
+	Order     []SortKey // of columns
+	Funcs     []*expr.Window
+}
+
 // SortKey is an ORDER BY item over the input.
 type SortKey = expr.SortKey
 

@@ -29,6 +29,15 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 	case *sortRel:
 		l.in = b.push(l.in, conds)
 		return l
+	case *windowRel:
+		// Conditions on what partitions have in common leave them whole.
+		whole := colSet{}
+		whole.add(l.partition)
+		down, stay := split(conds, func(e expr.Expr) bool {
+			return expr.Deterministic(e) && whole.contains(columnsOf(e)) && !expr.IsConst(e)
+		})
+		l.in = b.push(l.in, down)
+		return filtered(l, stay)
 	case *rollupRel:
 		l.in = b.push(l.in, nil)
 		return filtered(l, conds)

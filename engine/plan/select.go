@@ -26,8 +26,6 @@ type orderItem struct {
 
 func refuseSelect(s *sqlparser.Select) error {
 	switch {
-	case len(s.Windows) > 0:
-		return notSupported("WINDOW")
 	case s.Into != nil:
 		return notSupported("SELECT … INTO")
 	case s.Lock != sqlparser.NoLock:
@@ -60,8 +58,16 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		}
 		rel = filtered(rel, conds)
 	}
-	items, err := b.selectList(s, fr, f)
+	windows, err := newWindowNames(s.Windows)
 	if err != nil {
+		return nil, err
+	}
+	list := &scope{b: b, frame: f, from: fr, clause: "field list", aggregates: true, windows: windows}
+	items, err := b.selectList(s, fr, list)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.checkWindows(s.Windows, list); err != nil {
 		return nil, err
 	}
 	g := &grouping{b: b, from: yields(fr.rel)}
@@ -80,7 +86,7 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		}
 	}
 	order, err := b.orderBy(s.OrderBy, &scope{b: b, frame: f, from: fr, clause: "order clause",
-		aggregates: true, aliases: aliasesAfter, items: items})
+		aggregates: true, aliases: aliasesAfter, items: items, windows: windows})
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +97,7 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 	if len(order) == 0 && !s.Distinct {
 		order = g.rollupOrder()
 	}
+	rel = b.windows(rel, items, order)
 	return b.finish(rel, items, order, s.Distinct, s.Limit, f)
 }
 
@@ -209,7 +216,7 @@ func (b *builder) limit(rel logical, l *sqlparser.Limit, f *frame) (logical, err
 }
 
 // selectList binds a select list, * replaced by columns.
-func (b *builder) selectList(sel *sqlparser.Select, fr *from, f *frame) ([]item, error) {
+func (b *builder) selectList(sel *sqlparser.Select, fr *from, s *scope) ([]item, error) {
 	list := sel.SelectExprs.Exprs
 	var texts []string
 	if sel == b.named && b.o.SQL != "" {
@@ -218,7 +225,6 @@ func (b *builder) selectList(sel *sqlparser.Select, fr *from, f *frame) ([]item,
 	if len(texts) != len(list) {
 		texts = make([]string, len(list))
 	}
-	s := &scope{b: b, frame: f, from: fr, clause: "field list", aggregates: true}
 	var items []item
 	for i, se := range list {
 		switch se := se.(type) {
@@ -298,6 +304,9 @@ func (b *builder) groupBy(list []sqlparser.Expr, fr *from, f *frame, items []ite
 		}
 		if err != nil {
 			return nil, err
+		}
+		if expr.HasWindow(e) {
+			return nil, sqlerr.WindowAliasMisuse.New("You cannot use the alias '%s' of an expression containing a window function in this context.'", sqlparser.String(ge))
 		}
 		if expr.HasAggregate(e) {
 			return nil, sqlerr.WrongGroupField.New("Can't group on '%s'", sqlparser.String(ge))

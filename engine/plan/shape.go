@@ -33,6 +33,9 @@ func (n *Aggregate) Inputs() []Node { return []Node{n.Input} }
 func (n *Rollup) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs returns the node's input.
+func (n *Window) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
 func (n *Sort) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs returns the node's input.
@@ -97,6 +100,16 @@ func (n *Rollup) Types() []types.Type {
 		ts = append(ts, k.T)
 	}
 	return append(ts, types.Int64Type)
+}
+
+// Types returns the input's and the functions'.
+func (n *Window) Types() []types.Type {
+	in := n.Input.Types()
+	ts := in[:len(in):len(in)]
+	for _, w := range n.Funcs {
+		ts = append(ts, w.T)
+	}
+	return ts
 }
 
 // Types returns the input's.
