@@ -93,6 +93,7 @@ type piece struct {
 	edits      []edit
 	uuids      []string // columns of type UUID
 	grouping   bool     // GROUPING(…) is called
+	windows    []int    // where further windows of a WINDOW clause begin, in the whole text
 }
 
 // edit puts text in the place of as many bytes that the grammar lacks.
@@ -107,13 +108,14 @@ func split(sql string) ([]piece, error) {
 	var pieces []piece
 	var p piece
 	var recent [2]token // the tokens before, the last one first
+	var list windowList
 	empty, create := true, false
 	finish := func(end int) {
 		if !empty {
 			p.end = end
 			pieces = append(pieces, p)
 		}
-		p, recent, empty, create = piece{}, [2]token{}, true, false
+		p, recent, list, empty, create = piece{}, [2]token{}, windowList{}, true, false
 	}
 	for {
 		from := t.Pos
@@ -137,6 +139,9 @@ func split(sql string) ([]piece, error) {
 		}
 		if empty {
 			empty, create = false, typ == sqlparser.CREATE
+		}
+		if list.next(typ, recent[0].typ) {
+			p.windows = append(p.windows, t.Pos)
 		}
 		switch typ {
 		case sqlparser.VALUE_ARG:
@@ -172,6 +177,54 @@ func split(sql string) ([]piece, error) {
 		}
 		recent = [2]token{{typ, val}, recent[0]}
 	}
+}
+
+// windowList follows the tokens of a statement to find the commas of its WINDOW
+// clauses. The grammar wants WINDOW again after each.
+type windowList struct {
+	depth int   // of parentheses
+	in    []int // the depths of the clauses that are open
+}
+
+// windowWord is what goes after a comma of a WINDOW clause.
+const windowWord = " window "
+
+// next reports whether the token typ, which comes after last, is such a comma.
+func (l *windowList) next(typ, last int) bool {
+	n := len(l.in)
+	open := n > 0 && l.in[n-1] == l.depth
+	switch {
+	case open && last == ')' && typ != ',':
+		l.in = l.in[:n-1]
+	case typ == sqlparser.WINDOW:
+		l.in = append(l.in, l.depth)
+	}
+	switch typ {
+	case '(':
+		l.depth++
+	case ')':
+		l.depth--
+	}
+	return open && last == ')' && typ == ','
+}
+
+// withWindows inserts windowWord into text at the places of p.windows.
+func (p *piece) withWindows(text string) string {
+	for i := len(p.windows) - 1; i >= 0; i-- {
+		at := p.windows[i] - p.start
+		text = text[:at] + windowWord + text[at:]
+	}
+	return text
+}
+
+// original returns the place in the statement of a place in text with windows.
+func (p *piece) original(at int) int {
+	for _, w := range p.windows {
+		if w -= p.start; at > w {
+			at = max(w, at-len(windowWord))
+		}
+	}
+	return at
 }
 
 type token struct {
@@ -224,13 +277,14 @@ func (st *Statement) parse(sql string, p *piece) error {
 		}
 		text = string(b)
 	}
+	text = p.withWindows(text)
 	ast, err := parser.ParseStrictDDL(text)
 	if err != nil {
 		// A blank at the end tells an error at the end from one in the last token.
 		text += " "
 		var at sqlparser.PositionedErr
 		if _, again := parser.ParseStrictDDL(text); errors.As(again, &at) {
-			return syntaxError(sql, p.start+lastToken(text, at.Pos-1))
+			return syntaxError(sql, p.start+p.original(lastToken(text, at.Pos-1)))
 		}
 		return sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
 	}
