@@ -115,7 +115,7 @@ func (c *concat) trim(g *concatGroup) {
 	c.sort(g)
 	size := 0
 	for i := range g.values {
-		if size > c.limit {
+		if size-len(c.separator) > c.limit {
 			for _, v := range g.values[i:] {
 				c.size -= v.bytes()
 			}

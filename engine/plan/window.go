@@ -196,12 +196,6 @@ func (b *builder) lowerWindow(l *windowRel, need colSet) *phys {
 	for _, c := range l.cols {
 		delete(down, c)
 	}
-	down.add(l.partition)
-	keys := ascending(l.partition)
-	for _, o := range l.order {
-		down[o.col] = true
-		keys = append(keys, o)
-	}
 	n := &Window{}
 	out := &phys{}
 	var funcs []*expr.Window
@@ -213,6 +207,11 @@ func (b *builder) lowerWindow(l *windowRel, need colSet) *phys {
 	}
 	if len(funcs) == 0 {
 		return b.lower(l.in, down, hint{})
+	}
+	down.add(l.partition)
+	keys := slices.Concat(ascending(l.partition), l.order)
+	for _, o := range l.order {
+		down[o.col] = true
 	}
 	in := b.lowerSort(&sortRel{in: l.in, keys: keys}, down, hint{})
 	for _, c := range l.partition {
