@@ -3,6 +3,7 @@ package driver
 import (
 	"database/sql/driver"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -16,11 +17,7 @@ import (
 func (c *conn) CheckNamedValue(nv *driver.NamedValue) error {
 	v, err := plainValue(nv.Value)
 	if err != nil {
-		name := nv.Name
-		if name == "" {
-			return sqlerr.WrongArguments.Wrap(err, "parameter %d: %v", nv.Ordinal, err)
-		}
-		return sqlerr.WrongArguments.Wrap(err, "parameter :%s: %v", name, err)
+		return sqlerr.WrongArguments.Wrap(err, "%v", err)
 	}
 	nv.Value = v
 	return nil
@@ -45,7 +42,7 @@ func plainValue(v any) (any, error) {
 			return nil, err
 		}
 		if _, again := inner.(driver.Valuer); again {
-			return nil, sqlerr.WrongArguments.New("the Value method of %T returns another Valuer", v)
+			return nil, fmt.Errorf("the Value method of %T returns another Valuer", v)
 		}
 		return plainValue(inner)
 	}
@@ -83,7 +80,7 @@ func plainValue(v any) (any, error) {
 			return b, nil
 		}
 	}
-	return nil, sqlerr.WrongArguments.New("a %T cannot be a SQL value; give it a Value method (driver.Valuer)", v)
+	return nil, fmt.Errorf("a %T cannot be a SQL value; give it a Value method (driver.Valuer)", v)
 }
 
 // args converts checked values to the engine's.

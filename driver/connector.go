@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"strings"
 	"sync"
+	_ "time/tzdata" // time zones, also where the machine has no data on them
 
 	"github.com/kalamgo/kalam/engine"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -57,6 +58,9 @@ func NewConnector(cfg Config) (*Connector, error) {
 	}
 	if int(cfg.Sync) >= len(syncNames) {
 		return nil, sqlerr.BadDSN.New("Config.Sync is %d", cfg.Sync)
+	}
+	if cfg.CacheMB < 0 || cfg.CacheMB > maxCacheMB {
+		return nil, sqlerr.BadDSN.New("Config.CacheMB is %d; give up to %d, or 0 to let Kalam choose", cfg.CacheMB, maxCacheMB)
 	}
 	return &Connector{cfg: cfg}, nil
 }

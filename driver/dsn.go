@@ -24,6 +24,9 @@ var syncNames = [...]string{"full", "normal", "off"}
 // String returns the option's value in a data source name.
 func (s Sync) String() string { return syncNames[s] }
 
+// maxCacheMB is the largest Config.CacheMB: a terabyte.
+const maxCacheMB = 1 << 20
+
 // Config is a data source name in Go.
 type Config struct {
 	// Path is the database's directory; for a memory database its shared name,
@@ -113,7 +116,7 @@ func (c *Config) setOption(name, value string) (err error) {
 			return badOption(name, value, "a time zone such as UTC, Local or Europe/Oslo")
 		}
 	case "cache_mb":
-		if c.CacheMB, err = strconv.Atoi(value); err != nil || c.CacheMB < 1 || c.CacheMB > 1<<20 {
+		if c.CacheMB, err = strconv.Atoi(value); err != nil || c.CacheMB < 1 || c.CacheMB > maxCacheMB {
 			return badOption(name, value, "a number of megabytes from 1 to 1048576")
 		}
 	case "mode":

@@ -61,7 +61,7 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *sqlparser.Rollback:
 		return r, nil, s.rollback(ctx)
 	case *sqlparser.Savepoint:
-		return r, nil, s.savepoint(n.Name.String())
+		return r, nil, s.savepoint(ctx, n.Name.String())
 	case *sqlparser.SRollback:
 		return r, nil, s.rollbackTo(ctx, n.Name.String())
 	case *sqlparser.Release:
@@ -151,15 +151,23 @@ func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error 
 	return nil
 }
 
-// explain prints a statement's plan, a row for each line.
-func (s *Session) explain(ctx context.Context, st *parse.Statement, n *sqlparser.ExplainStmt, args arguments) (*resultSet, error) {
+// checkExplain refuses forms of EXPLAIN that Kalam does not have.
+func checkExplain(n *sqlparser.ExplainStmt) error {
 	switch n.Type {
 	case sqlparser.EmptyType, sqlparser.TraditionalType, sqlparser.TreeType:
 	default:
-		return nil, notSupported("EXPLAIN with this format")
+		return notSupported("EXPLAIN " + n.Type.ToString())
 	}
 	if !planned(n.Statement) {
-		return nil, notSupported("EXPLAIN of this statement")
+		return notSupported("EXPLAIN of this statement")
+	}
+	return nil
+}
+
+// explain prints a statement's plan, a row for each line.
+func (s *Session) explain(ctx context.Context, st *parse.Statement, n *sqlparser.ExplainStmt, args arguments) (*resultSet, error) {
+	if err := checkExplain(n); err != nil {
+		return nil, err
 	}
 	p, err := s.build(ctx, n.Statement, st, args.types)
 	if err != nil {

@@ -81,6 +81,9 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) error {
 	ast := st.AST
 	if x, ok := ast.(*sqlparser.ExplainStmt); ok {
+		if err := checkExplain(x); err != nil {
+			return err
+		}
 		ast = x.Statement
 	}
 	switch {

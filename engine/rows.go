@@ -112,10 +112,11 @@ type resultSet struct {
 	op     exec.Operator // nil: nothing is left but batches
 	runner *exec.Runner
 
-	batches []*types.Batch // to be returned before anything else
-	out     types.Batch    // what next returned: its reader may hold it while keep runs
-	rows    int64          // returned so far
-	err     error          // that ended the rows
+	batches []*types.Batch  // to be returned before anything else
+	first   [1]*types.Batch // room for batches
+	out     types.Batch     // what next returned: its reader may hold it while keep runs
+	rows    int64           // returned so far
+	err     error           // that ended the rows
 }
 
 // start begins a plan and computes its first batch.
@@ -123,7 +124,6 @@ func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node)
 	defer recovered(s.sql, &err)
 	s.rt, s.runner = rt, exec.NewRunner(rt)
 	rt.Env.Runner = s.runner
-	rt.Env.SetLastInsertID = func(id uint64) { s.session.lastInsertID = id }
 	if s.op, err = exec.Build(root, rt); err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node)
 		return err
 	}
 	if b.Len > 0 {
-		s.batches = append(s.batches, b)
+		s.batches = append(s.first[:0], b)
 	} else {
 		err = s.stop()
 	}

@@ -182,19 +182,18 @@ func (s *Session) warn(err error) {
 
 // runtime returns what a plan runs in, in transaction t.
 func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *exec.Runtime {
-	rt := &exec.Runtime{
+	return &exec.Runtime{
 		Env: &expr.Env{
 			Context: ctx, Params: args.values, Now: time.Now(), Zone: s.zone,
 			Database: s.namespace, User: s.cfg.User, ConnID: s.id,
 			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
 			GroupConcatMaxLen: uint64(s.concatLen),
-			Warn:              s.warn,
+			Warn:              s.onWarning, SetLastInsertID: s.onLastInsertID,
 		},
 		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d) },
 		MemoryBytes: s.engine.cfg.MemoryBytes,
 		TempDir:     s.engine.tempDir,
 	}
-	return rt
 }
 
 func (s *Session) memoryBytes() int64 {
@@ -244,6 +243,7 @@ func (q sequences) NextRowID(ctx context.Context, t *schema.Table, n int) (uint6
 func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments) (*resultSet, error) {
 	t := s.tx
 	if t == nil {
+		s.takeDefaults()
 		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
 	}
 	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
@@ -275,7 +275,7 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments) (Result, error) {
 	t := s.tx
 	if t == nil {
-		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: s.defaults.ReadOnly})
+		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: s.takeDefaults().ReadOnly})
 		defer t.Rollback()
 	} else if err := s.settle(ctx); err != nil {
 		return Result{}, err
@@ -320,6 +320,9 @@ func (s *Session) change(ctx context.Context, st *parse.Statement, t *transactio
 	var set uint64
 	res, err := s.apply(ctx, st, t, p, args, &set)
 	if err == nil {
+		if len(t.savepoints) == 0 {
+			t.Store().Forget()
+		}
 		s.count(t, p, res)
 		if res.Generated {
 			s.lastInsertID = res.LastInsertID

@@ -70,6 +70,10 @@ type Session struct {
 	concatLen    int64   // group_concat_max_len
 	warnings     []error // of the statement before
 	lastError    error   // the one of warnings that made it fail
+
+	// The callbacks of every statement's expr.Env.
+	onWarning      func(error)
+	onLastInsertID func(uint64)
 }
 
 // NewSession opens a session. Errors: sqlerr.BadDatabase.
@@ -92,6 +96,8 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{engine: e, cfg: cfg, id: e.sessionIDs.Add(1), open: map[*Rows]struct{}{}}
+	s.onWarning = s.warn
+	s.onLastInsertID = func(id uint64) { s.lastInsertID = id }
 	s.initialise()
 	e.mu.Lock()
 	e.sessions[s] = struct{}{}

@@ -75,10 +75,7 @@ func (s *Session) begin(ctx context.Context, opts TxOptions) error {
 	if err := s.commit(ctx); err != nil {
 		return err
 	}
-	defaults := s.defaults
-	if s.next != nil {
-		defaults, s.next = *s.next, nil
-	}
+	defaults := s.takeDefaults()
 	if opts.Isolation == Default {
 		opts.Isolation = defaults.Isolation
 	}
@@ -90,8 +87,18 @@ func (s *Session) begin(ctx context.Context, opts TxOptions) error {
 	return nil
 }
 
+// takeDefaults returns the options of a transaction that begins, which SET
+// TRANSACTION may have given to it alone.
+func (s *Session) takeDefaults() TxOptions {
+	o := s.defaults
+	if s.next != nil {
+		o, s.next = *s.next, nil
+	}
+	return o
+}
+
 func checkIsolation(i Isolation) error {
-	if i == Serializable || i > Serializable {
+	if i >= Serializable {
 		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'ISOLATION LEVEL SERIALIZABLE'")
 	}
 	return nil
@@ -190,11 +197,16 @@ func (s *Session) see(t *transaction, p *plan.Plan, v uint64) (bool, error) {
 	return c.Version() == v, nil
 }
 
-func (s *Session) savepoint(name string) error {
-	t := s.tx
-	if t == nil {
-		return nil // it would end with this statement
+func (s *Session) savepoint(ctx context.Context, name string) error {
+	if s.tx == nil {
+		if s.autocommit {
+			return nil // it would end with this statement
+		}
+		if err := s.begin(ctx, TxOptions{}); err != nil {
+			return err
+		}
 	}
+	t := s.tx
 	if !t.Started() {
 		if err := s.startNow(t); err != nil {
 			return err

@@ -1,6 +1,6 @@
 module github.com/kalamgo/kalam/conformance/bench
 
-go 1.26.8
+go 1.26.2
 
 require (
 	github.com/kalamgo/kalam v0.0.0

@@ -56,7 +56,7 @@ func newAccumulator(a *expr.Aggregate, rt *Runtime) (accumulator, []expr.Expr, e
 	case expr.JSONObjectAgg:
 		return &jsonObject{}, []expr.Expr{expr.CastTo(arg, types.TextType), a.Args[1]}, nil
 	}
-	return nil, nil, sqlerr.NotSupported.New("aggregate function %s is not supported", a.Func)
+	return nil, nil, sqlerr.Unsupported("%s()", a.Func)
 }
 
 // newExtreme returns the accumulator of MIN or MAX.

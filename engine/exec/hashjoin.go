@@ -65,9 +65,8 @@ func buildHashJoin(n *plan.HashJoin, rt *Runtime) (Operator, error) {
 func comparableKeys(left, right []expr.Expr) (l, r []expr.Expr) {
 	for i := range left {
 		a, b := left[i], right[i]
-		s, t := a.Type(), b.Type()
-		if s.Physical() != t.Physical() || s.Collation != t.Collation || s.Kind == types.Decimal && s.Scale != t.Scale {
-			c := expr.CompareType(s, t)
+		if s, t := a.Type(), b.Type(); s != t {
+			c := expr.CompareType(s, t) // costs nothing where both are held as c is
 			a, b = expr.CastTo(a, c), expr.CastTo(b, c)
 		}
 		l, r = append(l, a), append(r, b)

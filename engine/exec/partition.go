@@ -117,8 +117,11 @@ func (p *partitioner) tasks(dst []spillTask) ([]spillTask, error) {
 // emptyBatch returns an empty batch that has no memory yet.
 func emptyBatch(ts []types.Type) *types.Batch {
 	b := &types.Batch{Columns: make([]*types.Vector, len(ts))}
+	vectors := make([]types.Vector, len(ts))
 	for i, t := range ts {
-		b.Columns[i] = types.NewVector(t, 0)
+		vectors[i].Type = t
+		b.Columns[i] = &vectors[i]
 	}
+	b.Reset()
 	return b
 }

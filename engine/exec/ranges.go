@@ -20,6 +20,7 @@ type rangeSet struct {
 type boundRange struct {
 	plan.Range
 	low, high []bound
+	point     bool // high is as low, and left out
 }
 
 // keyColumns are the columns of an index's key: its own, then the primary
@@ -31,7 +32,11 @@ type keyColumns struct {
 }
 
 func newKeyColumns(t *schema.Table, ix *schema.Index) keyColumns {
-	var k keyColumns
+	n := len(t.PrimaryKey)
+	if ix != nil {
+		n += len(ix.Columns)
+	}
+	k := keyColumns{make([]int, 0, n), make([]types.Type, 0, n), make([]bool, 0, n)}
 	if ix != nil {
 		k.ordinals = append(k.ordinals, ix.Columns...)
 	}
@@ -48,17 +53,20 @@ func newKeyColumns(t *schema.Table, ix *schema.Index) keyColumns {
 }
 
 func newRangeSet(n *plan.Scan) (*rangeSet, error) {
-	s := &rangeSet{key: newKeyColumns(n.Table, n.Index)}
-	for _, r := range n.Ranges {
-		b := boundRange{Range: r}
+	s := &rangeSet{newKeyColumns(n.Table, n.Index), make([]boundRange, len(n.Ranges))}
+	for i, r := range n.Ranges {
+		b := &s.ranges[i]
+		b.Range = r
 		var err error
-		if b.low, err = s.bounds(r.Low); err == nil {
-			b.high, err = s.bounds(r.High)
-		}
-		if err != nil {
+		if b.low, err = s.bounds(r.Low); err != nil {
 			return nil, err
 		}
-		s.ranges = append(s.ranges, b)
+		if b.point = !r.LowExclusive && !r.HighExclusive && slices.Equal(r.Low, r.High); b.point {
+			continue
+		}
+		if b.high, err = s.bounds(r.High); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -78,27 +86,29 @@ func (s *rangeSet) bounds(list []expr.Expr) ([]bound, error) {
 func (s *rangeSet) eval(env *expr.Env) ([]store.KeyRange, error) {
 	out := make([]store.KeyRange, 0, len(s.ranges))
 	for i := range s.ranges {
-		r, err := s.evalRange(env, &s.ranges[i])
+		r, ok, err := s.evalRange(env, &s.ranges[i])
 		if err != nil {
 			return nil, err
 		}
-		if r != nil {
-			out = append(out, *r)
+		if ok {
+			out = append(out, r)
 		}
 	}
 	return s.key.merge(out), nil
 }
 
-// evalRange returns nil for an empty range.
-func (s *rangeSet) evalRange(env *expr.Env, r *boundRange) (*store.KeyRange, error) {
-	var k store.KeyRange
+// evalRange returns false for an empty range.
+func (s *rangeSet) evalRange(env *expr.Env, r *boundRange) (k store.KeyRange, ok bool, err error) {
+	if r.point {
+		return s.evalPoint(env, r)
+	}
 	nullOK := func(i int) bool { return i < len(r.NullOK) && r.NullOK[i] }
 	k.LowExclusive, k.HighExclusive = r.LowExclusive, r.HighExclusive
 low:
 	for i := range r.low {
 		v, p, err := r.low[i].place(env, nullOK(i))
 		if err != nil {
-			return nil, err
+			return k, false, err
 		}
 		switch p {
 		case exact:
@@ -110,7 +120,7 @@ low:
 			k.Low, k.LowExclusive = append(k.Low, v), false
 		case over: // than all that begin with what Low has so far
 			if len(k.Low) == 0 {
-				return nil, nil
+				return k, false, nil
 			}
 			k.LowExclusive = true
 		case under:
@@ -119,7 +129,7 @@ low:
 				k.Low = append(k.Low, types.Value{})
 			}
 		default:
-			return nil, nil
+			return k, false, nil
 		}
 		break low
 	}
@@ -127,7 +137,7 @@ high:
 	for i := range r.high {
 		v, p, err := r.high[i].place(env, nullOK(i))
 		if err != nil {
-			return nil, err
+			return k, false, err
 		}
 		switch p {
 		case exact:
@@ -141,11 +151,11 @@ high:
 			k.HighExclusive = false
 		case under: // than all that begin with what High has so far
 			if len(k.High) == 0 {
-				return nil, nil
+				return k, false, nil
 			}
 			k.HighExclusive = true
 		default:
-			return nil, nil
+			return k, false, nil
 		}
 		break high
 	}
@@ -155,7 +165,23 @@ high:
 	}
 	s.key.toUTC(k.Low, env.Zone)
 	s.key.toUTC(k.High, env.Zone)
-	return &k, nil
+	return k, true, nil
+}
+
+// evalPoint is evalRange for a point. A value that no column's is equal to makes it
+// empty.
+func (s *rangeSet) evalPoint(env *expr.Env, r *boundRange) (k store.KeyRange, ok bool, err error) {
+	k.Low = make([]types.Value, len(r.low))
+	for i := range r.low {
+		v, p, err := r.low[i].place(env, i < len(r.NullOK) && r.NullOK[i])
+		if err != nil || p != exact {
+			return k, false, err
+		}
+		k.Low[i] = v
+	}
+	s.key.toUTC(k.Low, env.Zone)
+	k.High = k.Low
+	return k, true, nil
 }
 
 // place evaluates a bound; one that is NULL is nowhere unless nullOK.

@@ -22,7 +22,7 @@ type scanReader struct {
 	zoned   []int // output columns that are TIMESTAMPs
 
 	scanner store.Scanner
-	in, out *types.Batch
+	in, out *types.Batch // out: what the filter leaves of in
 	sel     []int32
 }
 
@@ -36,7 +36,7 @@ func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) 
 		}
 	}
 	ts := r.types()
-	r.in, r.out = emptyBatch(ts), emptyBatch(ts)
+	r.in = emptyBatch(ts)
 	for i, t := range ts {
 		stored := i < len(n.Columns) && i >= len(n.Columns)-n.Stored
 		if t.Kind == types.Timestamp && !stored && rt.Env.Zone != nil && rt.Env.Zone != time.UTC {
@@ -46,6 +46,7 @@ func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) 
 	if n.Filter == nil {
 		return r, nil
 	}
+	r.out = emptyBatch(ts)
 	var err error
 	r.filter, err = expr.NewEvaluator(rt.Env, n.Filter)
 	return r, err
@@ -80,8 +81,8 @@ func (r *scanReader) open(ranges []store.KeyRange, limit int) error {
 // Next returns the next rows that pass the filter.
 func (r *scanReader) Next(ctx context.Context) (*types.Batch, error) {
 	if r.scanner == nil {
-		r.out.Reset()
-		return r.out, nil
+		r.in.Reset()
+		return r.in, nil
 	}
 	for {
 		if err := interrupted(ctx); err != nil {
@@ -161,8 +162,8 @@ func (s *scan) Open(ctx context.Context) (err error) {
 
 func (s *scan) Next(ctx context.Context) (*types.Batch, error) {
 	if s.left <= 0 {
-		s.out.Reset()
-		return s.out, nil
+		s.in.Reset()
+		return s.in, nil
 	}
 	b, err := s.scanReader.Next(ctx)
 	if err == nil {

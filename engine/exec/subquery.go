@@ -19,7 +19,7 @@ type Runner struct {
 // NewRunner returns a Runner for subqueries of the plan that rt runs. Close it
 // after the plan's operators.
 func NewRunner(rt *Runtime) *Runner {
-	return &Runner{rt: rt, all: map[*expr.Subquery]*subquery{}}
+	return &Runner{rt: rt}
 }
 
 // subquery is a subquery's operators, and what is known of its results.
@@ -105,6 +105,9 @@ func (r *Runner) subquery(q *expr.Subquery) (*subquery, error) {
 	}
 	if q.Kind == expr.In {
 		s.outer = append(s.outer, types.NewVector(q.Left.Type(), 1))
+	}
+	if r.all == nil {
+		r.all = map[*expr.Subquery]*subquery{}
 	}
 	r.all[q] = s
 	return s, nil

@@ -103,6 +103,15 @@ func hexLiteral(l *Literal) *Literal {
 	return &Literal{Value: types.NewUint(n), T: types.Uint64Type}
 }
 
+// ForColumn returns a value as a column of type t takes it: a hexadecimal literal
+// of up to 8 bytes is a number for a numeric column.
+func ForColumn(e Expr, t types.Type) Expr {
+	if l, ok := e.(*Literal); ok && l.Hex && t.IsNumeric() && len(l.Value.Bytes()) <= 8 {
+		return hexLiteral(l)
+	}
+	return e
+}
+
 // outOfRange is MySQL's error for a result that its type does not hold.
 func (k *arithBase) outOfRange() error { return outOfRange(k.e.T, k.e) }
 

@@ -413,15 +413,24 @@ var arithOps = map[sqlparser.BinaryExprOperator]ArithOp{
 }
 
 func (b *Binder) binary(n *sqlparser.BinaryExpr) (Expr, error) {
-	op, ok := arithOps[n.Operator]
-	if !ok {
-		return b.viaVitess(n.Operator.ToString(), n)
-	}
 	l, r, err := b.pair(n.Left, n.Right)
 	if err != nil {
 		return nil, err
 	}
-	return newArith(op, l, r), nil
+	if op, ok := arithOps[n.Operator]; ok {
+		return newArith(op, l, r), nil
+	}
+	return newCall(n.Operator.ToString(), []Expr{memberBits(l), memberBits(r)}, &sqlparser.BinaryExpr{
+		Operator: n.Operator, Left: &sqlparser.Offset{V: 0}, Right: &sqlparser.Offset{V: 1},
+	})
+}
+
+// memberBits returns e, an ENUM or SET as its number.
+func memberBits(e Expr) Expr {
+	if k := e.Type().Kind; k == types.Enum || k == types.Set {
+		return CastTo(e, types.Uint64Type)
+	}
+	return e
 }
 
 func newArith(op ArithOp, l, r Expr) *Arith {

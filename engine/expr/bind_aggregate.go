@@ -53,7 +53,7 @@ func aggregateFunc(n sqlparser.AggrFunc) (f AggFunc, ok bool) {
 func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 	f, ok := aggregateFunc(n)
 	if !ok {
-		return nil, sqlerr.NotSupported.New("aggregate function %s is not supported", n.AggrName())
+		return nil, sqlerr.Unsupported("%s()", n.AggrName())
 	}
 	if w, ok := n.(sqlparser.WindowFunc); ok && w.GetOverClause() != nil {
 		return b.window(w)
@@ -112,7 +112,7 @@ func windowName(e Expr) (name AggFunc) {
 // groupConcat binds GROUP_CONCAT's own clauses.
 func (b *Binder) groupConcat(n *sqlparser.GroupConcatExpr, agg *Aggregate) (Expr, error) {
 	if n.Limit != nil {
-		return nil, sqlerr.NotSupported.New("LIMIT in GROUP_CONCAT is not supported")
+		return nil, sqlerr.Unsupported("LIMIT in GROUP_CONCAT()")
 	}
 	agg.Distinct = n.Distinct
 	if n.Separator != "" {

@@ -56,6 +56,8 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 			return b.viaVitess(name, &sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI(name), Exprs: list})
 		}
 		return b.nativeCall(name, list...)
+	case *sqlparser.MatchExpr:
+		return nil, notSupported(n)
 	case *sqlparser.JSONQuoteExpr:
 		return b.nativeCall("json_quote", n.StringArg)
 	case *sqlparser.JSONContainsExpr:
@@ -341,6 +343,9 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 		return nil, err
 	}
 	if from.Kind == types.Null {
+		return &Cast{Arg: arg, T: t}, nil
+	}
+	if arg = ForColumn(arg, t); arg.Type() != from {
 		return &Cast{Arg: arg, T: t}, nil
 	}
 	own := false

@@ -64,7 +64,7 @@ func (b *Binder) windowFunc(n sqlparser.WindowFunc) (*Window, error) {
 	case *sqlparser.NTHValueExpr:
 		w.Func = NthValue
 		if c := n.FromFirstLastClause; c != nil && c.Type != sqlparser.FromFirstType {
-			return nil, sqlerr.NotSupported.New("FROM LAST is not supported")
+			return nil, sqlerr.Unsupported("FROM LAST")
 		}
 		if err := b.windowValue(w, n.Expr, n.NullTreatmentClause); err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (b *Binder) windowFunc(n sqlparser.WindowFunc) (*Window, error) {
 			break
 		}
 		if d, ok := n.(sqlparser.DistinctableAggr); ok && d.IsDistinct() {
-			return nil, sqlerr.NotSupported.New("%s(DISTINCT …) OVER is not supported", f)
+			return nil, sqlerr.Unsupported("%s(DISTINCT ...) OVER", f)
 		}
 		args, err := b.list(n.GetArgs())
 		if err != nil {
@@ -89,7 +89,7 @@ func (b *Binder) windowFunc(n sqlparser.WindowFunc) (*Window, error) {
 		w.Func, w.Args, w.T, w.Null = f, args, agg.T, agg.Nullable()
 		return w, nil
 	}
-	return nil, sqlerr.NotSupported.New("window function %s is not supported", n.WindowFuncName())
+	return nil, sqlerr.Unsupported("%s() OVER", n.WindowFuncName())
 }
 
 func (b *Binder) lagLead(w *Window, n *sqlparser.LagLeadExpr) error {
@@ -122,7 +122,7 @@ func (b *Binder) lagLead(w *Window, n *sqlparser.LagLeadExpr) error {
 // windowValue binds the argument whose value in another row is the function's.
 func (b *Binder) windowValue(w *Window, e sqlparser.Expr, nulls *sqlparser.NullTreatmentClause) error {
 	if nulls != nil && nulls.Type == sqlparser.IgnoreNullsType {
-		return sqlerr.NotSupported.New("IGNORE NULLS is not supported")
+		return sqlerr.Unsupported("IGNORE NULLS")
 	}
 	arg, err := b.bind(e)
 	if err != nil {

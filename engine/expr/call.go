@@ -2,6 +2,7 @@ package expr
 
 import (
 	"context"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,7 +127,7 @@ func literalSyntax(l *Literal) sqlparser.Expr {
 	case l.T.Kind == types.VarChar && l.T.Collation == types.DefaultCollation:
 		return sqlparser.NewStrLiteral(string(l.Value.Bytes()))
 	case l.Hex:
-		return sqlparser.NewHexLiteral(strings.Trim(literalText(l), "x'"))
+		return sqlparser.NewHexLiteral(hex.EncodeToString(l.Value.Bytes()))
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ func (e *Compare) compile(ev *Evaluator) (kernel, error) {
 	}
 	l, r = asComparand(l, r), asComparand(r, l)
 	t := comparedAs(l, r, e.Collation)
+	if t.Kind == types.Decimal {
+		l, r = temporalToNumber(l), temporalToNumber(r)
+	}
 	if t.Kind == types.Decimal && isExact(l.Type()) && isExact(r.Type()) && t.Physical() == types.PhysBytes {
 		return compileBinary(ev, l, r, func(l, r *operand) kernel { return &exactCompare{op: e.Op, l: l, r: r} })
 	}
@@ -119,6 +122,14 @@ func asComparand(e, other Expr) Expr {
 		if v, ok := numberToTemporal(int64(l.Value.Uint()), 0, at); ok {
 			return &Literal{Value: types.NewInt(v), T: at}
 		}
+	}
+	return e
+}
+
+// temporalToNumber returns e, a date or time as a number of its digits.
+func temporalToNumber(e Expr) Expr {
+	if t := e.Type(); t.IsTemporal() {
+		return CastTo(e, decimalType(digits(t)))
 	}
 	return e
 }

@@ -88,33 +88,16 @@ func roundTemporal(v int64, t types.Type, scale int) int64 {
 }
 
 // parseTemporal reads text as a value of temporal type t, rounded to its scale.
+// It knows no zone: a text with an offset is no value.
 func parseTemporal(b []byte, t types.Type) (int64, bool) {
-	s := string(b)
 	switch t.Kind {
 	case types.Time:
-		if v, _, state := datetime.ParseTime(s, t.Scale); state == datetime.TimeOK {
-			return fromVitessTime(v), true
-		}
-		if v, _, ok := datetime.ParseDateTime(s, t.Scale); ok {
-			return fromVitessTime(v.Time), true
-		}
-		return 0, false
+		return types.ParseTime(b, t.Scale)
 	case types.Date:
-		if v, ok := datetime.ParseDate(s); ok {
-			return fromVitessDate(v).pack(), true
-		}
-		if v, _, ok := datetime.ParseDateTime(s, 6); ok {
-			return fromVitessDate(v.Date).pack(), true
-		}
-		return 0, false
+		v, ok := types.ParseDateTime(b, 6, nil)
+		return types.PackedDate(v), ok
 	}
-	if v, _, ok := datetime.ParseDateTime(s, t.Scale); ok {
-		return fromVitessDateTime(v), true
-	}
-	if v, ok := datetime.ParseDate(s); ok {
-		return fromVitessDate(v).pack(), true
-	}
-	return 0, false
+	return types.ParseDateTime(b, t.Scale, nil)
 }
 
 func fromVitessDate(d datetime.Date) civil {

@@ -474,11 +474,17 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 	}
 	t := args[0].Type()
 	switch f {
-	case Min, Max, AnyValue:
+	case Min, Max:
+		if agg.T = t; t.Kind == types.Enum || t.Kind == types.Set {
+			agg.T = types.TextType // they compare by name here
+			agg.T.Collation = t.Collation
+			agg.Args = []Expr{CastTo(args[0], agg.T)}
+		}
+	case AnyValue:
 		agg.T = t
 	case BitAnd, BitOr, BitXor:
 		if t.IsBinary() {
-			return nil, sqlerr.NotSupported.New("%s of binary strings is not supported", f)
+			return nil, sqlerr.Unsupported("%s() of binary strings", f)
 		}
 		agg.T = types.Uint64Type
 	case StdPop, StdSamp, VarPop, VarSamp:
@@ -502,7 +508,7 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 			agg.T = decimalType(p+divScaleDigits, s+divScaleDigits)
 		}
 	default:
-		return nil, sqlerr.NotSupported.New("aggregate function %s is not supported", f)
+		return nil, sqlerr.Unsupported("%s()", f)
 	}
 	return agg, nil
 }

@@ -4,6 +4,8 @@ package parse
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,8 +20,9 @@ import (
 const MySQLVersion = "8.0.40"
 
 // maxDepth bounds how deep expressions and queries may be nested, for what
-// comes after recurses over them. A chain of operators nests, too.
-const maxDepth = 20000
+// comes after recurses over them. A chain of operators nests, too; one of AND
+// or OR counts a quarter, since it becomes a list.
+const maxDepth = 5000
 
 // Statement is one parsed statement. It is immutable: who wants to change the
 // AST clones it first.
@@ -94,6 +97,12 @@ type piece struct {
 	uuids      []string // columns of type UUID
 	grouping   bool     // GROUPING(…) is called
 	windows    []int    // where further windows of a WINDOW clause begin, in the whole text
+	collate    string   // the last collation named
+	primary    int      // number of times that PRIMARY stands there
+	variables  bool     // there are @@variables
+	// What expressions can nest by: the parentheses that are open at most, and
+	// the number of words and operators.
+	open, deepest, words int
 }
 
 // edit puts text in the place of as many bytes that the grammar lacks.
@@ -144,10 +153,23 @@ func split(sql string) ([]piece, error) {
 			p.windows = append(p.windows, t.Pos)
 		}
 		switch typ {
+		case '(':
+			p.open++
+			p.deepest = max(p.deepest, p.open)
+		case ')':
+			p.open--
+		case ',', sqlparser.STRING, sqlparser.INTEGRAL, sqlparser.DECIMAL, sqlparser.FLOAT, sqlparser.NULL:
+		default:
+			p.words++
+		}
+		switch typ {
+		case sqlparser.AT_ID, sqlparser.AT_AT_ID:
+			p.variables = true
 		case sqlparser.VALUE_ARG:
+			p.words-- // a literal, too
 			if sql[t.Pos-1] == '?' {
 				p.positional++
-			} else if name := val[1:]; !contains(p.names, name) {
+			} else if name := val[1:]; !slices.Contains(p.names, name) {
 				p.names = append(p.names, name)
 			}
 		case sqlparser.LIST_ARG, sqlparser.OFFSET_ARG:
@@ -169,11 +191,16 @@ func split(sql string) ([]piece, error) {
 				p.edits = append(p.edits, edit{t.Pos - len(val), groupingName})
 				p.grouping = true
 			}
+		case sqlparser.PRIMARY:
+			p.primary++
 		case sqlparser.ALL:
 			// COUNT(ALL x) is COUNT(x).
 			if recent[0].typ == '(' && aggregates[strings.ToLower(recent[1].val)] {
 				p.edits = append(p.edits, edit{t.Pos - len(val), "   "})
 			}
+		}
+		if recent[0].typ == sqlparser.COLLATE {
+			p.collate = val
 		}
 		recent = [2]token{{typ, val}, recent[0]}
 	}
@@ -258,15 +285,6 @@ func skipBlank(sql string, at int) int {
 	return min(at, len(sql))
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 // parse fills st from piece p of sql.
 func (st *Statement) parse(sql string, p *piece) error {
 	text := st.SQL
@@ -278,12 +296,12 @@ func (st *Statement) parse(sql string, p *piece) error {
 		text = string(b)
 	}
 	text = p.withWindows(text)
-	ast, err := parser.ParseStrictDDL(text)
+	ast, err := parseStrict(text)
 	if err != nil {
 		// A blank at the end tells an error at the end from one in the last token.
 		text += " "
 		var at sqlparser.PositionedErr
-		if _, again := parser.ParseStrictDDL(text); errors.As(again, &at) {
+		if _, again := parseStrict(text); errors.As(again, &at) {
 			return syntaxError(sql, p.start+p.original(lastToken(text, at.Pos-1)))
 		}
 		return sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
@@ -291,41 +309,94 @@ func (st *Statement) parse(sql string, p *piece) error {
 	if d, ok := ast.(interface{ IsFullyParsed() bool }); ok && !d.IsFullyParsed() {
 		return syntaxError(sql, p.start)
 	}
+	if err := dropped(ast, p); err != nil {
+		return err
+	}
 	for _, column := range p.uuids {
 		markUUID(ast, column)
 	}
-	st.AST, st.Params, st.Names = ast, p.positional+len(p.names), p.names
-	return st.inspect(p)
+	st.AST, st.Params, st.Names, st.Variables = ast, p.positional+len(p.names), p.names, p.variables
+	return st.finish(p)
 }
 
-// inspect walks over the AST once: it numbers named parameters, notes
-// @@variables and refuses what is nested too deeply.
-func (st *Statement) inspect(p *piece) error {
-	depth, deep := 0, false
+// parseStrict is Vitess's parser. On some broken texts, such as SET @@session.,
+// it panics.
+func parseStrict(text string) (ast sqlparser.Statement, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the statement is incomplete")
+		}
+	}()
+	return parser.ParseStrictDDL(text)
+}
+
+// dropped refuses what the grammar reads but leaves out of the AST: a collation
+// after SET NAMES, and all but the last of a column's keys.
+func dropped(ast sqlparser.Statement, p *piece) error {
+	what := ""
+	switch n := ast.(type) {
+	case *sqlparser.Set:
+		if p.collate != "" && !strings.EqualFold(p.collate, "utf8mb4_bin") {
+			what = "SET NAMES ... COLLATE " + p.collate
+		}
+	case *sqlparser.CreateTable:
+		if n.TableSpec == nil {
+			break
+		}
+		keys := 0
+		for _, c := range n.TableSpec.Columns {
+			if c.Type.Options != nil && c.Type.Options.KeyOpt == sqlparser.ColKeyPrimary {
+				keys++
+			}
+		}
+		for _, ix := range n.TableSpec.Indexes {
+			if ix.Info.Type == sqlparser.IndexTypePrimary {
+				keys++
+			}
+		}
+		if keys < p.primary {
+			what = "PRIMARY KEY followed by UNIQUE"
+		}
+	}
+	if what == "" {
+		return nil
+	}
+	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", what).At(p.start + 1)
+}
+
+// finish walks over the AST, where it needs to: it numbers named parameters,
+// names GROUPING and refuses what is nested too deeply.
+func (st *Statement) finish(p *piece) error {
+	if p.names == nil && !p.grouping && p.deepest+p.words < maxDepth/2 {
+		return nil
+	}
+	depth, deep := 0, false // depth in quarters
+	weight := func(n sqlparser.SQLNode) int {
+		switch n.(type) {
+		case *sqlparser.AndExpr, *sqlparser.OrExpr:
+			return 1
+		}
+		return 4
+	}
 	sqlparser.Rewrite(st.AST, func(c *sqlparser.Cursor) bool {
-		if depth++; depth > maxDepth {
+		if depth >= 4*maxDepth {
 			deep = true
-			depth--
 			return false
 		}
+		depth += weight(c.Node())
 		switch n := c.Node().(type) {
-		case *sqlparser.Variable:
-			st.Variables = true
 		case *sqlparser.FuncExpr:
 			if p.grouping && n.Name.EqualString(groupingName) {
 				n.Name = sqlparser.NewIdentifierCI("grouping")
 			}
 		case *sqlparser.Argument:
-			for i, name := range p.names {
-				if n.Name == name {
-					n.Name = "v" + strconv.Itoa(i+1)
-					break
-				}
+			if i := slices.Index(p.names, n.Name); i >= 0 {
+				n.Name = "v" + strconv.Itoa(i+1)
 			}
 		}
 		return true
-	}, func(*sqlparser.Cursor) bool {
-		depth--
+	}, func(c *sqlparser.Cursor) bool {
+		depth -= weight(c.Node())
 		return true
 	})
 	if deep {

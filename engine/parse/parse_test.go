@@ -44,7 +44,7 @@ func TestParse(t *testing.T) {
 		{"/* c */ select 1", []stmt{{SQL: "select 1", AST: "select 1 from dual", Offset: 8}}},
 		{"`t`", nil},
 		{"/*!40101 SET NAMES utf8mb4 */; /*!99999 nothing */; select /*!80000 1, */ 2", []stmt{
-			{SQL: "/*!40101 SET NAMES utf8mb4 */", AST: "set NAMES 'utf8mb4'", Variables: true},
+			{SQL: "/*!40101 SET NAMES utf8mb4 */", AST: "set NAMES 'utf8mb4'"},
 			{SQL: "select /*!80000 1, */ 2", AST: "select 1, 2 from dual", Offset: 52},
 		}},
 		{"create table t (a uuid, key uuid (a), unique uuid (a), constraint uuid unique (a))", []stmt{{
@@ -58,6 +58,13 @@ func TestParse(t *testing.T) {
 		{"select Count( ALL a), max(all/**/ b) from t where a > all (select 1 from dual)", []stmt{{
 			SQL: "select Count( ALL a), max(all/**/ b) from t where a > all (select 1 from dual)",
 			AST: "select count(a), max(b) from t where a > all (select 1 from dual)",
+		}}},
+		{"create table t (a int unique primary key, b int, primary key (b), key `primary` (a))", []stmt{{
+			SQL: "create table t (a int unique primary key, b int, primary key (b), key `primary` (a))",
+			AST: "create table t (\n\ta int primary key,\n\tb int,\n\tprimary key (b),\n\tkey `primary` (a)\n)",
+		}}},
+		{"set names utf8mb4 collate utf8mb4_bin", []stmt{{
+			SQL: "set names utf8mb4 collate utf8mb4_bin", AST: "set names 'utf8mb4'",
 		}}},
 		{"create table t (uuid int, b char(3) default (uuid()))", []stmt{{
 			SQL: "create table t (uuid int, b char(3) default (uuid()))",
@@ -101,15 +108,33 @@ func TestParseErrors(t *testing.T) {
 		{"select 1 +", sqlerr.Syntax, "near '' at line 1", 11},
 		{"select ?, :a", sqlerr.WrongArguments, "cannot be mixed", 0},
 		{"select ?; select :a", sqlerr.WrongArguments, "cannot be mixed", 0},
+		{"set names utf8mb4 collate utf8mb4_general_ci", sqlerr.NotSupported, "COLLATE", 1},
+		{"create table t (a int primary key unique)", sqlerr.NotSupported, "PRIMARY KEY", 1},
 		{"select ::a", sqlerr.Syntax, "near '::a' at line 1", 8},
 		{"select \x00", sqlerr.Syntax, "near '\x00' at line 1", 8},
 		{"create table t (a int) bogus=1 x", sqlerr.Syntax, "near", 0},
+		{"select " + strings.Repeat("(", 1000) + "1", sqlerr.Syntax, "near", 0},
+		{"select 1" + strings.Repeat(" + 1", 6000), sqlerr.NotSupported, "nested", 1},
 		{"select " + strings.Repeat("- ", 100000) + "1", sqlerr.NotSupported, "nested", 1},
 	} {
 		_, err := Parse(tt.sql)
 		e := sqlerr.As(err)
 		if !errors.Is(err, tt.kind) || !strings.Contains(e.Message, tt.text) || tt.pos != 0 && e.Position != tt.pos {
 			t.Errorf("Parse(%.40q): %v", tt.sql, err)
+		}
+	}
+}
+
+func TestLongChains(t *testing.T) {
+	t.Parallel()
+	for _, sql := range []string{
+		"select a from t where a = 1" + strings.Repeat(" or a = 2", 15000),
+		"select 1" + strings.Repeat(" + 1", 4000),
+		"select " + strings.Repeat("(", 4000) + "1" + strings.Repeat(")", 4000),
+		"select a from t where a in (1" + strings.Repeat(", -2", 50000) + ")",
+	} {
+		if _, err := Parse(sql); err != nil {
+			t.Errorf("%.40s: %v", sql, err)
 		}
 	}
 }
@@ -129,4 +154,19 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	for name, sql := range map[string]string{
+		"point":       "SELECT a, b, c FROM t WHERE id = ?",
+		"insert 1000": "INSERT INTO t VALUES " + strings.Repeat("(1, 'abc', 2.5, NULL, -7), ", 999) + "(1, 'abc', 2.5, NULL, -7)",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Parse(sql); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

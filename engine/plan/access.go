@@ -201,7 +201,33 @@ func (b *builder) scan(r *tableRel, need colSet, h hint) *phys {
 			best = p
 		}
 	}
+	n := best.node.(*Scan)
+	n.Ranges = b.planBounds(n.Ranges)
 	return best
+}
+
+// planBounds returns ranges with the subqueries of their bounds planned, each
+// once: a bound may be in many ranges.
+func (b *builder) planBounds(ranges []Range) []Range {
+	none := &phys{}
+	planned := map[expr.Expr]expr.Expr{}
+	plan := func(bounds []expr.Expr) []expr.Expr {
+		for i, e := range bounds {
+			if !expr.HasSubquery(e) {
+				continue
+			}
+			if planned[e] == nil {
+				planned[e] = b.expr(e, none)
+			}
+			bounds = slices.Clone(bounds)
+			bounds[i] = planned[e]
+		}
+		return bounds
+	}
+	for i := range ranges {
+		ranges[i].Low, ranges[i].High = plan(ranges[i].Low), plan(ranges[i].High)
+	}
+	return ranges
 }
 
 // scanCost is the cost of a scan and of the sort that it leaves to do.

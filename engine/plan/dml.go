@@ -180,10 +180,13 @@ func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 	return nil, sqlerr.NoDefault.New("Field '%s' doesn't have a default value", c.Name).On(t.QualifiedName()).In(c.Name)
 }
 
-// insertRows binds VALUES (…), ….
+// insertRows binds VALUES (…), …. Each value is to be converted to its column's
+// type as if alone, so that rows whose types have none in common that keeps their
+// values are in a Values node each.
 func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values) (Node, error) {
 	binder := &expr.Binder{Scope: &scope{b: b, frame: &frame{}, clause: "field list"}, Params: b.o.Params}
-	v := &Values{Rows: make([][]expr.Expr, len(rows)), T: make([]types.Type, len(cols))}
+	var parts []Node
+	v := &Values{}
 	none := &phys{}
 	for i, tuple := range rows {
 		if err := b.interrupted(); err != nil {
@@ -193,6 +196,8 @@ func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values)
 			return nil, wrongRow(i)
 		}
 		row := make([]expr.Expr, len(tuple))
+		ts := make([]types.Type, len(tuple))
+		alike := i > 0
 		for k, e := range tuple {
 			e, err := b.withDefaults(e, t, cols[k])
 			if err != nil {
@@ -202,41 +207,54 @@ func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values)
 			if err != nil {
 				return nil, err
 			}
-			row[k] = b.expr(bound, none)
+			target := t.Columns[cols[k]].Type
+			row[k] = b.expr(expr.ForColumn(bound, target), none)
+			if ts[k] = row[k].Type(); alike {
+				ts[k], alike = rowsType(v.T[k], ts[k], target)
+			}
 		}
-		v.Rows[i] = row
-	}
-	for k, c := range cols {
-		v.T[k] = rowsType(v.Rows, k, t.Columns[c].Type)
-		for _, row := range v.Rows {
-			row[k] = expr.CastTo(row[k], v.T[k])
+		if i > 0 && !alike {
+			parts, v = append(parts, v.cast()), &Values{}
+			for k := range row {
+				ts[k] = row[k].Type()
+			}
 		}
+		v.T, v.Rows = ts, append(v.Rows, row)
 	}
-	return v, nil
+	if parts = append(parts, v.cast()); len(parts) == 1 {
+		return v, nil
+	}
+	return &Union{All: parts}, nil
 }
 
-// rowsType returns a type that takes column k of all rows without changing what
-// the target column gets: each value is to be converted to it as if alone. Where
-// the types in common would round or pad, values go as text.
-func rowsType(rows [][]expr.Expr, k int, target types.Type) types.Type {
-	t := rows[0][k].Type()
-	for _, row := range rows[1:] {
-		u := row[k].Type()
-		if u == t {
-			continue
+// cast converts the rows to T.
+func (n *Values) cast() *Values {
+	for _, row := range n.Rows {
+		for k := range row {
+			row[k] = expr.CastTo(row[k], n.T[k])
 		}
-		common := expr.CommonType(t, u)
-		switch {
-		case t.Kind == types.Null, u.Kind == types.Null:
-		case t.IsString() && u.IsString():
-		case t.IsInteger() && u.IsInteger():
-		case target.IsNumeric() && t.IsNumeric() && u.IsNumeric() && !common.IsFloat():
-		default:
-			common = types.TextType
-		}
-		t = common
 	}
-	return t
+	return n
+}
+
+// rowsType returns a type that takes values of types t and u without changing
+// what the target column gets; false if there is none.
+func rowsType(t, u, target types.Type) (types.Type, bool) {
+	if t == u {
+		return t, true
+	}
+	common := expr.CommonType(t, u)
+	switch {
+	case t.Kind == types.Null, u.Kind == types.Null:
+	case t.IsString() && u.IsString():
+	case t.IsInteger() && u.IsInteger():
+	case target.IsNumeric() && t.IsNumeric() && u.IsNumeric() && !common.IsFloat():
+	case target.IsString():
+		common = types.TextType // the common type would round or pad
+	default:
+		return t, false
+	}
+	return common, true
 }
 
 // insertQuery plans INSERT … SELECT's query.
@@ -343,7 +361,7 @@ func (b *builder) assignments(list sqlparser.UpdateExprs, fr *from, rel *tableRe
 		if err != nil {
 			return nil, err
 		}
-		set = append(set, Assignment{Column: c, Value: b.expr(bound, in)})
+		set = append(set, Assignment{Column: c, Value: b.expr(expr.ForColumn(bound, rel.table.Columns[c].Type), in)})
 	}
 	return set, nil
 }

@@ -131,9 +131,11 @@ func (d *keyDef) span(prefix []byte, r *KeyRange) (s span, whole bool, err error
 	if err != nil {
 		return s, false, err
 	}
-	high, highPart, err := d.bound(prefix, r.High)
-	if err != nil {
-		return s, false, err
+	high, highPart := low, lowPart
+	if point := len(r.Low) > 0 && len(r.Low) == len(r.High) && &r.Low[0] == &r.High[0]; !point {
+		if high, highPart, err = d.bound(prefix, r.High); err != nil {
+			return s, false, err
+		}
 	}
 	if d.unique && !r.LowExclusive && !r.HighExclusive && len(r.Low) == d.own &&
 		!slices.ContainsFunc(r.Low, types.Value.IsNull) && bytes.Equal(low, high) {

@@ -17,7 +17,7 @@ import (
 type Tx struct {
 	db      *DB
 	snap    *snapshot // nil: closed
-	buffer  *kv.Overlay
+	buffer  kv.Overlay
 	locker  Locker
 	touched map[*sequence]struct{} // whose values this transaction uses
 	lockKey []byte
@@ -55,7 +55,7 @@ func (db *DB) Begin() (*Tx, error) {
 	if err := tx.takeSnapshot(); err != nil {
 		return nil, err
 	}
-	tx.buffer = kv.NewOverlay(tx.snap)
+	tx.buffer.Rebase(tx.snap)
 	return tx, nil
 }
 
@@ -76,9 +76,7 @@ func (tx *Tx) newView() (*view, error) {
 	}
 	v := &view{tx.snap, tx.snap}
 	if !tx.buffer.Empty() {
-		frozen := kv.NewOverlay(tx.snap)
-		frozen.RollbackTo(tx.buffer.Mark())
-		v.Reader = frozen
+		v.Reader = tx.buffer.Freeze()
 	}
 	tx.snap.refs.Add(1)
 	return v, nil
@@ -118,12 +116,16 @@ func (tx *Tx) Delete(s kv.Space, key []byte) { tx.buffer.Delete(s, key) }
 // DeleteRange implements kv.Writer.
 func (tx *Tx) DeleteRange(s kv.Space, start, end []byte) { tx.buffer.DeleteRange(s, start, end) }
 
-// Mark returns the present state of the buffer; it costs little.
+// Mark returns the present state of the buffer. It makes changes take more
+// memory until Forget, or the end.
 func (tx *Tx) Mark() Mark { return tx.buffer.Mark() }
 
-// RollbackTo undoes the changes made since m, which stays usable. What
-// sequences gave out stays given out.
+// RollbackTo undoes the changes made since m, which stays usable; marks made
+// since are void. What sequences gave out stays given out.
 func (tx *Tx) RollbackTo(m Mark) { tx.buffer.RollbackTo(m) }
+
+// Forget makes all marks void.
+func (tx *Tx) Forget() { tx.buffer.Forget() }
 
 // Empty reports whether there is nothing to commit.
 func (tx *Tx) Empty() bool { return tx.buffer.Empty() }

@@ -211,6 +211,8 @@ func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
 	case col.Hidden && col.Name == schema.TimeColumn:
 		fill = in.now(col.Type)
 	case !col.NotNull || col.AutoIncrement || col.Hidden:
+	case col.Type.Kind == types.Enum: // its first member, as in MySQL
+		fill = zeroValue(col.Type)
 	case in.ignore:
 		in.warn(in.noDefault(col))
 		fill = zeroValue(col.Type)

@@ -169,6 +169,9 @@ func (to *Target) json(from Type, v Value) (Value, *sqlerr.Error) {
 
 // enum stores by name, under the column's collation, or by index.
 func (to *Target) enum(from Type, v Value) (Value, *sqlerr.Error) {
+	if from.Kind == Enum && v.bits == 0 { // another column's value for errors
+		return v, nil
+	}
 	if !from.IsNumeric() || from.Kind == Bit {
 		s := bytes.TrimRight(textOf(from, v), " ")
 		if i := to.Type.member(s); i >= 0 {

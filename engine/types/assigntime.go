@@ -171,7 +171,7 @@ func numberToDateTime(n int64) (int64, bool) {
 		return 0, false
 	}
 	month := date / 100 % 100
-	if month > 12 || clock/10000 > 23 || clock/100%100 > 59 || clock%100 > 59 {
+	if month > 12 || date%100 > 31 || clock/10000 > 23 || clock/100%100 > 59 || clock%100 > 59 {
 		return 0, false
 	}
 	return PackDateTime(int(date/10000), int(month), int(date%100), int(clock/10000), int(clock/100%100), int(clock%100), 0), true

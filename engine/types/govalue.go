@@ -112,7 +112,10 @@ func Go(t Type, v Value, loc *time.Location) any {
 		}
 		return v.data
 	}
-	return string(AppendText(nil, t, v))
+	if t.Kind == UUID {
+		return string(AppendText(nil, t, v))
+	}
+	return string(v.data)
 }
 
 // ScanType returns the Go type that a column's values are best scanned into.

@@ -22,7 +22,8 @@ type parts struct {
 // ParseDateTime reads a DATE or DATETIME as MySQL does: numbers with any
 // punctuation between them, or 6, 8, 12 or 14 digits without; two-digit years are
 // 1970-2069; a time after a space or T; a fraction, rounded half up to fsp digits;
-// a time zone offset like +02:00, which turns the value to what clocks in loc show.
+// a time zone offset like +02:00, which turns the value to what clocks in loc show;
+// with a nil loc there is no offset.
 // ok is false when s is not wholly a date that exists; p is then the part that was
 // understood, or 0. Zero dates are not dates here.
 func ParseDateTime(s []byte, fsp int, loc *time.Location) (p int64, ok bool) {
@@ -43,7 +44,7 @@ func parseDateTime(s []byte, fsp int, loc *time.Location) (int64, parseResult) {
 		return 0, parsedNot
 	}
 	offset, zoned := 0, false
-	if len(rest) > 0 {
+	if len(rest) > 0 && loc != nil {
 		if offset, zoned = parseOffset(rest); zoned {
 			rest = nil
 		}

@@ -16,6 +16,8 @@ type Overlay struct {
 	spaces [NumSpaces]buffer
 	size   int
 	block  []byte // where keys and values are copied to
+	undos  []undo // of the changes since the first Mark
+	marked bool   // there was a Mark, so that changes are to be undone
 }
 
 // buffer holds one space's changes: the entries written, over the ranges
@@ -26,9 +28,15 @@ type buffer struct {
 }
 
 // Mark is a state of an Overlay to go back to.
-type Mark struct {
-	spaces [NumSpaces]buffer
-	size   int
+type Mark struct{ undos, size int }
+
+// undo takes back one change of a tree.
+type undo struct {
+	space    Space
+	ofRanges bool // else of entries
+	had      bool // the key was there, with old
+	key      string
+	old      []byte
 }
 
 var _ ReadWriter = (*Overlay)(nil)
@@ -70,7 +78,9 @@ func (o *Overlay) set(s Space, key, value []byte, deleted bool) {
 	if deleted {
 		value = nil
 	}
-	old, replaced := b.entries.Set(text(p[:len(key)]), value)
+	k := text(p[:len(key)])
+	old, replaced := b.entries.Set(k, value)
+	o.log(undo{space: s, key: k, old: old, had: replaced})
 	if replaced {
 		o.size += len(value) - len(old)
 	} else {
@@ -87,6 +97,7 @@ func (o *Overlay) DeleteRange(s Space, start, end []byte) {
 	from, to := string(start), string(end)
 	for _, k := range keysWithin(&b.entries, from, to) {
 		v, _ := b.entries.Delete(k)
+		o.log(undo{space: s, key: k, old: v, had: true})
 		o.size -= len(k) + len(v) + entryCost
 	}
 	// Ranges that overlap or touch become one with this.
@@ -100,9 +111,11 @@ func (o *Overlay) DeleteRange(s Space, start, end []byte) {
 		}
 		to = max(to, e)
 		b.ranges.Delete(k)
+		o.log(undo{space: s, ofRanges: true, key: k, old: raw(e), had: true})
 		o.size -= len(k) + len(e) + entryCost
 	}
-	b.ranges.Set(from, to)
+	b.ranges.Set(from, to) // from is no key: if it was, the loop took it out
+	o.log(undo{space: s, ofRanges: true, key: from})
 	o.size += len(from) + len(to) + entryCost
 }
 
@@ -122,25 +135,59 @@ func (o *Overlay) alloc(n int) []byte {
 	return p
 }
 
-// Mark returns the present state. It is O(1).
+// log notes how to undo a change.
+func (o *Overlay) log(u undo) {
+	if o.marked {
+		o.undos = append(o.undos, u)
+	}
+}
+
+// Mark returns the present state. From now on changes can be undone, which
+// takes memory for each, until Forget.
 func (o *Overlay) Mark() Mark {
-	m := Mark{size: o.size}
-	for s := range o.spaces {
-		m.spaces[s] = o.spaces[s].copy()
-	}
-	return m
+	o.marked = true
+	return Mark{len(o.undos), o.size}
 }
 
-// RollbackTo undoes the changes made since m, which stays usable. It is O(1).
+// RollbackTo undoes the changes made since m, which stays usable; marks made
+// since are void.
 func (o *Overlay) RollbackTo(m Mark) {
-	o.size = m.size
-	for s := range o.spaces {
-		o.spaces[s] = m.spaces[s].copy()
+	for n := len(o.undos) - 1; n >= m.undos; n-- {
+		u := &o.undos[n]
+		b := &o.spaces[u.space]
+		switch {
+		case u.ofRanges && u.had:
+			b.ranges.Set(u.key, text(u.old))
+		case u.ofRanges:
+			b.ranges.Delete(u.key)
+		case u.had:
+			b.entries.Set(u.key, u.old)
+		default:
+			b.entries.Delete(u.key)
+		}
 	}
+	clear(o.undos[m.undos:])
+	o.undos, o.size = o.undos[:m.undos], m.size
 }
 
-// Reset undoes all changes.
-func (o *Overlay) Reset() { o.RollbackTo(Mark{}) }
+// Forget makes all marks void.
+func (o *Overlay) Forget() {
+	clear(o.undos)
+	o.undos, o.marked = o.undos[:0], false
+}
+
+// Reset undoes all changes and makes all marks void.
+func (o *Overlay) Reset() { *o = Overlay{base: o.base} }
+
+// Freeze returns an Overlay of its own with the present state. It is O(1), but
+// makes later changes dearer.
+func (o *Overlay) Freeze() *Overlay {
+	frozen := &Overlay{base: o.base, size: o.size}
+	for s := range o.spaces {
+		frozen.spaces[s] = o.spaces[s].copy()
+	}
+	return frozen
+}
 
 // Batch returns the changes as a new batch.
 func (o *Overlay) Batch() *Batch {
@@ -204,7 +251,14 @@ func (o *Overlay) Get(ctx context.Context, s Space, key []byte) ([]byte, bool, e
 // snapshot.
 func (o *Overlay) MultiGet(ctx context.Context, s Space, keys, values [][]byte) error {
 	b := &o.spaces[s]
-	if b.empty() {
+	first := 0 // the first key that the buffer knows
+	for first < len(keys) {
+		if _, known := b.get(keys[first]); known {
+			break
+		}
+		first++
+	}
+	if first == len(keys) {
 		return o.base.MultiGet(ctx, s, keys, values)
 	}
 	var rest [][]byte

@@ -152,7 +152,9 @@ func testOverlay(t *testing.T, db kv.DB) {
 			case 0:
 				marks = append(marks, mark{o.Mark(), clone(m)})
 			case 1:
-				back := marks[rnd.IntN(len(marks))]
+				i := rnd.IntN(len(marks))
+				back := marks[i]
+				marks = marks[:i+1]
 				o.RollbackTo(back.state)
 				m = clone(back.m)
 			}

@@ -28,6 +28,15 @@ const (
 // 10 ms. A scan that meets more goes on in the background.
 const skippable = 4096
 
+// buffers are what a chunk lies in.
+type buffers struct {
+	buf []byte
+	pos []uint32
+}
+
+// spare has the buffers of scans that ended.
+var spare = sync.Pool{New: func() any { return new(buffers) }}
+
 // scanner is a kv.Scanner. Its chunk lies in Go's memory.
 type scanner struct {
 	snap   *snapshot
@@ -40,10 +49,9 @@ type scanner struct {
 	err     error         // what Next returns from now on
 	slow    bool          // read in the background
 	running chan struct{} // nil, or closed when the background read is done
-	buf     []byte
-	pos     []uint32
-	result  C.kalam_result
-	chunk   kv.Chunk
+	*buffers
+	result C.kalam_result
+	chunk  kv.Chunk
 }
 
 // Next implements kv.Scanner.
@@ -99,6 +107,9 @@ func (s *scanner) Next(ctx context.Context) (*kv.Chunk, error) {
 
 // makeRoom readies the buffers for the next chunk.
 func (s *scanner) makeRoom() {
+	if s.buffers == nil {
+		s.buffers = spare.Get().(*buffers)
+	}
 	if kv.Invariants {
 		clear(s.buf) // who kept the last chunk notices
 	}
@@ -112,7 +123,7 @@ func (s *scanner) makeRoom() {
 	switch {
 	case have == 0:
 		s.buf = make([]byte, max(rowBytes*s.rows, leastBytes))
-	case have < mostBytes && (need > 0 || s.rows > firstRows):
+	case have < mostBytes && (need > 0 || have < rowBytes*s.rows):
 		s.buf = make([]byte, max(need, min(growFactor*have, mostBytes)))
 	case need > have:
 		s.buf = make([]byte, need)
@@ -206,7 +217,7 @@ func (s *scanner) Free() {
 func (s *scanner) Close() error {
 	s.mu.Lock()
 	if running, c := s.running, s.c; running != nil {
-		s.running, s.c = nil, nil
+		s.running, s.c, s.buffers = nil, nil, nil
 		s.snap.db.freeing.Go(func() {
 			<-running
 			s.takeError()
@@ -215,6 +226,22 @@ func (s *scanner) Close() error {
 	}
 	s.mu.Unlock()
 	s.Free()
+	s.giveBuffers()
 	s.snap.db.tracker.Remove(s) // after Free: DB.Close waits for it
 	return nil
+}
+
+// giveBuffers leaves the buffers to other scans. Free does not: it may run while
+// the chunk is read.
+func (s *scanner) giveBuffers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buffers == nil {
+		return
+	}
+	if kv.Invariants {
+		clear(s.buf) // who kept the last chunk notices
+	}
+	spare.Put(s.buffers)
+	s.buffers = nil
 }
