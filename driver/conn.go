@@ -106,7 +106,7 @@ func isolation(level sql.IsolationLevel) (engine.Isolation, error) {
 	case sql.LevelSerializable:
 		return engine.Serializable, nil
 	}
-	return 0, sqlerr.NotSupported.New("isolation level %s is not supported", level)
+	return 0, sqlerr.Unsupported("ISOLATION LEVEL %s", level)
 }
 
 // Ping fails when the database is closed.

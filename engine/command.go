@@ -14,10 +14,6 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-func notSupported(what string) error {
-	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", what)
-}
-
 // twoWords are the first words of statements that the second word tells apart.
 var twoWords = map[string]bool{
 	"ALTER": true, "ANALYZE": true, "CHECK": true, "CREATE": true, "DROP": true, "FLUSH": true, "LOCK": true,
@@ -36,14 +32,24 @@ func statementName(sql string) string {
 	return words[0]
 }
 
-// diagnostic reports whether a statement leaves the warnings of the one before.
-func diagnostic(ast sqlparser.Statement) bool {
-	show, ok := ast.(*sqlparser.Show)
-	if !ok {
-		return false
+// diagnostic reports whether a statement leaves the warnings of the one before,
+// since it tells of them.
+func diagnostic(st *parse.Statement) bool {
+	if show, ok := st.AST.(*sqlparser.Show); ok {
+		b, ok := show.Internal.(*sqlparser.ShowBasic)
+		return ok && (b.Command == sqlparser.Warnings || b.Command == sqlparser.Errors)
 	}
-	b, ok := show.Internal.(*sqlparser.ShowBasic)
-	return ok && (b.Command == sqlparser.Warnings || b.Command == sqlparser.Errors)
+	counts := false
+	if st.Variables {
+		sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+			if v, ok := n.(*sqlparser.Variable); ok {
+				name := v.Name.Lowered()
+				counts = counts || name == "warning_count" || name == "error_count"
+			}
+			return !counts, nil
+		}, st.AST)
+	}
+	return counts
 }
 
 // command runs a statement that has no plan.
@@ -99,7 +105,7 @@ func checkCommand(st *parse.Statement) error {
 	if known, err := service.Check(st.AST); known {
 		return err
 	}
-	return notSupported(statementName(st.SQL))
+	return sqlerr.Unsupported("%s", statementName(st.SQL))
 }
 
 func beginOptions(n *sqlparser.Begin) (TxOptions, error) {
@@ -156,10 +162,10 @@ func checkExplain(n *sqlparser.ExplainStmt) error {
 	switch n.Type {
 	case sqlparser.EmptyType, sqlparser.TraditionalType, sqlparser.TreeType:
 	default:
-		return notSupported("EXPLAIN " + n.Type.ToString())
+		return sqlerr.Unsupported("EXPLAIN %s", n.Type.ToString())
 	}
 	if !planned(n.Statement) {
-		return notSupported("EXPLAIN of this statement")
+		return sqlerr.Unsupported("EXPLAIN of this statement")
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type planKey struct {
 	version        uint64 // of the catalogue
 	zone           *time.Location
 	params         string // their types, see appendSignature
+	partialGroupBy bool
 }
 
 // appendSignature appends what tells a parameter's type from others.
@@ -47,7 +48,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 	version := s.engine.catalog.Version()
 	cacheable := !st.Variables
 	if cacheable {
-		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature)})
+		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy})
 		if ok {
 			return p, version, nil
 		}
@@ -57,7 +58,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 		return nil, 0, err
 	}
 	if cacheable {
-		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature)}
+		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy}
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
@@ -73,6 +74,7 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 	}
 	return plan.Build(ctx, ast, plan.Options{
 		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: st.SQL,
+		PartialGroupBy: s.partialGroupBy,
 	})
 }
 
@@ -103,7 +105,7 @@ func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) er
 		}
 		return err
 	case st.Params > 0:
-		return notSupported("parameters in " + statementName(st.SQL))
+		return sqlerr.Unsupported("parameters in %s", statementName(st.SQL))
 	}
 	return checkCommand(st)
 }

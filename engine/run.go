@@ -126,7 +126,7 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 			return Result{}, nil, s.tx.ended
 		}
 	}
-	if !diagnostic(st.AST) {
+	if !diagnostic(st) {
 		s.warnings, s.lastError = nil, nil
 	}
 	var r Result
@@ -140,6 +140,10 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 		}
 		if _, query := st.AST.(sqlparser.TableStatement); query {
 			set, err = s.query(ctx, st, args)
+			if err == nil && st.Discards {
+				err = set.drain(ctx)
+				set = nil
+			}
 		} else {
 			r, err = s.write(ctx, st, args)
 		}

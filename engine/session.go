@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
@@ -22,7 +23,7 @@ const (
 )
 
 // DefaultNamespace is the namespace of sessions that name none.
-const DefaultNamespace = "default"
+const DefaultNamespace = service.DefaultNamespace
 
 // SystemUser is the user of sessions that name none: the local owner.
 const SystemUser = "system"
@@ -59,10 +60,12 @@ type Session struct {
 	namespace  string
 	zone       *time.Location
 	autocommit bool
-	defaults   TxOptions  // of transactions
-	next       *TxOptions // of the next one, by SET TRANSACTION
-	tx         *transaction
-	open       map[*Rows]struct{}
+	// partialGroupBy tells that the sql_mode lacks fullGroupBy.
+	partialGroupBy bool
+	defaults       TxOptions  // of transactions
+	next           *TxOptions // of the next one, by SET TRANSACTION
+	tx             *transaction
+	open           map[*Rows]struct{}
 
 	lastInsertID uint64
 	rowCount     int64 // of the statement before; -1: it had rows
@@ -107,7 +110,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 
 // initialise sets what statements can change.
 func (s *Session) initialise() {
-	s.namespace, s.zone, s.autocommit = s.cfg.Namespace, s.cfg.Zone, true
+	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
 	s.concatLen = expr.DefaultGroupConcatMaxLen
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil

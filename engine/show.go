@@ -73,7 +73,7 @@ func checkShow(n *sqlparser.Show, sql string) error {
 			return nil
 		}
 	}
-	return notSupported(statementName(sql))
+	return sqlerr.Unsupported("%s", statementName(sql))
 }
 
 // show runs SHOW.
@@ -178,7 +178,7 @@ func (l listScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
 }
 
 func (listScope) Subquery(expr.SubqueryKind, sqlparser.TableStatement, expr.Expr) (*expr.Subquery, error) {
-	return nil, notSupported("subqueries in SHOW")
+	return nil, sqlerr.Unsupported("subqueries in SHOW")
 }
 
 func (listScope) AllowAggregates() bool { return false }
@@ -319,7 +319,7 @@ func (s *Session) showWarnings(b *sqlparser.ShowBasic) (*resultSet, error) {
 		}
 	}
 	if b.Limit != nil {
-		return nil, notSupported("SHOW WARNINGS LIMIT")
+		return nil, sqlerr.Unsupported("SHOW WARNINGS LIMIT")
 	}
 	return s.listing(rows, textColumn("Level"), intColumn("Code"), textColumn("Message")), nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
-	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -158,9 +157,6 @@ func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*res
 	if err != nil {
 		return nil, err
 	}
-	if t.Namespace == tables.SystemNamespace {
-		return nil, notSupported("SHOW CREATE TABLE of a system table")
-	}
 	return s.listing([][]types.Value{{types.NewString(t.Name), types.NewString(createTable(t))}}, textColumns("Table", "Create Table")...), nil
 }
 
@@ -193,7 +189,7 @@ func createTable(t *schema.Table) string {
 		}
 		lines = append(lines, line)
 	}
-	s := "CREATE TABLE " + quoteName(t.Name) + " (\n  " + strings.Join(lines, ",\n  ") + "\n) ENGINE=Kalam"
+	s := "CREATE TABLE " + quoteName(t.Name) + " (\n  " + strings.Join(lines, ",\n  ") + "\n)"
 	if t.AutoIncrementStart > 1 {
 		s += fmt.Sprintf(" AUTO_INCREMENT=%d", t.AutoIncrementStart)
 	}

@@ -99,7 +99,7 @@ func (s *Session) takeDefaults() TxOptions {
 
 func checkIsolation(i Isolation) error {
 	if i >= Serializable {
-		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'ISOLATION LEVEL SERIALIZABLE'")
+		return sqlerr.Unsupported("ISOLATION LEVEL SERIALIZABLE")
 	}
 	return nil
 }

@@ -8,16 +8,17 @@ import (
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// sqlMode is what statements run in, MySQL 8's default.
-const sqlMode = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+// sqlMode is what statements run in, MySQL 8's default, without fullGroupBy.
+const sqlMode = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
-// maxPacket is max_allowed_packet.
-const maxPacket = 64 << 20
+// fullGroupBy is the part of MySQL 8's default mode that a session may do without.
+const fullGroupBy = "ONLY_FULL_GROUP_BY"
 
 // variable is a system variable.
 type variable struct {
@@ -40,6 +41,18 @@ func fixed(v any) variable {
 	return x
 }
 
+// charset is a variable that names the character set, utf8mb4.
+func charset() variable {
+	x := constant("utf8mb4")
+	x.set = func(_ *Session, to any) error {
+		if name, ok := to.(string); !ok || types.Charset(name) != "utf8mb4" {
+			return errWrongValue
+		}
+		return nil
+	}
+	return x
+}
+
 // ignored is a variable whose value means nothing here.
 func ignored(v any) variable {
 	x := constant(v)
@@ -58,9 +71,10 @@ func init() { // not a literal: some variables refer to others
 		"time_zone":             {func(s *Session) any { return zoneName(s.zone) }, setZone},
 		"transaction_isolation": {func(s *Session) any { return isolationNames[s.defaults.Isolation] }, setIsolation},
 		"transaction_read_only": {func(s *Session) any { return boolInt(s.defaults.ReadOnly) }, setReadOnly},
-		"sql_mode":              {func(*Session) any { return sqlMode }, setMode},
+		"sql_mode":              {getMode, setMode},
 		"last_insert_id":        {func(s *Session) any { return int64(s.lastInsertID) }, nil},
 		"warning_count":         {func(s *Session) any { return int64(len(s.warnings)) }, nil},
+		"error_count":           {func(s *Session) any { return boolInt(s.lastError != nil) }, nil},
 		"innodb_lock_wait_timeout": {func(s *Session) any {
 			if d := s.engine.cfg.LockWait; d > 0 {
 				return int64(d / time.Second)
@@ -72,7 +86,7 @@ func init() { // not a literal: some variables refer to others
 		"version_comment":          constant("Kalam"),
 		"version_compile_os":       constant("Linux"),
 		"license":                  constant("Apache-2.0"),
-		"max_allowed_packet":       constant(int64(maxPacket)),
+		"max_allowed_packet":       constant(int64(expr.MaxPacket)),
 		"lower_case_table_names":   constant(int64(0)),
 		"system_time_zone":         constant("UTC"),
 		"performance_schema":       constant(int64(0)),
@@ -91,17 +105,17 @@ func init() { // not a literal: some variables refer to others
 		"net_read_timeout":         ignored(int64(30)),
 		"default_storage_engine":   constant("Kalam"),
 		"init_connect":             constant(""),
-		"character_set_client":     fixed("utf8mb4"),
-		"character_set_connection": fixed("utf8mb4"),
-		"character_set_results":    fixed("utf8mb4"),
-		"character_set_database":   fixed("utf8mb4"),
-		"character_set_server":     fixed("utf8mb4"),
+		"character_set_client":     charset(),
+		"character_set_connection": charset(),
+		"character_set_results":    charset(),
+		"character_set_database":   charset(),
+		"character_set_server":     charset(),
 		"collation_connection":     fixed("utf8mb4_bin"),
 		"collation_database":       fixed("utf8mb4_bin"),
 		"collation_server":         fixed("utf8mb4_bin"),
-		"names":                    fixed("utf8mb4"), // SET NAMES
-		"charset":                  fixed("utf8mb4"), // SET CHARACTER SET
-		"character set":            fixed("utf8mb4"),
+		"names":                    charset(), // SET NAMES
+		"charset":                  charset(), // SET CHARACTER SET
+		"character set":            charset(),
 	}
 	for synonym, of := range map[string]string{
 		"tx_isolation": "transaction_isolation", "tx_read_only": "transaction_read_only", "identity": "last_insert_id",
@@ -189,26 +203,38 @@ func isolationOf(v any) (Isolation, error) {
 	return 0, errWrongValue
 }
 
-// setMode accepts the modes that statements run in anyway.
-func setMode(_ *Session, v any) error {
+func getMode(s *Session) any {
+	if s.partialGroupBy {
+		return sqlMode
+	}
+	return fullGroupBy + "," + sqlMode
+}
+
+// setMode accepts the modes that statements run in anyway, with and without
+// fullGroupBy.
+func setMode(s *Session, v any) error {
 	list, ok := v.(string)
 	if !ok {
 		return errWrongValue
 	}
-	strict := false
+	strict, partial := false, true
 	for _, m := range strings.Split(strings.ToUpper(list), ",") {
 		switch m = strings.TrimSpace(m); m {
 		case "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL":
 			strict = true
+		case fullGroupBy:
+			partial = false
+		case "":
 		default:
-			if m == "" || !strings.Contains(","+sqlMode+",", ","+m+",") {
-				return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'sql_mode=%s'", m)
+			if !strings.Contains(","+sqlMode+",", ","+m+",") {
+				return sqlerr.Unsupported("sql_mode=%s", m)
 			}
 		}
 	}
 	if !strict {
-		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'sql_mode without STRICT_TRANS_TABLES'")
+		return sqlerr.Unsupported("sql_mode without STRICT_TRANS_TABLES")
 	}
+	s.partialGroupBy = partial
 	return nil
 }
 
@@ -275,7 +301,7 @@ func zoneName(z *time.Location) string {
 func variableOf(v *sqlparser.Variable) (string, variable, error) {
 	name := v.Name.Lowered()
 	if v.Scope == sqlparser.VariableScope {
-		return name, variable{}, notSupported("user variables")
+		return name, variable{}, sqlerr.Unsupported("user variables")
 	}
 	x, ok := variables[name]
 	if !ok {
@@ -292,7 +318,7 @@ func checkSet(n *sqlparser.Set) error {
 		case err != nil:
 			return err
 		case e.Var.Scope == sqlparser.GlobalScope || e.Var.Scope == sqlparser.PersistSysScope || e.Var.Scope == sqlparser.PersistOnlySysScope:
-			return notSupported("SET GLOBAL")
+			return sqlerr.Unsupported("SET GLOBAL")
 		case v.set == nil:
 			return sqlerr.VariableReadOnly.New("Variable '%s' is a read only variable", name)
 		}
@@ -311,12 +337,13 @@ func (s *Session) set(ctx context.Context, n *sqlparser.Set) error {
 		if err != nil {
 			return err
 		}
-		value, err := s.value(e.Expr, name, v)
+		value, err := s.value(ctx, e.Expr, v)
 		if err == nil {
 			err = s.setOne(e.Var.Scope, name, v, value)
 		}
 		if err != nil {
 			s.namespace, s.zone, s.autocommit, s.defaults, s.next = before.namespace, before.zone, before.autocommit, before.defaults, before.next
+			s.partialGroupBy = before.partialGroupBy
 			if err == errWrongValue {
 				return sqlerr.WrongValueForVar.New("Variable '%s' can't be set to the value of '%s'", name, sqlparser.String(e.Expr))
 			}
@@ -348,9 +375,9 @@ func (s *Session) setOne(scope sqlparser.Scope, name string, v variable, value a
 	return err
 }
 
-// value evaluates what a variable is set to: a constant, a word, DEFAULT or
-// another variable.
-func (s *Session) value(e sqlparser.Expr, name string, v variable) (any, error) {
+// value evaluates what a variable is set to: a word, DEFAULT, or an expression
+// that reads no table.
+func (s *Session) value(ctx context.Context, e sqlparser.Expr, v variable) (any, error) {
 	switch x := e.(type) {
 	case *sqlparser.Literal:
 		if x.Type == sqlparser.IntVal {
@@ -378,7 +405,43 @@ func (s *Session) value(e sqlparser.Expr, name string, v variable) (any, error) 
 		}
 		return other.get(s), nil
 	}
-	return nil, notSupported("SET " + name + " to an expression")
+	return s.evaluate(ctx, e)
+}
+
+// evaluate returns the value of an expression that reads no table: an int64, a
+// string or nil.
+func (s *Session) evaluate(ctx context.Context, e sqlparser.Expr) (any, error) {
+	list, err := parse.Parse("SELECT " + sqlparser.String(e))
+	if err != nil {
+		return nil, err
+	}
+	reads := false
+	sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if t, ok := n.(*sqlparser.AliasedTableExpr); ok {
+			name, _ := t.Expr.(sqlparser.TableName)
+			reads = reads || name.Name.String() != "dual"
+		}
+		return !reads, nil
+	}, list[0].AST)
+	if reads {
+		return nil, sqlerr.Unsupported("SET to what is in a table")
+	}
+	next := s.next
+	set, err := s.query(ctx, list[0], arguments{})
+	s.next = next // what SET TRANSACTION said is for another one
+	if err != nil {
+		return nil, err
+	}
+	defer set.close()
+	b, err := set.next(ctx)
+	if err != nil || b.Len == 0 || b.Columns[0].IsNull(0) {
+		return nil, err
+	}
+	c := b.Columns[0]
+	if c.Type.Physical() == types.PhysInt64 && c.Type.IsInteger() {
+		return c.Int64s[0], nil
+	}
+	return string(types.AppendText(nil, c.Type, c.Value(0))), nil
 }
 
 // replaceVariables returns a copy of ast with the variables' values in their

@@ -25,15 +25,16 @@ const (
 
 // bound converts the values of an expression to a column's type.
 type bound struct {
-	expr expr.Expr  // as given, or cast to the type in which it is compared
-	from types.Type // expr's
-	to   types.Type // the column's
+	expr  expr.Expr  // as given, or cast to the type in which it is compared
+	from  types.Type // expr's
+	to    types.Type // the column's
+	exact bool       // it is compared as types.ExactNumber has it
 }
 
 // newBound returns the bound that e is for a column of type to.
 func newBound(e expr.Expr, to types.Type) (bound, error) {
 	from := e.Type()
-	b := bound{e, from, to}
+	b := bound{expr: e, from: from, to: to, exact: expr.ExactBound(e, to)}
 	if from.Kind == types.Null || from == to {
 		return b, nil
 	}
@@ -42,7 +43,7 @@ func newBound(e expr.Expr, to types.Type) (bound, error) {
 	switch {
 	case to.IsInteger(), to.IsFloat(), to.Kind == types.Decimal, to.Kind == types.Bit, to.Kind == types.Year:
 		ok = from.IsNumeric() || from.IsString()
-		if !from.IsNumeric() {
+		if !from.IsNumeric() && !b.exact {
 			b.expr = expr.CastTo(e, types.Float64Type)
 		}
 	case to.IsText():
@@ -88,6 +89,9 @@ func (b *bound) eval(env *expr.Env) (types.Value, error) {
 // convert returns a value of b.from, not NULL, in the column's type.
 func (b *bound) convert(v types.Value) (types.Value, place) {
 	to, from := b.to, b.from
+	if b.exact {
+		from, v = types.ExactNumber(from, v, to)
+	}
 	switch {
 	case to.Kind == types.Enum && !from.IsNumeric():
 		return enumMember(v, to)
@@ -291,6 +295,9 @@ func enumMember(v types.Value, to types.Type) (types.Value, place) {
 				return types.NewUint(uint64(i + 1)), exact
 			}
 		}
+	}
+	if len(v.Bytes()) == 0 {
+		return types.NewUint(0), exact // the value for errors shows as ''
 	}
 	return v, nowhere
 }

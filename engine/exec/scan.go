@@ -29,7 +29,7 @@ type scanReader struct {
 // newScanReader prepares a scan that also reads the columns in extra which the
 // plan's does not have, after those.
 func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) {
-	r := &scanReader{rt: rt, scan: n, columns: slices.Clone(n.Columns)}
+	r := &scanReader{rt: rt, scan: n, columns: slices.Clip(n.Columns)}
 	for _, c := range extra {
 		if !slices.Contains(r.columns, c) {
 			r.columns = append(r.columns, c)

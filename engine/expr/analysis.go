@@ -247,6 +247,7 @@ func contains(e Expr, is func(Expr) bool) bool {
 // Fold replaces what depends on nothing but literals by its value. A part that
 // fails to evaluate stays, to fail if and when it is evaluated.
 func Fold(e Expr) Expr {
+	const maxFolded = 64 << 10 // bytes: plans are kept
 	if _, ok := e.(*Literal); ok {
 		return e
 	}
@@ -254,7 +255,7 @@ func Fold(e Expr) Expr {
 		// What would warn stays too: the warning is due at each execution.
 		warned := false
 		env := &Env{Context: context.Background(), Strict: true, Warn: func(error) { warned = true }}
-		if v, err := EvalConst(env, e); err == nil && !warned {
+		if v, err := EvalConst(env, e); err == nil && !warned && len(v.Bytes()) <= maxFolded {
 			return &Literal{Value: v.Clone(), T: e.Type()}
 		}
 	}

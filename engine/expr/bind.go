@@ -124,7 +124,7 @@ var isTests = map[sqlparser.IsExprOperator]IsTest{
 }
 
 func notSupported(e sqlparser.SQLNode) error {
-	return sqlerr.NotSupported.New("%s is not supported", sqlparser.String(e))
+	return sqlerr.Unsupported("%s", sqlparser.String(e))
 }
 
 // flatten appends the operands of a chain of one operator.
@@ -258,6 +258,9 @@ func NewCompare(op CompareOp, l, r Expr) (Expr, error) {
 			Operator: vitessOp(op), Left: &sqlparser.Offset{V: 0}, Right: &sqlparser.Offset{V: 1},
 		})
 	}
+	if err := checkDates(l, r); err != nil {
+		return nil, err
+	}
 	return &Compare{Op: op, L: l, R: r, Collation: collationOf(l, r)}, nil
 }
 
@@ -340,6 +343,11 @@ func newInList(left Expr, items []Expr) (Expr, error) {
 	}
 	in := &InList{Expr: left, List: items, Collation: types.DefaultCollation}
 	for _, item := range items {
+		if err := checkDates(left, item); err != nil {
+			return nil, err
+		}
+	}
+	for _, item := range items {
 		if hasCollation(item.Type()) || item.Type().IsBinary() {
 			in.Collation = collationOf(left, item)
 			break
@@ -366,7 +374,7 @@ func (b *Binder) inRows(left sqlparser.Expr, list sqlparser.ValTuple) (Expr, err
 
 func (b *Binder) inSubquery(left sqlparser.Expr, q *sqlparser.Subquery) (Expr, error) {
 	if _, ok := left.(sqlparser.ValTuple); ok {
-		return nil, sqlerr.NotSupported.New("a row on the left of IN (subquery) is not supported")
+		return nil, sqlerr.Unsupported("a row on the left of IN (subquery)")
 	}
 	l, err := b.bind(left)
 	if err != nil {
@@ -377,7 +385,7 @@ func (b *Binder) inSubquery(left sqlparser.Expr, q *sqlparser.Subquery) (Expr, e
 
 func (b *Binder) subquery(kind SubqueryKind, q *sqlparser.Subquery, left Expr) (Expr, error) {
 	if b.Scope == nil {
-		return nil, sqlerr.NotSupported.New("a subquery is not supported here")
+		return nil, sqlerr.Unsupported("a subquery here")
 	}
 	s, err := b.Scope.Subquery(kind, q.Select, left)
 	if err != nil {

@@ -53,7 +53,7 @@ func aggregateFunc(n sqlparser.AggrFunc) (f AggFunc, ok bool) {
 func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 	f, ok := aggregateFunc(n)
 	if !ok {
-		return nil, sqlerr.Unsupported("%s()", n.AggrName())
+		return nil, sqlerr.Unsupported("%s", construct(n.AggrName()))
 	}
 	if w, ok := n.(sqlparser.WindowFunc); ok && w.GetOverClause() != nil {
 		return b.window(w)

@@ -221,16 +221,17 @@ func (b *Binder) viaVitess(name string, n sqlparser.Expr) (Expr, error) {
 
 // newCall returns the call of tmpl, whose Offset i stands for args[i].
 func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
+	args = readableTime(name, args, tmpl)
 	c := &Call{Name: name, Args: args, tmpl: tmpl, cache: &programCache{}}
 	t, nullable, err := c.resultType()
 	if err != nil {
 		if !errors.Is(err, sqlerr.NotSupported) {
 			return nil, err
 		}
-		if _, ok := tmpl.(*sqlparser.FuncExpr); ok {
+		if _, ok := tmpl.(*sqlparser.FuncExpr); ok && !lacks(name) {
 			return nil, sqlerr.UnknownFunction.Wrap(err, "FUNCTION %s does not exist", name)
 		}
-		return nil, sqlerr.NotSupported.Wrap(err, "%s is not supported", name)
+		return nil, unsupported(err, "%s", construct(name))
 	}
 	c.T, c.NotNull = t, !nullable && !anyNullable(args)
 	refine(c)
@@ -252,6 +253,16 @@ func refine(c *Call) {
 		c.T = types.TextType
 	case "json_length", "json_depth":
 		c.T = types.Int64Type
+	case "crc32":
+		c.T = types.Uint64Type
+	case "char":
+		if c.T.IsText() {
+			c.T = types.TextType
+		}
+	case "left", "right", "lpad", "rpad", "reverse", "repeat", "replace", "insert":
+		if c.T.IsText() && c.Args[0].Type().IsBinary() {
+			c.T = types.BytesType
+		}
 	}
 	if len(c.Args) == 0 {
 		return
@@ -292,6 +303,14 @@ func refine(c *Call) {
 			carry = 1
 		}
 		c.T = decimalType(p-s+carry+places, places)
+	case "sec_to_time", "from_unixtime", "maketime":
+		if x := c.Args[len(c.Args)-1]; c.T.IsTemporal() {
+			c.T.Scale = 6
+			if t := numericType(x); isExact(t) {
+				_, s := digitsOf(x)
+				c.T.Scale = min(s, 6)
+			}
+		}
 	case "greatest", "least":
 		if t := commonTypeOf(c.Args); t.IsNumeric() {
 			c.T = t
@@ -302,6 +321,8 @@ func refine(c *Call) {
 		switch l, ok := c.Args[0].(*Literal); {
 		case t.IsTemporal():
 			scale = t.Scale
+		case isExact(t):
+			scale = min(s, 6)
 		case ok && t.IsString():
 			scale = int(datetime.SizeFromString(string(l.Value.Bytes())))
 		}
@@ -386,7 +407,7 @@ func castType(n *sqlparser.ConvertType) (types.Type, error) {
 	}
 	name := strings.ToUpper(n.Type)
 	if cs := strings.ToLower(n.Charset.Name); cs != "" && cs != "utf8mb4" && cs != "utf8" && cs != "utf8mb3" && cs != "binary" {
-		return types.Type{}, sqlerr.NotSupported.New("character set %s is not supported", cs)
+		return types.Type{}, sqlerr.Unsupported("CHARACTER SET %s", cs)
 	}
 	switch name {
 	case "SIGNED", "SIGNED INTEGER":
@@ -437,5 +458,5 @@ func castType(n *sqlparser.ConvertType) (types.Type, error) {
 		}
 		return decimalType(p, s), nil
 	}
-	return types.Type{}, sqlerr.NotSupported.New("CAST AS %s is not supported", name)
+	return types.Type{}, sqlerr.Unsupported("CAST AS %s", name)
 }

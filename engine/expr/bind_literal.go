@@ -121,7 +121,7 @@ func (b *Binder) collate(n *sqlparser.CollateExpr) (Expr, error) {
 		return nil, sqlerr.UnknownCollation.New("Unknown collation: '%s'", n.Collation)
 	}
 	if cs := vitess().CollationEnv().LookupCharsetName(id); cs != "utf8mb4" && cs != "binary" {
-		return nil, sqlerr.NotSupported.New("collation %s is not supported: text is utf8mb4", n.Collation)
+		return nil, sqlerr.Unsupported("COLLATE %s", n.Collation)
 	}
 	t := types.TextType
 	if arg.Type().IsText() {
@@ -142,5 +142,5 @@ func (b *Binder) introducer(n *sqlparser.IntroducerExpr) (Expr, error) {
 	case "_binary":
 		return CastTo(arg, types.BytesType), nil
 	}
-	return nil, sqlerr.NotSupported.New("character set %s is not supported", n.CharacterSet)
+	return nil, sqlerr.Unsupported("CHARACTER SET %s", strings.TrimPrefix(n.CharacterSet, "_"))
 }

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"strings"
+
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -76,7 +78,7 @@ func (b *Binder) windowFunc(n sqlparser.WindowFunc) (*Window, error) {
 			break
 		}
 		if d, ok := n.(sqlparser.DistinctableAggr); ok && d.IsDistinct() {
-			return nil, sqlerr.Unsupported("%s(DISTINCT ...) OVER", f)
+			return nil, sqlerr.Unsupported("%s(DISTINCT ...) OVER", strings.ToUpper(string(f)))
 		}
 		args, err := b.list(n.GetArgs())
 		if err != nil {
@@ -89,7 +91,7 @@ func (b *Binder) windowFunc(n sqlparser.WindowFunc) (*Window, error) {
 		w.Func, w.Args, w.T, w.Null = f, args, agg.T, agg.Nullable()
 		return w, nil
 	}
-	return nil, sqlerr.Unsupported("%s() OVER", n.WindowFuncName())
+	return nil, sqlerr.Unsupported("%s OVER", construct(n.WindowFuncName()))
 }
 
 func (b *Binder) lagLead(w *Window, n *sqlparser.LagLeadExpr) error {

@@ -35,6 +35,7 @@ var vitess = sync.OnceValue(func() *vtenv.Environment {
 type program struct {
 	expr   evalengine.Expr
 	inputs []Expr // Offset i of expr
+	where  []int  // a function of lengths' arguments among inputs; -1: a literal
 	vm     bool   // compiled; otherwise its tree is walked
 }
 
@@ -86,19 +87,30 @@ func newProgram(e *Call) (p *program, err error) {
 }
 
 // fuse returns e's syntax tree with its operands in their places: nested Calls
-// and literals as they are, others as inputs.
+// and literals as they are, others as inputs. Functions of lengths stand alone, for
+// the lengths of their arguments and results are to be seen.
 func (p *program) fuse(e *Call) sqlparser.Expr {
+	alone := lengths[e.Name] != nil
+	if alone {
+		p.where = make([]int, len(e.Args))
+	}
 	return replaceOffsets(e.tmpl, func(i int) sqlparser.Expr {
 		arg := e.Args[i]
 		switch a := arg.(type) {
 		case *Call:
-			if a.native == nil {
+			if a.native == nil && !alone && lengths[a.Name] == nil {
 				return p.fuse(a)
 			}
 		case *Literal:
 			if lit := literalSyntax(a); lit != nil {
+				if alone {
+					p.where[i] = -1
+				}
 				return lit
 			}
+		}
+		if alone {
+			p.where[i] = len(p.inputs)
 		}
 		p.inputs = append(p.inputs, arg)
 		in := &sqlparser.Offset{V: len(p.inputs) - 1}
@@ -223,7 +235,7 @@ func (e *Call) resultType() (t types.Type, nullable bool, err error) {
 			t.Collation = vt.Collation()
 		}
 	default:
-		return t, false, sqlerr.NotSupported.New("%s: results of type %s are not supported", e.Name, k)
+		return t, false, sqlerr.Unsupported("%s of type %s", construct(e.Name), k)
 	}
 	return t, nullable, nil
 }
@@ -264,6 +276,7 @@ type callKernel struct {
 	in   []*operand
 	vecs []*types.Vector
 	env  *evalengine.ExpressionEnv
+	args []sqltypes.Value // of a function of lengths
 	buf  []byte
 }
 
@@ -286,6 +299,14 @@ func (k *callKernel) eval(in *types.Batch) (*types.Vector, error) {
 	if k.env == nil {
 		k.env = newVitessEnv(k.ev.env)
 		k.env.Row = make([]sqltypes.Value, len(k.in))
+		k.args = make([]sqltypes.Value, len(k.p.where))
+		for i, at := range k.p.where {
+			if l, ok := k.e.Args[i].(*Literal); ok && at < 0 {
+				v := types.NewVector(l.T, 1)
+				v.AppendValue(l.Value)
+				k.args[i] = k.value(v, 0, true)
+			}
+		}
 	}
 	for i, o := range k.in {
 		v, err := o.eval(in)
@@ -302,13 +323,45 @@ func (k *callKernel) eval(in *types.Batch) (*types.Vector, error) {
 				k.env.Row[i] = k.value(v, k.in[i].at(row), k.in[i].konst)
 			}
 		}
-		r, err := k.evaluate()
+		v, err := k.result()
 		if err != nil {
-			return nil, callError(k.e.Name, err)
+			return nil, err
 		}
-		appendResult(&k.vec, r.Value(types.DefaultCollation))
+		if err := room(&k.vec, len(v.Raw())); err != nil {
+			return nil, err
+		}
+		appendResult(&k.vec, v)
+		if err := k.ev.step(len(v.Raw()) + int(size(k.env.Row...))); err != nil {
+			return nil, err
+		}
 	}
 	return &k.vec, nil
+}
+
+// result returns the current row's value.
+func (k *callKernel) result() (sqltypes.Value, error) {
+	length := lengths[k.e.Name]
+	if length != nil {
+		for i, at := range k.p.where {
+			if at >= 0 {
+				k.args[i] = k.env.Row[at]
+			}
+		}
+		if length(k.e, k.args) > MaxPacket {
+			k.ev.tooLong(k.e.Name)
+			return sqltypes.NULL, nil
+		}
+	}
+	r, err := k.evaluate()
+	if err != nil {
+		return sqltypes.NULL, callError(k.e.Name, err)
+	}
+	v := r.Value(types.DefaultCollation)
+	if length != nil && v.Len() > MaxPacket {
+		k.ev.tooLong(k.e.Name)
+		return sqltypes.NULL, nil
+	}
+	return v, nil
 }
 
 // evaluate runs the program for the current row. Compiled programs do not expect
@@ -451,7 +504,7 @@ func callError(name string, err error) error {
 	case strings.Contains(msg, "Invalid JSON"), strings.Contains(msg, "parse JSON"):
 		return sqlerr.InvalidJSON.Wrap(err, "%s", msg)
 	case strings.Contains(msg, evalengine.ErrTranslateExprNotSupported), vterrors.Code(err) == vtrpcpb.Code_UNIMPLEMENTED:
-		return sqlerr.NotSupported.Wrap(err, "%s is not supported with these operands", name)
+		return unsupported(err, "%s with these operands", construct(name))
 	}
 	return sqlerr.WrongArguments.Wrap(err, "Incorrect arguments to %s: %s", name, msg)
 }
@@ -470,4 +523,19 @@ func (e *Call) foldable() bool {
 		return !e.native.perRow && !e.native.session
 	}
 	return e.Name != "from_unixtime" && e.Name != "unix_timestamp" && e.Name != "random_bytes"
+}
+
+// construct names a function in a message, as NAME(), and an operator as it is.
+func construct(name string) string {
+	if name == "" || name[0] < 'a' || name[0] > 'z' || strings.Contains(name, " ") {
+		return name
+	}
+	return strings.ToUpper(name) + "()"
+}
+
+// unsupported is sqlerr.Unsupported with a cause.
+func unsupported(cause error, format string, args ...any) error {
+	e := sqlerr.Unsupported(format, args...)
+	e.Cause = cause
+	return e
 }

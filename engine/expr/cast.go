@@ -76,7 +76,7 @@ func (e *Cast) compile(ev *Evaluator) (kernel, error) {
 	}
 	convert := converter(from, e.T)
 	if convert == nil {
-		return nil, sqlerr.NotSupported.New("conversion of %s to %s is not supported", typeName(from), typeName(e.T))
+		return nil, sqlerr.Unsupported("conversion of %s to %s", typeName(from), typeName(e.T))
 	}
 	return &convertKernel{castBase: b, convert: convert}, nil
 }
@@ -126,7 +126,9 @@ func (k *toFloatKernel) eval(in *types.Batch) (*types.Vector, error) {
 			by = float64(pow10[v.Type.Scale])
 		}
 		for i, x := range v.Int64s[:n] {
-			dst[i] = float64(x) / by
+			if dst[i] = float64(x) / by; by > 1 && magnitude(x) > 1<<53 {
+				dst[i], _ = decimalAt(v, i).Float64() // rounded once
+			}
 		}
 	}
 	k.alsoValid(n, v, false)

@@ -107,8 +107,8 @@ func comparedAs(l, r Expr, coll collations.ID) types.Type {
 }
 
 // asComparand returns a literal as what it is in a comparison with other: a
-// hexadecimal one as a number with numbers, a number that reads as a date as one
-// with datetimes.
+// hexadecimal one as a number with numbers, text and a float as an exact number with
+// columns that are exact, a number that reads as a date as one with datetimes.
 func asComparand(e, other Expr) Expr {
 	l, ok := e.(*Literal)
 	if !ok || l.Value.IsNull() {
@@ -117,6 +117,9 @@ func asComparand(e, other Expr) Expr {
 	switch t := other.Type(); {
 	case l.Hex && t.IsNumeric():
 		return hexLiteral(l)
+	case exactWith(l.T, t) && !IsConst(other):
+		n, v := types.ExactNumber(l.T, l.Value, t)
+		return &Literal{Value: v, T: n}
 	case isDateTime(t) && l.T.IsInteger():
 		at := temporalType(types.DateTime, 0)
 		if v, ok := numberToTemporal(int64(l.Value.Uint()), 0, at); ok {
@@ -124,6 +127,23 @@ func asComparand(e, other Expr) Expr {
 		}
 	}
 	return e
+}
+
+// exactWith reports whether constants of type t compare with columns of type
+// column as types.ExactNumber has them.
+func exactWith(t, column types.Type) bool {
+	return t.IsString() && (column.IsInteger() || column.Kind == types.Decimal) ||
+		t.IsFloat() && (isExact(column) && column.Kind != types.Year)
+}
+
+// ExactBound reports whether e, a constant, is compared with a column of type t as
+// types.ExactNumber has it; others of its type compare as doubles.
+func ExactBound(e Expr, t types.Type) bool {
+	switch e.(type) {
+	case *Literal, *Param:
+		return exactWith(e.Type(), t)
+	}
+	return false
 }
 
 // temporalToNumber returns e, a date or time as a number of its digits.
@@ -146,6 +166,20 @@ func forCompare(e, other Expr, t types.Type) (Expr, error) {
 		return nil, sqlerr.WrongValue.New("Incorrect %s value: '%s'", typeName(other.Type()), l.Value.Bytes())
 	}
 	return &Literal{Value: types.NewInt(v), T: t}, nil
+}
+
+// checkDates fails where one of l and r is a constant text that is compared with
+// dates and is none, so that the error does not depend on how rows are found.
+func checkDates(l, r Expr) error {
+	t := CompareType(l.Type(), r.Type())
+	if !t.IsTemporal() {
+		return nil
+	}
+	if _, err := forCompare(l, r, t); err != nil {
+		return err
+	}
+	_, err := forCompare(r, l, t)
+	return err
 }
 
 // isBytewise reports whether equal values of t have equal bytes.

@@ -19,6 +19,7 @@ type Evaluator struct {
 	full  []*types.Vector // constants repeated for every row
 	sel   *conjunction    // for Select
 	epoch uint64          // counts calls: constants over outer values hold for one
+	work  int             // bytes since step looked at the context
 }
 
 // kernel computes an expression's values.
@@ -64,7 +65,9 @@ func (ev *Evaluator) Eval(in *types.Batch) (_ []*types.Vector, err error) {
 			return nil, err
 		}
 		if o.konst {
-			v = ev.repeat(i, v, in.Len)
+			if v, err = ev.repeat(i, v, in.Len); err != nil {
+				return nil, err
+			}
 		}
 		ev.out[i] = v
 	}
@@ -102,16 +105,16 @@ func (ev *Evaluator) Select(in *types.Batch, sel []int32) (_ []int32, err error)
 
 func (ev *Evaluator) begin() error {
 	ev.epoch++
-	if ctx := ev.env.Context; ctx != nil && ctx.Err() != nil {
-		return sqlerr.Interrupted.Wrap(ctx.Err(), "Query execution was interrupted")
-	}
-	return nil
+	return ev.interrupted()
 }
 
 // repeat returns constant v as a vector of n values.
-func (ev *Evaluator) repeat(i int, v *types.Vector, n int) *types.Vector {
+func (ev *Evaluator) repeat(i int, v *types.Vector, n int) (*types.Vector, error) {
 	if n == 1 {
-		return v
+		return v, nil
+	}
+	if err := room(v, len(v.Data)*(n-1)); err != nil {
+		return nil, err
 	}
 	if ev.full == nil {
 		ev.full = make([]*types.Vector, len(ev.roots))
@@ -125,7 +128,7 @@ func (ev *Evaluator) repeat(i int, v *types.Vector, n int) *types.Vector {
 	for range n {
 		f.AppendFrom(v, 0)
 	}
-	return f
+	return f, nil
 }
 
 // EvalConst returns the value of an expression without columns.

@@ -125,7 +125,7 @@ func errText(err error) string {
 // TestGolden evaluates the expressions of testdata/*.golden, one a line, each
 // followed by a line with its type and value.
 func TestGolden(t *testing.T) {
-	for _, file := range []string{"arithmetic", "compare", "functions", "time", "json", "errors"} {
+	for _, file := range []string{"arithmetic", "compare", "functions", "time", "json", "errors", "types"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			path := "testdata/" + file + ".golden"

@@ -82,7 +82,7 @@ type subqueryKernel struct {
 
 func (e *Subquery) compile(ev *Evaluator) (kernel, error) {
 	if ev.env.Runner == nil {
-		return nil, sqlerr.NotSupported.New("a subquery is not supported here")
+		return nil, sqlerr.Unsupported("a subquery here")
 	}
 	args, err := ev.operands(e.Args)
 	if err != nil {

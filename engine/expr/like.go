@@ -18,15 +18,16 @@ func (e *Like) compile(ev *Evaluator) (kernel, error) {
 	}
 	coll := colldata.Lookup(e.Collation)
 	if coll == nil {
-		return nil, sqlerr.NotSupported.New("collation %d is not supported by LIKE", e.Collation)
+		return nil, sqlerr.Unsupported("LIKE under collation %d", e.Collation)
 	}
 	return compileBinary(ev, CastTo(l, t), CastTo(r, t), func(l, r *operand) kernel {
-		return &likeKernel{l: l, r: r, coll: coll, escape: e.Escape, bytewise: isBytewise(t)}
+		return &likeKernel{ev: ev, l: l, r: r, coll: coll, escape: e.Escape, bytewise: isBytewise(t)}
 	})
 }
 
 type likeKernel struct {
 	scratch
+	ev       *Evaluator
 	l, r     *operand
 	coll     colldata.Collation
 	escape   rune
@@ -47,7 +48,11 @@ func (k *likeKernel) eval(in *types.Batch) (*types.Vector, error) {
 			k.pattern = append(k.pattern[:0], p...)
 			k.match = k.matcher(k.pattern)
 		}
-		dst[i] = bit(k.match(l.BytesAt(k.l.at(i))))
+		text := l.BytesAt(k.l.at(i))
+		dst[i] = bit(k.match(text))
+		if err := k.ev.step(4 * len(text)); err != nil {
+			return nil, err
+		}
 	}
 	return k.finishCompare(EQ, in.Len, l, r, k.l, k.r), nil
 }

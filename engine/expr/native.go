@@ -109,7 +109,21 @@ func (k *nativeKernel) eval(in *types.Batch) (*types.Vector, error) {
 		if err != nil {
 			return nil, err
 		}
+		n := len(v.Bytes())
+		if n > MaxPacket && lengths[k.e.Name] != nil {
+			k.call.ev.tooLong(k.e.Name)
+			v, n = types.Value{}, 0
+		}
+		if err := room(&k.vec, n); err != nil {
+			return nil, err
+		}
 		k.vec.AppendValue(v)
+		for _, a := range k.call.args {
+			n += len(a.Bytes())
+		}
+		if err := k.call.ev.step(n); err != nil {
+			return nil, err
+		}
 	}
 	return &k.vec, nil
 }
@@ -164,6 +178,7 @@ func init() {
 	}
 	maps.Copy(natives, timeNatives())
 	maps.Copy(natives, textNatives())
+	maps.Copy(natives, mysqlNatives())
 }
 
 func (env *Env) utc() time.Time { return env.Now.UTC() }

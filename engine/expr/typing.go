@@ -484,7 +484,7 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 		agg.T = t
 	case BitAnd, BitOr, BitXor:
 		if t.IsBinary() {
-			return nil, sqlerr.Unsupported("%s() of binary strings", f)
+			return nil, sqlerr.Unsupported("%s of binary strings", construct(string(f)))
 		}
 		agg.T = types.Uint64Type
 	case StdPop, StdSamp, VarPop, VarSamp:
@@ -508,7 +508,7 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 			agg.T = decimalType(p+divScaleDigits, s+divScaleDigits)
 		}
 	default:
-		return nil, sqlerr.Unsupported("%s()", f)
+		return nil, sqlerr.Unsupported("%s", construct(string(f)))
 	}
 	return agg, nil
 }

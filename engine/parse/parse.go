@@ -40,6 +40,8 @@ type Statement struct {
 	Names []string
 	// Variables tells that the statement names @@variables.
 	Variables bool
+	// Discards tells that the statement is DO: a query whose rows nobody gets.
+	Discards bool
 }
 
 var parser = func() *sqlparser.Parser {
@@ -95,20 +97,17 @@ type piece struct {
 	names      []string // of named parameters, once each
 	edits      []edit
 	uuids      []string // columns of type UUID
-	grouping   bool     // GROUPING(…) is called
-	windows    []int    // where further windows of a WINDOW clause begin, in the whole text
 	collate    string   // the last collation named
 	primary    int      // number of times that PRIMARY stands there
 	variables  bool     // there are @@variables
+	verb       int      // the first token
+	tokens     int      // read so far
+	discards   bool     // it is DO: a query whose rows nobody wants
+	parens     parens
+	windows    windows
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
-}
-
-// edit puts text in the place of as many bytes that the grammar lacks.
-type edit struct {
-	at   int // in the whole text
-	text string
 }
 
 // split finds the statements of a text.
@@ -117,14 +116,13 @@ func split(sql string) ([]piece, error) {
 	var pieces []piece
 	var p piece
 	var recent [2]token // the tokens before, the last one first
-	var list windowList
-	empty, create := true, false
+	empty := true
 	finish := func(end int) {
 		if !empty {
 			p.end = end
 			pieces = append(pieces, p)
 		}
-		p, recent, list, empty, create = piece{}, [2]token{}, windowList{}, true, false
+		p, recent, empty = piece{}, [2]token{}, true
 	}
 	for {
 		from := t.Pos
@@ -147,11 +145,12 @@ func split(sql string) ([]piece, error) {
 			continue
 		}
 		if empty {
-			empty, create = false, typ == sqlparser.CREATE
+			empty, p.verb = false, typ
 		}
-		if list.next(typ, recent[0].typ) {
-			p.windows = append(p.windows, t.Pos)
-		}
+		p.tokens++
+		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
+		p.respell(sql, one, recent)
+		p.parens.add(one, recent)
 		switch typ {
 		case '(':
 			p.open++
@@ -174,107 +173,14 @@ func split(sql string) ([]piece, error) {
 			}
 		case sqlparser.LIST_ARG, sqlparser.OFFSET_ARG:
 			return nil, syntaxError(sql, t.Pos-len(val))
-		case sqlparser.ID:
-			// CREATE TABLE t (a UUID …, b uuid …): a column's name follows a
-			// parenthesis or comma, its type follows the name.
-			before := recent[1].typ
-			if create && strings.EqualFold(val, "uuid") && sql[t.Pos-1] != '`' &&
-				(before == '(' || before == ',') && !beginsKey[recent[0].typ] {
-				// JSON is a type of as many letters; the AST is put right later.
-				p.edits = append(p.edits, edit{t.Pos - len(val), "json"})
-				p.uuids = append(p.uuids, recent[0].val)
-			}
-		case sqlparser.GROUPING:
-			// GROUPING(x): a keyword without a rule. It becomes a name as long, and
-			// the AST is put right later.
-			if next := skipBlank(sql, t.Pos); !create && next < len(sql) && sql[next] == '(' {
-				p.edits = append(p.edits, edit{t.Pos - len(val), groupingName})
-				p.grouping = true
-			}
 		case sqlparser.PRIMARY:
 			p.primary++
-		case sqlparser.ALL:
-			// COUNT(ALL x) is COUNT(x).
-			if recent[0].typ == '(' && aggregates[strings.ToLower(recent[1].val)] {
-				p.edits = append(p.edits, edit{t.Pos - len(val), "   "})
-			}
 		}
 		if recent[0].typ == sqlparser.COLLATE {
 			p.collate = val
 		}
-		recent = [2]token{{typ, val}, recent[0]}
+		recent = [2]token{one, recent[0]}
 	}
-}
-
-// windowList follows the tokens of a statement to find the commas of its WINDOW
-// clauses. The grammar wants WINDOW again after each.
-type windowList struct {
-	depth int   // of parentheses
-	in    []int // the depths of the clauses that are open
-}
-
-// windowWord is what goes after a comma of a WINDOW clause.
-const windowWord = " window "
-
-// next reports whether the token typ, which comes after last, is such a comma.
-func (l *windowList) next(typ, last int) bool {
-	n := len(l.in)
-	open := n > 0 && l.in[n-1] == l.depth
-	switch {
-	case open && last == ')' && typ != ',':
-		l.in = l.in[:n-1]
-	case typ == sqlparser.WINDOW:
-		l.in = append(l.in, l.depth)
-	}
-	switch typ {
-	case '(':
-		l.depth++
-	case ')':
-		l.depth--
-	}
-	return open && last == ')' && typ == ','
-}
-
-// withWindows inserts windowWord into text at the places of p.windows.
-func (p *piece) withWindows(text string) string {
-	for i := len(p.windows) - 1; i >= 0; i-- {
-		at := p.windows[i] - p.start
-		text = text[:at] + windowWord + text[at:]
-	}
-	return text
-}
-
-// original returns the place in the statement of a place in text with windows.
-func (p *piece) original(at int) int {
-	for _, w := range p.windows {
-		if w -= p.start; at > w {
-			at = max(w, at-len(windowWord))
-		}
-	}
-	return at
-}
-
-type token struct {
-	typ int
-	val string
-}
-
-// beginsKey are the words that begin an index or constraint in a table's
-// definition, where a name comes next.
-var beginsKey = map[int]bool{
-	sqlparser.KEY: true, sqlparser.INDEX: true, sqlparser.UNIQUE: true, sqlparser.PRIMARY: true,
-	sqlparser.CONSTRAINT: true, sqlparser.FOREIGN: true, sqlparser.CHECK: true,
-	sqlparser.FULLTEXT: true, sqlparser.SPATIAL: true,
-}
-
-// groupingName stands in for the name GROUPING while parsing.
-const groupingName = "groupin_"
-
-// aggregates are the functions whose argument ALL may stand before.
-var aggregates = map[string]bool{
-	"count": true, "sum": true, "avg": true, "min": true, "max": true, "bit_and": true, "bit_or": true, "bit_xor": true,
-	"std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
-	"variance": true, "var_pop": true, "var_samp": true,
 }
 
 // skipBlank returns the first place from at on that is not blank.
@@ -287,22 +193,18 @@ func skipBlank(sql string, at int) int {
 
 // parse fills st from piece p of sql.
 func (st *Statement) parse(sql string, p *piece) error {
-	text := st.SQL
-	if p.edits != nil {
-		b := []byte(text)
-		for _, e := range p.edits {
-			copy(b[e.at-p.start:], e.text)
-		}
-		text = string(b)
-	}
-	text = p.withWindows(text)
+	text := p.edited(sql)
 	ast, err := parseStrict(text)
 	if err != nil {
 		// A blank at the end tells an error at the end from one in the last token.
 		text += " "
 		var at sqlparser.PositionedErr
 		if _, again := parseStrict(text); errors.As(again, &at) {
-			return syntaxError(sql, p.start+p.original(lastToken(text, at.Pos-1)))
+			at := p.original(lastToken(text, at.Pos-1))
+			if err := p.explain(sql, at); err != nil {
+				return err
+			}
+			return syntaxError(sql, at)
 		}
 		return sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
 	}
@@ -315,7 +217,7 @@ func (st *Statement) parse(sql string, p *piece) error {
 	for _, column := range p.uuids {
 		markUUID(ast, column)
 	}
-	st.AST, st.Params, st.Names, st.Variables = ast, p.positional+len(p.names), p.names, p.variables
+	st.AST, st.Params, st.Names, st.Variables, st.Discards = ast, p.positional+len(p.names), p.names, p.variables, p.discards
 	return st.finish(p)
 }
 
@@ -361,13 +263,13 @@ func dropped(ast sqlparser.Statement, p *piece) error {
 	if what == "" {
 		return nil
 	}
-	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", what).At(p.start + 1)
+	return sqlerr.Unsupported("%s", what).At(p.start + 1)
 }
 
-// finish walks over the AST, where it needs to: it numbers named parameters,
-// names GROUPING and refuses what is nested too deeply.
+// finish walks over the AST, where it needs to: it numbers named parameters and
+// refuses what is nested too deeply.
 func (st *Statement) finish(p *piece) error {
-	if p.names == nil && !p.grouping && p.deepest+p.words < maxDepth/2 {
+	if p.names == nil && p.deepest+p.words < maxDepth/2 {
 		return nil
 	}
 	depth, deep := 0, false // depth in quarters
@@ -384,14 +286,9 @@ func (st *Statement) finish(p *piece) error {
 			return false
 		}
 		depth += weight(c.Node())
-		switch n := c.Node().(type) {
-		case *sqlparser.FuncExpr:
-			if p.grouping && n.Name.EqualString(groupingName) {
-				n.Name = sqlparser.NewIdentifierCI("grouping")
-			}
-		case *sqlparser.Argument:
-			if i := slices.Index(p.names, n.Name); i >= 0 {
-				n.Name = "v" + strconv.Itoa(i+1)
+		if a, ok := c.Node().(*sqlparser.Argument); ok {
+			if i := slices.Index(p.names, a.Name); i >= 0 {
+				a.Name = "v" + strconv.Itoa(i+1)
 			}
 		}
 		return true
@@ -400,7 +297,7 @@ func (st *Statement) finish(p *piece) error {
 		return true
 	})
 	if deep {
-		return sqlerr.NotSupported.New("This version of Kalam doesn't yet support 'expressions nested more than %d deep'", maxDepth).At(p.start + 1)
+		return sqlerr.Unsupported("expressions nested more than %d deep", maxDepth).At(p.start + 1)
 	}
 	return nil
 }

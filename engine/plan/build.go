@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -76,7 +75,7 @@ func (b *builder) statement(stmt sqlparser.Statement) (*Plan, error) {
 		}
 		return b.queryPlan(q), nil
 	}
-	return nil, notSupported(sqlparser.ASTToStatementType(stmt).String())
+	return nil, sqlerr.Unsupported("%s", sqlparser.ASTToStatementType(stmt).String())
 }
 
 // query is a bound query.
@@ -99,11 +98,11 @@ func (b *builder) query(s sqlparser.TableStatement, f *frame) (*query, error) {
 		return nil, err
 	}
 	if b.depth++; b.depth > maxDepth {
-		return nil, notSupported(fmt.Sprintf("queries nested more than %d deep", maxDepth))
+		return nil, sqlerr.Unsupported("queries nested more than %d deep", maxDepth)
 	}
 	defer func() { b.depth-- }()
 	if b.bound++; b.bound > maxQueries {
-		return nil, notSupported(fmt.Sprintf("more than %d queries in a statement", maxQueries))
+		return nil, sqlerr.Unsupported("more than %d queries in a statement", maxQueries)
 	}
 	known := len(b.ctes)
 	defer func() { b.ctes = b.ctes[:known] }()
@@ -118,7 +117,7 @@ func (b *builder) query(s sqlparser.TableStatement, f *frame) (*query, error) {
 	case *sqlparser.ValuesStatement:
 		return b.valuesQuery(s, f)
 	}
-	return nil, notSupported(fmt.Sprintf("%T as a query", s))
+	return nil, sqlerr.Unsupported("%T as a query", s)
 }
 
 func (b *builder) interrupted() error {
@@ -161,8 +160,4 @@ func (b *builder) conditions(e sqlparser.Expr, s *scope) ([]expr.Expr, error) {
 		return nil, err
 	}
 	return expr.Conjuncts(bound), nil
-}
-
-func notSupported(construct string) error {
-	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '%s'", construct)
 }

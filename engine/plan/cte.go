@@ -32,7 +32,7 @@ func (b *builder) define(w *sqlparser.With, f *frame) error {
 		return nil
 	}
 	if w.Recursive {
-		return notSupported("WITH RECURSIVE")
+		return sqlerr.Unsupported("WITH RECURSIVE")
 	}
 	first := len(b.ctes)
 	for _, def := range w.CTEs {

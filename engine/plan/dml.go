@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
@@ -15,10 +14,10 @@ import (
 func (b *builder) target(te sqlparser.TableExpr, statement string) (*from, *tableRel, error) {
 	at, ok := te.(*sqlparser.AliasedTableExpr)
 	if !ok {
-		return nil, nil, notSupported("multi-table " + statement)
+		return nil, nil, sqlerr.Unsupported("multi-table %s", statement)
 	}
 	if _, ok := at.Expr.(sqlparser.TableName); !ok {
-		return nil, nil, notSupported(statement + " of a derived table")
+		return nil, nil, sqlerr.Unsupported("%s of a derived table", statement)
 	}
 	fr, err := b.aliased(at, &frame{})
 	if err != nil {
@@ -45,7 +44,7 @@ func writable(t *schema.Table, name sqlparser.IdentifierCI) (int, error) {
 
 func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	if len(s.Partitions) > 0 {
-		return nil, notSupported("PARTITION")
+		return nil, sqlerr.Unsupported("PARTITION")
 	}
 	fr, rel, err := b.target(s.Table, "INSERT")
 	if err != nil {
@@ -67,7 +66,7 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	case sqlparser.TableStatement:
 		n.Input, err = b.insertQuery(n.Columns, rows)
 	default:
-		err = notSupported(fmt.Sprintf("INSERT of %T", rows))
+		err = sqlerr.Unsupported("INSERT of %T", rows)
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +75,7 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	case s.Action == sqlparser.ReplaceAct:
 		n.Mode = InsertReplace
 	case len(s.OnDup) > 0 && bool(s.Ignore):
-		return nil, notSupported("INSERT IGNORE … ON DUPLICATE KEY UPDATE")
+		return nil, sqlerr.Unsupported("INSERT IGNORE … ON DUPLICATE KEY UPDATE")
 	case len(s.OnDup) > 0:
 		n.Mode = InsertUpdate
 		n.OnDuplicate, err = b.onDuplicate(s, fr, rel)
@@ -168,7 +167,7 @@ func (b *builder) withDefaults(e sqlparser.Expr, t *schema.Table, at int) (sqlpa
 
 func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 	if at < 0 {
-		return nil, notSupported("DEFAULT here")
+		return nil, sqlerr.Unsupported("DEFAULT here")
 	}
 	c := &t.Columns[at]
 	switch {
@@ -397,7 +396,7 @@ func (b *builder) affected(fr *from, rel *tableRel, where *sqlparser.Where, orde
 
 func refuseWith(w *sqlparser.With) error {
 	if w != nil {
-		return notSupported("WITH")
+		return sqlerr.Unsupported("WITH")
 	}
 	return nil
 }
@@ -407,7 +406,7 @@ func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
 		return nil, err
 	}
 	if len(s.TableExprs) != 1 {
-		return nil, notSupported("multi-table UPDATE")
+		return nil, sqlerr.Unsupported("multi-table UPDATE")
 	}
 	fr, rel, err := b.target(s.TableExprs[0], "UPDATE")
 	if err != nil {
@@ -429,9 +428,9 @@ func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
 	}
 	switch {
 	case len(s.TableExprs) != 1:
-		return nil, notSupported("multi-table DELETE")
+		return nil, sqlerr.Unsupported("multi-table DELETE")
 	case len(s.Partitions) > 0:
-		return nil, notSupported("PARTITION")
+		return nil, sqlerr.Unsupported("PARTITION")
 	}
 	fr, rel, err := b.target(s.TableExprs[0], "DELETE")
 	if err != nil {
@@ -439,11 +438,11 @@ func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
 	}
 	for _, target := range s.Targets {
 		if len(s.Targets) > 1 || !fr.sources[0].named(target) {
-			return nil, notSupported("multi-table DELETE")
+			return nil, sqlerr.Unsupported("multi-table DELETE")
 		}
 	}
 	if bool(s.Ignore) {
-		return nil, notSupported("DELETE IGNORE")
+		return nil, sqlerr.Unsupported("DELETE IGNORE")
 	}
 	input, _, err := b.affected(fr, rel, s.Where, s.OrderBy, s.Limit)
 	return &Plan{Root: &Delete{Table: rel.table, Input: input}, Writes: rel.table}, err

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -54,7 +53,7 @@ func (b *builder) cross(l, r *from, kind JoinKind) (*from, error) {
 
 func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
 	if b.depth++; b.depth > maxDepth {
-		return nil, notSupported(fmt.Sprintf("joins nested more than %d deep", maxDepth))
+		return nil, sqlerr.Unsupported("joins nested more than %d deep", maxDepth)
 	}
 	defer func() { b.depth-- }()
 	switch te := te.(type) {
@@ -65,14 +64,14 @@ func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
 	case *sqlparser.JoinTableExpr:
 		return b.join(te, f)
 	case *sqlparser.JSONTableExpr:
-		return nil, notSupported("JSON_TABLE")
+		return nil, sqlerr.Unsupported("JSON_TABLE")
 	}
-	return nil, notSupported(fmt.Sprintf("%T in FROM", te))
+	return nil, sqlerr.Unsupported("%T in FROM", te)
 }
 
 func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
 	if len(te.Partitions) > 0 {
-		return nil, notSupported("PARTITION")
+		return nil, sqlerr.Unsupported("PARTITION")
 	}
 	switch t := te.Expr.(type) {
 	case sqlparser.TableName:
@@ -96,7 +95,7 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 	case *sqlparser.DerivedTable:
 		return b.derived(t, te, f)
 	}
-	return nil, notSupported(fmt.Sprintf("%T in FROM", te.Expr))
+	return nil, sqlerr.Unsupported("%T in FROM", te.Expr)
 }
 
 // table finds a table by name and notes its use.
@@ -136,7 +135,7 @@ func (b *builder) scanOf(t *schema.Table, alias string) (*from, *tableRel) {
 
 func (b *builder) derived(t *sqlparser.DerivedTable, te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
 	if t.Lateral {
-		return nil, notSupported("LATERAL")
+		return nil, sqlerr.Unsupported("LATERAL")
 	}
 	alias := te.As.String()
 	if alias == "" {
@@ -331,7 +330,7 @@ func newIndexHint(t *schema.Table, hints sqlparser.IndexHints) (indexHint, error
 	ignored := map[uint32]bool{}
 	for _, hint := range hints {
 		if hint.ForType != sqlparser.NoForType {
-			return h, notSupported("an index hint FOR a clause")
+			return h, sqlerr.Unsupported("an index hint FOR a clause")
 		}
 		set := h.allowed
 		if hint.Type == sqlparser.IgnoreOp {

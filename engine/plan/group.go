@@ -193,7 +193,7 @@ func (g *grouping) outerAggregate(a *expr.Aggregate) {
 		})
 	}
 	if outer && !own {
-		g.err = notSupported("an aggregate of an outer query's columns in a subquery")
+		g.err = sqlerr.Unsupported("an aggregate of an outer query's columns in a subquery")
 	}
 }
 

@@ -189,6 +189,10 @@ func key(e expr.Expr, t types.Type, collation collations.ID, equality bool) (b e
 	case t.IsInteger(), t.IsFloat(), t.Kind == types.Decimal, t.Kind == types.Bit, t.Kind == types.Year:
 		exact = from.IsNumeric() && !from.IsFloat() && t.Kind != types.Float
 		ok = from.IsNumeric() || from.IsText() && t.Kind != types.Year && t.Kind != types.Bit
+		if !from.IsNumeric() || from.IsFloat() {
+			// As doubles several of t's values may be equal.
+			ok = ok && (expr.ExactBound(e, t) || roundTrips(t))
+		}
 	case t.IsText():
 		if !from.IsText() || collation != t.Collation {
 			return nil, false, false
@@ -214,6 +218,19 @@ func key(e expr.Expr, t types.Type, collation collations.ID, equality bool) (b e
 		exact = from.IsTemporal() && t.Kind != types.Timestamp
 	}
 	return e, exact, ok
+}
+
+// roundTrips reports whether different values of a numeric type are different
+// doubles.
+func roundTrips(t types.Type) bool {
+	const doubleDigits = 15
+	switch t.Kind {
+	case types.BigInt, types.Bit:
+		return false
+	case types.Decimal:
+		return t.Size <= doubleDigits
+	}
+	return true
 }
 
 // likeInterval bounds a column by the text that a LIKE pattern begins with.

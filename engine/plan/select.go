@@ -27,11 +27,11 @@ type orderItem struct {
 func refuseSelect(s *sqlparser.Select) error {
 	switch {
 	case s.Into != nil:
-		return notSupported("SELECT … INTO")
+		return sqlerr.Unsupported("SELECT … INTO")
 	case s.Lock != sqlparser.NoLock:
-		return notSupported(strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
+		return sqlerr.Unsupported("%s", strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
 	case s.SQLCalcFoundRows:
-		return notSupported("SQL_CALC_FOUND_ROWS")
+		return sqlerr.Unsupported("SQL_CALC_FOUND_ROWS")
 	}
 	return nil
 }
@@ -241,7 +241,7 @@ func (b *builder) selectList(sel *sqlparser.Select, fr *from, s *scope) ([]item,
 			}
 			items = append(items, item{e, itemName(se, texts[i])})
 		default:
-			return nil, notSupported(sqlparser.String(se))
+			return nil, sqlerr.Unsupported("%s", sqlparser.String(se))
 		}
 	}
 	return items, nil

@@ -14,9 +14,9 @@ import (
 func (b *builder) union(u *sqlparser.Union, f *frame) (*query, error) {
 	switch {
 	case u.Into != nil:
-		return nil, notSupported("SELECT … INTO")
+		return nil, sqlerr.Unsupported("SELECT … INTO")
 	case u.Lock != sqlparser.NoLock:
-		return nil, notSupported("FOR UPDATE and FOR SHARE with UNION")
+		return nil, sqlerr.Unsupported("FOR UPDATE and FOR SHARE with UNION")
 	}
 	parts, err := b.unionParts(u, f)
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *builder) unionParts(u *sqlparser.Union, f *frame) ([]*query, error) {
 // valuesQuery binds VALUES ROW(…), ….
 func (b *builder) valuesQuery(v *sqlparser.ValuesStatement, f *frame) (*query, error) {
 	if len(v.Rows) == 0 {
-		return nil, notSupported("VALUES of a list argument")
+		return nil, sqlerr.Unsupported("VALUES of a list argument")
 	}
 	s := &scope{b: b, frame: f, clause: "field list"}
 	rows := make([][]expr.Expr, len(v.Rows))

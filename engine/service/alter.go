@@ -58,7 +58,7 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 // checkAlter refuses what cannot be altered.
 func checkAlter(n *sqlparser.AlterTable) error {
 	if n.PartitionSpec != nil || n.PartitionOption != nil {
-		return notSupported("PARTITION BY")
+		return sqlerr.Unsupported("PARTITION BY")
 	}
 	for _, o := range n.AlterOptions {
 		if err := checkAlterOption(o); err != nil {
@@ -72,12 +72,12 @@ func checkAlterOption(o sqlparser.AlterOption) error {
 	switch o := o.(type) {
 	case *sqlparser.AddIndexDefinition:
 		if o.IndexDefinition.Info.Type == sqlparser.IndexTypePrimary {
-			return notSupported("ALTER TABLE ADD PRIMARY KEY")
+			return sqlerr.Unsupported("ALTER TABLE ADD PRIMARY KEY")
 		}
 		return nil
 	case *sqlparser.DropKey:
 		if o.Type != sqlparser.NormalKeyType {
-			return notSupported("ALTER TABLE %s", strings.ToUpper(sqlparser.String(o)))
+			return sqlerr.Unsupported("ALTER TABLE %s", strings.ToUpper(sqlparser.String(o)))
 		}
 		return nil
 	case *sqlparser.RenameTableName, *sqlparser.RenameIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
@@ -85,12 +85,12 @@ func checkAlterOption(o sqlparser.AlterOption) error {
 	case sqlparser.TableOptions:
 		for _, t := range o {
 			if !strings.EqualFold(t.Name, "comment") {
-				return notSupported("ALTER TABLE %s=", strings.ToUpper(t.Name))
+				return sqlerr.Unsupported("ALTER TABLE %s=", strings.ToUpper(t.Name))
 			}
 		}
 		return nil
 	}
-	return notSupported("ALTER TABLE %s", sqlparser.String(o))
+	return sqlerr.Unsupported("ALTER TABLE %s", sqlparser.String(o))
 }
 
 // alter takes one option over in the definition.

@@ -6,6 +6,7 @@ import (
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -25,8 +26,8 @@ func columnType(def *sqlparser.ColumnType, column string, collation collations.I
 
 // charsetCollation returns a character set's default collation here.
 func charsetCollation(charset string) (collations.ID, error) {
-	if !strings.EqualFold(strings.Trim(charset, "'\""), "utf8mb4") {
-		return 0, notSupported("CHARACTER SET %s", charset)
+	if types.Charset(strings.Trim(charset, "'\"")) != "utf8mb4" {
+		return 0, sqlerr.Unsupported("CHARACTER SET %s", charset)
 	}
 	return types.DefaultCollation, nil
 }
@@ -35,7 +36,7 @@ func charsetCollation(charset string) (collations.ID, error) {
 func tableCollation(name string) (collations.ID, error) {
 	id, err := types.LookupCollation(strings.Trim(name, "'\""))
 	if err == nil && id == collations.CollationBinaryID {
-		err = notSupported("COLLATE %s of a table", name)
+		err = sqlerr.Unsupported("COLLATE %s of a table", name)
 	}
 	return id, err
 }

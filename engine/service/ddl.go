@@ -15,6 +15,9 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
+// DefaultNamespace is the namespace of sessions that name none. It is always there.
+const DefaultNamespace = "default"
+
 // Scope is what a statement that changes the catalogue runs in.
 type Scope struct {
 	Namespace  string // of names without one
@@ -71,16 +74,16 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 		err = checkDatabaseOptions(n.CreateOptions)
 	case *sqlparser.DropTable:
 		if n.Temp {
-			err = notSupported("DROP TEMPORARY TABLE")
+			err = sqlerr.Unsupported("DROP TEMPORARY TABLE")
 		}
 	case *sqlparser.AlterTable:
 		err = checkAlter(n)
 	case *sqlparser.CreateTable:
 		switch {
 		case n.Temp:
-			err = notSupported("CREATE TEMPORARY TABLE")
+			err = sqlerr.Unsupported("CREATE TEMPORARY TABLE")
 		case n.Select != nil || n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace:
-			err = notSupported("CREATE TABLE ... SELECT")
+			err = sqlerr.Unsupported("CREATE TABLE ... SELECT")
 		case n.OptLike == nil && n.TableSpec != nil:
 			_, err = define("", n.Table.Name.String(), n.TableSpec)
 		case n.OptLike == nil:
@@ -101,10 +104,10 @@ func checkDatabaseOptions(list []sqlparser.DatabaseOption) error {
 		case sqlparser.CollateType:
 			id, e := tableCollation(o.Value)
 			if err = e; e == nil && id != types.DefaultCollation {
-				err = notSupported("COLLATE %s of a database", o.Value)
+				err = sqlerr.Unsupported("COLLATE %s of a database", o.Value)
 			}
 		default:
-			err = notSupported("database option %s", o.Type.ToString())
+			err = sqlerr.Unsupported("database option %s", o.Type.ToString())
 		}
 		if err != nil {
 			return err
@@ -124,7 +127,7 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 		return err
 	}
 	exists := sqlerr.CantCreateDatabase.New("Can't create database '%s'; database exists", namespace)
-	switch namespace {
+	switch strings.ToLower(namespace) {
 	case tables.SystemNamespace, "information_schema", "mysql", "performance_schema":
 		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
 	}
@@ -146,8 +149,9 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 
 func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropDatabase) error {
 	namespace := n.DBName.String()
-	if namespace == tables.SystemNamespace {
-		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
+	switch namespace {
+	case tables.SystemNamespace, DefaultNamespace: // sessions begin in the default one
+		return sqlerr.CommandDenied.New("Access denied to database '%s'; it cannot be dropped", namespace)
 	}
 	stake := func() ([]*schema.Table, error) {
 		names, err := c.TableNames(ctx, namespace)
@@ -249,7 +253,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 			t = copyOf(old)
 			t.Namespace, t.Name, t.Version, t.AutoIncrementStart = at.namespace, at.table, 1, 0
 			if t.Kind == schema.System {
-				return nil, notSupported("CREATE TABLE ... LIKE a system table")
+				return nil, sqlerr.Unsupported("CREATE TABLE ... LIKE a system table")
 			}
 		}
 		if t.ID, err = sqlmeta.NextTableID(ctx, tx); err != nil {
@@ -372,7 +376,7 @@ func (c *Catalog) truncate(ctx context.Context, s Scope, n *sqlparser.TruncateTa
 		if err != nil {
 			return nil, err
 		}
-		return []*schema.Table{t}, store.DropTable(ctx, tx, t)
+		return []*schema.Table{t}, store.TruncateTable(ctx, tx, t)
 	})
 }
 

@@ -61,9 +61,9 @@ func setDefaultExpr(c *schema.Column, e sqlparser.Expr) error {
 	err := sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
 		switch n.(type) {
 		case *sqlparser.ColName:
-			return false, notSupported("columns in DEFAULT expressions")
+			return false, sqlerr.Unsupported("columns in DEFAULT expressions")
 		case *sqlparser.Subquery, *sqlparser.Variable, *sqlparser.Argument:
-			return false, notSupported("subqueries, variables and parameters in DEFAULT expressions")
+			return false, sqlerr.Unsupported("subqueries, variables and parameters in DEFAULT expressions")
 		}
 		return true, nil
 	}, e)

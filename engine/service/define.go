@@ -39,10 +39,6 @@ type key struct {
 	primary bool
 }
 
-func notSupported(format string, args ...any) error {
-	return sqlerr.NotSupported.New("This version of Kalam doesn't yet support '"+format+"'", args...)
-}
-
 // define makes a table's definition of a CREATE TABLE; the table has no id yet.
 func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, error) {
 	if err := checkName(table, sqlerr.WrongTableName, "table"); err != nil {
@@ -56,7 +52,7 @@ func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, 
 		collation: types.DefaultCollation,
 	}
 	if spec.PartitionOption != nil {
-		return nil, notSupported("PARTITION BY")
+		return nil, sqlerr.Unsupported("PARTITION BY")
 	}
 	if err := d.options(spec.Options); err != nil {
 		return nil, err
@@ -107,7 +103,7 @@ func (d *definition) options(list sqlparser.TableOptions) error {
 		switch option := strings.ToLower(o.Name); option {
 		case "engine":
 			if !strings.EqualFold(o.String, "innodb") && !strings.EqualFold(o.String, "kalam") {
-				return notSupported("ENGINE=%s", o.String)
+				return sqlerr.Unsupported("ENGINE=%s", o.String)
 			}
 		case "charset", "character set":
 			if _, err := charsetCollation(o.String); err != nil {
@@ -133,7 +129,7 @@ func (d *definition) options(list sqlparser.TableOptions) error {
 		case "row_format", "avg_row_length", "max_rows", "min_rows", "pack_keys", "delay_key_write",
 			"stats_auto_recalc", "stats_persistent", "stats_sample_pages", "key_block_size", "checksum":
 		default:
-			return notSupported("%s=", strings.ToUpper(option))
+			return sqlerr.Unsupported("%s=", strings.ToUpper(option))
 		}
 	}
 	return nil
@@ -155,15 +151,15 @@ func (d *definition) column(def *sqlparser.ColumnDefinition) error {
 	case d.Column(name) >= 0:
 		return sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
 	case o.As != nil:
-		return notSupported("generated columns")
+		return sqlerr.Unsupported("generated columns")
 	case o.Reference != nil:
-		return notSupported("FOREIGN KEY")
+		return sqlerr.Unsupported("FOREIGN KEY")
 	case o.Invisible != nil && *o.Invisible:
-		return notSupported("INVISIBLE columns")
+		return sqlerr.Unsupported("INVISIBLE columns")
 	case o.SRID != nil || o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
-		return notSupported("ENGINE_ATTRIBUTE and SRID")
+		return sqlerr.Unsupported("ENGINE_ATTRIBUTE and SRID")
 	case o.KeyOpt == sqlparser.ColKeySpatialKey || o.KeyOpt == sqlparser.ColKeyFulltextKey:
-		return notSupported("FULLTEXT and SPATIAL indexes")
+		return sqlerr.Unsupported("FULLTEXT and SPATIAL indexes")
 	}
 	t, err := columnType(def.Type, name, d.collation)
 	if err != nil {
@@ -211,11 +207,11 @@ func (d *definition) constraints(list []*sqlparser.ConstraintDefinition) error {
 	for _, c := range list {
 		switch c.Details.(type) {
 		case *sqlparser.ForeignKeyDefinition:
-			return notSupported("FOREIGN KEY")
+			return sqlerr.Unsupported("FOREIGN KEY")
 		case *sqlparser.CheckConstraintDefinition:
-			return notSupported("CHECK")
+			return sqlerr.Unsupported("CHECK")
 		default:
-			return notSupported("constraint %s", c.Name.String())
+			return sqlerr.Unsupported("constraint %s", c.Name.String())
 		}
 	}
 	return nil
@@ -253,7 +249,7 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 		k.Unique = true
 	case sqlparser.IndexTypeDefault:
 	default:
-		return k, notSupported("FULLTEXT and SPATIAL indexes")
+		return k, sqlerr.Unsupported("FULLTEXT and SPATIAL indexes")
 	}
 	if !k.primary {
 		k.Name = def.Info.Name.String()
@@ -278,7 +274,7 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 			}
 			k.Comment = o.Value.Val
 		default:
-			return k, notSupported("index option %s", strings.ToUpper(option))
+			return k, sqlerr.Unsupported("index option %s", strings.ToUpper(option))
 		}
 	}
 	if len(def.Columns) > maxKeyColumns {
@@ -287,9 +283,9 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 	for _, c := range def.Columns {
 		switch {
 		case c.Expression != nil:
-			return k, notSupported("indexes on expressions")
+			return k, sqlerr.Unsupported("indexes on expressions")
 		case c.Direction == sqlparser.DescOrder:
-			return k, notSupported("DESC indexes")
+			return k, sqlerr.Unsupported("DESC indexes")
 		}
 		i := d.Column(c.Column.String())
 		if i < 0 || d.Columns[i].Hidden {
@@ -327,7 +323,7 @@ func (d *definition) checkKeyColumn(i int, length *int) error {
 			return sqlerr.WrongUsage.New("Incorrect prefix key on column '%s'", c.Name).In(c.Name)
 		}
 	case length != nil:
-		return notSupported("indexes on a prefix of a column")
+		return sqlerr.Unsupported("indexes on a prefix of a column")
 	case c.Type.Kind == types.JSON, c.Type.IsString() && keyBytes(c.Type) < 0:
 		return sqlerr.BlobKeyNoLength.New("BLOB/TEXT column '%s' used in key specification without a key length", c.Name).In(c.Name)
 	}

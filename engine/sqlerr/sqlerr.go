@@ -32,6 +32,12 @@ func (k *Kind) Wrap(cause error, format string, args ...any) *Error {
 	return e
 }
 
+// Unsupported returns a NotSupported in MySQL's words; the format and its
+// arguments name the construct.
+func Unsupported(construct string, args ...any) *Error {
+	return NotSupported.New("This version of Kalam doesn't yet support '"+construct+"'", args...)
+}
+
 // Error is what every failing call of Kalam returns.
 type Error struct {
 	Kind       *Kind

@@ -123,6 +123,9 @@ func typesOf(t *schema.Table, columns []int) []types.Type {
 	return ts
 }
 
+// prefixLen returns how many bytes appendPrefix appends.
+func prefixLen(user []byte) int { return 8 + len(user) }
+
 // appendPrefix appends what the keys of a table's index (for one user, whose
 // encoding is given) begin with.
 func appendPrefix(dst []byte, table, index uint32, user []byte) []byte {

@@ -96,7 +96,9 @@ func spaceOf(t *schema.Table) kv.Space {
 func (r *relation) Schema() *schema.Table { return r.l.t }
 
 // prefix returns what keys of d begin with.
-func (r *relation) prefix(d *keyDef) []byte { return appendPrefix(nil, r.l.t.ID, d.id, r.user) }
+func (r *relation) prefix(d *keyDef) []byte {
+	return appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.ID, d.id, r.user)
+}
 
 // EvictBefore removes the events whose time is before t: as a range, at no
 // cost for each, unless there are index entries to remove with them.

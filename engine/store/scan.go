@@ -75,7 +75,7 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	if req.Deleted {
 		id = deletedRows
 	}
-	s.prefix = appendPrefix(nil, r.l.t.ID, id, r.user)
+	s.prefix = appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.ID, id, r.user)
 	s.columns = newProjection(r, s.key, req.Columns)
 	if s.columns.fetch {
 		s.rowsAt = r.prefix(&r.l.primary)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -18,6 +19,7 @@ type Tx struct {
 	db      *DB
 	snap    *snapshot // nil: closed
 	buffer  kv.Overlay
+	views   []*view // that read buffer: they get a copy before it changes
 	locker  Locker
 	touched map[*sequence]struct{} // whose values this transaction uses
 	lockKey []byte
@@ -45,9 +47,15 @@ func (s *snapshot) release() {
 type view struct {
 	kv.Reader
 	snap *snapshot
+	tx   *Tx // that has it among its views, or nil
 }
 
-func (v *view) release() { v.snap.release() }
+func (v *view) release() {
+	if v.tx != nil {
+		v.tx.views = slices.DeleteFunc(v.tx.views, func(w *view) bool { return w == v })
+	}
+	v.snap.release()
+}
 
 // Begin starts a transaction on all that was committed so far.
 func (db *DB) Begin() (*Tx, error) {
@@ -74,12 +82,26 @@ func (tx *Tx) newView() (*view, error) {
 	if tx.snap == nil {
 		return nil, errClosed
 	}
-	v := &view{tx.snap, tx.snap}
+	v := &view{Reader: tx.snap, snap: tx.snap}
 	if !tx.buffer.Empty() {
-		v.Reader = tx.buffer.Freeze()
+		v.Reader, v.tx = &tx.buffer, tx
+		tx.views = append(tx.views, v)
 	}
 	tx.snap.refs.Add(1)
 	return v, nil
+}
+
+// change returns the buffer to be changed.
+func (tx *Tx) change() *kv.Overlay {
+	if len(tx.views) > 0 {
+		frozen := tx.buffer.Freeze()
+		for _, v := range tx.views {
+			v.Reader, v.tx = frozen, nil
+		}
+		clear(tx.views)
+		tx.views = tx.views[:0]
+	}
+	return &tx.buffer
 }
 
 // SetLocker sets whom to ask before keys are written; nil: nobody.
@@ -108,13 +130,13 @@ func (tx *Tx) MultiGet(ctx context.Context, s kv.Space, keys, values [][]byte) e
 func (tx *Tx) Scan(s kv.Space, r kv.Range) kv.Scanner { return tx.buffer.Scan(s, r) }
 
 // Put implements kv.Writer.
-func (tx *Tx) Put(s kv.Space, key, value []byte) { tx.buffer.Put(s, key, value) }
+func (tx *Tx) Put(s kv.Space, key, value []byte) { tx.change().Put(s, key, value) }
 
 // Delete implements kv.Writer.
-func (tx *Tx) Delete(s kv.Space, key []byte) { tx.buffer.Delete(s, key) }
+func (tx *Tx) Delete(s kv.Space, key []byte) { tx.change().Delete(s, key) }
 
 // DeleteRange implements kv.Writer.
-func (tx *Tx) DeleteRange(s kv.Space, start, end []byte) { tx.buffer.DeleteRange(s, start, end) }
+func (tx *Tx) DeleteRange(s kv.Space, start, end []byte) { tx.change().DeleteRange(s, start, end) }
 
 // Mark returns the present state of the buffer. It makes changes take more
 // memory until Forget, or the end.
@@ -122,7 +144,7 @@ func (tx *Tx) Mark() Mark { return tx.buffer.Mark() }
 
 // RollbackTo undoes the changes made since m, which stays usable; marks made
 // since are void. What sequences gave out stays given out.
-func (tx *Tx) RollbackTo(m Mark) { tx.buffer.RollbackTo(m) }
+func (tx *Tx) RollbackTo(m Mark) { tx.change().RollbackTo(m) }
 
 // Forget makes all marks void.
 func (tx *Tx) Forget() { tx.buffer.Forget() }
@@ -165,7 +187,7 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 		return err
 	}
 	tx.db.sequences.saved(tx, saved)
-	tx.buffer.Reset()
+	tx.change().Reset()
 	return nil
 }
 
@@ -181,7 +203,7 @@ func (tx *Tx) Refresh() error {
 		return err
 	}
 	old.release()
-	tx.buffer.Rebase(tx.snap)
+	tx.change().Rebase(tx.snap)
 	if tx.buffer.Empty() {
 		tx.touched = nil
 	}
@@ -194,7 +216,7 @@ func (tx *Tx) Close() {
 	if tx.snap == nil {
 		return
 	}
-	tx.buffer.Reset()
+	tx.change().Reset()
 	tx.buffer.Rebase(closedReader{})
 	tx.snap.release()
 	tx.snap = nil

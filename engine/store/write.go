@@ -125,18 +125,15 @@ func (c *change) encode(rows *types.Batch, from, to int) ([]rowKeys, error) {
 	}
 	l := c.r.l
 	per := 1 + len(l.secondary)
-	prefixes := make([][]byte, per)
-	for d := range prefixes {
-		prefixes[d] = c.r.prefix(l.def(d))
-	}
 	buf := make([]byte, 0, 32*per*(to-from))
 	ends := make([]int, 0, per*(to-from))
 	whole := make([]bool, 0, per*(to-from))
 	for i := from; i < to; i++ {
-		for d := range prefixes {
+		for d := range per {
 			var w bool
 			var err error
-			if buf, w, err = l.def(d).appendKey(append(buf, prefixes[d]...), rows, i); err != nil {
+			buf = appendPrefix(buf, l.t.ID, l.def(d).id, c.r.user)
+			if buf, w, err = l.def(d).appendKey(buf, rows, i); err != nil {
 				return nil, l.inKey(err, l.def(d))
 			}
 			ends, whole = append(ends, len(buf)), append(whole, w)
@@ -150,7 +147,7 @@ func (c *change) encode(rows *types.Batch, from, to int) ([]rowKeys, error) {
 	all := make([]rowKeys, to-from)
 	for i := range all {
 		k := keys[i*per : (i+1)*per]
-		all[i] = rowKeys{keys: k, whole: whole[i*per : (i+1)*per], pk: k[0][len(prefixes[0]):]}
+		all[i] = rowKeys{keys: k, whole: whole[i*per : (i+1)*per], pk: k[0][prefixLen(c.r.user):]}
 	}
 	return all, nil
 }
@@ -279,7 +276,7 @@ func (c *change) probe(ctx context.Context) (free bool, err error) {
 // write changes the first n rows of the window.
 func (c *change) write(new *types.Batch, from, n int, now int64) error {
 	tx, space := c.r.tx, c.r.space
-	var row []byte
+	row := make([]byte, 0, 128)
 	for i := range n {
 		for d := range 1 + len(c.r.l.secondary) {
 			moved := c.moved(i, d)
@@ -341,7 +338,7 @@ func (r *relation) existing(ctx context.Context, ix *schema.Index, k rowKeys) ([
 	for _, t := range r.l.types {
 		b.Columns = append(b.Columns, types.NewVector(t, 1))
 	}
-	elems := key[len(r.prefix(&r.l.primary)):]
+	elems := key[prefixLen(r.user):]
 	if err := p.decode([][]byte{elems}, [][]byte{row}, b.Columns); err != nil {
 		return nil, err
 	}

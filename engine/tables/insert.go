@@ -117,7 +117,7 @@ func (in *inserter) replace(ctx context.Context, c *store.Conflict, row *types.B
 	// could be taken.
 	same := in.lastUnique(c.Index)
 	for i := range old.Columns {
-		same = same && sameValue(old.Columns[i], row.Columns[i], 0)
+		same = same && (in.schema.Columns[i].Hidden || sameValue(old.Columns[i], row.Columns[i], 0))
 	}
 	if !same {
 		in.res.Affected++

@@ -187,3 +187,30 @@ func TestAssignAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTimestampGap: a time that the zone's clocks skip is no TIMESTAMP.
+func TestTimestampGap(t *testing.T) {
+	t.Parallel()
+	oslo, err := time.LoadLocation("Europe/Oslo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ column, in, want, err string }{
+		{"TIMESTAMP", "2024-03-31 02:30:00", "2024-03-31 03:30:00", "Error 1292 (22007): Incorrect datetime value: '2024-03-31 02:30:00' for column 'c' at row 1"},
+		{"TIMESTAMP", "2024-03-31 01:59:59", "2024-03-31 01:59:59", ""},
+		{"TIMESTAMP", "2024-03-31 03:00:00", "2024-03-31 03:00:00", ""},
+		{"TIMESTAMP", "2024-10-27 02:30:00", "2024-10-27 02:30:00", ""}, // twice that night
+		{"TIMESTAMP", "2024-03-31 00:30:00+00:00", "2024-03-31 01:30:00", ""},
+		{"DATETIME", "2024-03-31 02:30:00", "2024-03-31 02:30:00", ""},
+	} {
+		to := Target{Type: mustType(t, tt.column), Column: "c", Row: 1, Zone: oslo}
+		out, err := Assign(&to, TextType, NewString(tt.in))
+		message := ""
+		if err != nil {
+			message = err.Error()
+		}
+		if got := string(AppendText(nil, to.Type, out)); got != tt.want || message != tt.err {
+			t.Errorf("%s %s: %s, %q", tt.column, tt.in, got, message)
+		}
+	}
+}

@@ -34,8 +34,11 @@ func (to *Target) temporal(from Type, v Value) (Value, *sqlerr.Error) {
 		if u < minTimestamp || u > maxTimestamp {
 			return NewInt(0), to.notTemporal(from, v)
 		}
-		// A time that the zone skips is stored as the instant it stands for.
-		p = ConvertZone(u, time.UTC, to.zone())
+		// A time that the zone skips is none; IGNORE stores the instant it stands for.
+		there := ConvertZone(u, time.UTC, to.zone())
+		if there != p {
+			return NewInt(there), to.notTemporal(from, v)
+		}
 	}
 	if r != parsedWhole {
 		return NewInt(p), to.notTemporal(from, v)

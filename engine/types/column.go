@@ -68,10 +68,10 @@ func FromColumnType(name string, ct *sqlparser.ColumnType) (Type, error) {
 	word := strings.ToLower(ct.Type)
 	kind, ok := columnKinds[word]
 	if !ok {
-		return Type{}, sqlerr.NotSupported.New("Kalam does not support the column type %s", strings.ToUpper(word)).In(name)
+		return Type{}, sqlerr.Unsupported("%s columns", strings.ToUpper(word)).In(name)
 	}
 	if ct.Zerofill {
-		return Type{}, sqlerr.NotSupported.New("Kalam does not support ZEROFILL").In(name)
+		return Type{}, sqlerr.Unsupported("ZEROFILL").In(name)
 	}
 	t := Type{Kind: kind, Unsigned: ct.Unsigned, Size: -1, Collation: collations.CollationBinaryID}
 	var err error
@@ -114,7 +114,7 @@ func FromColumnType(name string, ct *sqlparser.ColumnType) (Type, error) {
 	}
 	takesCollate := t.IsText() || t.Members != nil || t.IsBinary() && ct.Charset.Name != ""
 	if o := ct.Options; o != nil && o.Collate != "" && !takesCollate && !strings.EqualFold(o.Collate, "binary") {
-		return Type{}, sqlerr.NotSupported.New("Kalam does not support COLLATE on a column of type %s", t.SQL()).In(name)
+		return Type{}, sqlerr.Unsupported("COLLATE of %s", t.SQL()).In(name)
 	}
 	return t, nil
 }
@@ -155,7 +155,7 @@ func decimalSize(name string, ct *sqlparser.ColumnType) (precision, scale int, e
 func floatKind(name string, kind Kind, ct *sqlparser.ColumnType) (Kind, error) {
 	switch {
 	case ct.Scale != nil:
-		return 0, sqlerr.NotSupported.New("Kalam does not support FLOAT(M,D) and DOUBLE(M,D)").In(name)
+		return 0, sqlerr.Unsupported("FLOAT(M,D) and DOUBLE(M,D)").In(name)
 	case kind == Double || ct.Length == nil || *ct.Length >= 0 && *ct.Length <= maxFloatDigits:
 		return kind, nil
 	case *ct.Length > maxDoubleDigits || *ct.Length < 0:
@@ -228,11 +228,11 @@ func textType(name string, t Type, ct *sqlparser.ColumnType) (Type, error) {
 }
 
 func collation(cs sqlparser.ColumnCharset, collate string) (collations.ID, error) {
-	charset := strings.ToLower(strings.Trim(cs.Name, "'"))
+	charset := Charset(strings.Trim(cs.Name, "'"))
 	switch charset {
 	case "", "utf8mb4", "binary":
 	default:
-		return 0, sqlerr.NotSupported.New("Kalam does not support the character set %s: use utf8mb4 or binary", charset)
+		return 0, sqlerr.Unsupported("CHARACTER SET %s", charset)
 	}
 	id := collations.ID(DefaultCollation)
 	if charset == "binary" {
@@ -248,15 +248,27 @@ func collation(cs sqlparser.ColumnCharset, collate string) (collations.ID, error
 	return id, err
 }
 
-// LookupCollation returns the utf8mb4 or binary collation of a name. Errors are
+// Charset returns a character set's name in lower case. utf8 and utf8mb3, which
+// old dumps name, are utf8mb4, which has all their characters.
+func Charset(name string) string {
+	switch name = strings.ToLower(name); name {
+	case "utf8", "utf8mb3":
+		return "utf8mb4"
+	}
+	return name
+}
+
+// LookupCollation returns the utf8mb4 or binary collation of a name; one of
+// utf8 or utf8mb3 is utf8mb4's of the same kind. Errors are
 // sqlerr.UnknownCollation and sqlerr.NotSupported.
 func LookupCollation(name string) (collations.ID, error) {
-	id := collationNames.LookupByName(strings.ToLower(name))
+	charset, kind, _ := strings.Cut(strings.ToLower(name), "_")
+	id := collationNames.LookupByName(strings.TrimSuffix(Charset(charset)+"_"+kind, "_"))
 	if id == collations.Unknown {
 		return 0, sqlerr.UnknownCollation.New("Unknown collation: '%s'", name)
 	}
 	if cs := collationNames.LookupCharsetName(id); cs != "utf8mb4" && cs != "binary" || colldata.Lookup(id) == nil {
-		return 0, sqlerr.NotSupported.New("Kalam does not support the collation %s", name)
+		return 0, sqlerr.Unsupported("COLLATE %s", name)
 	}
 	return id, nil
 }

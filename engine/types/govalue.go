@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -74,7 +75,8 @@ func FromGo(x any, loc *time.Location) (Type, Value, error) {
 }
 
 // Go returns v, of type t, as database/sql gives it to programs: nil, int64
-// (uint64 when larger), float64, time.Time in loc for DATE, DATETIME and
+// (uint64 when larger), float64 (of FLOAT the one that prints as the float32 does:
+// 0.1, not 0.10000000149011612), time.Time in loc for DATE, DATETIME and
 // TIMESTAMP (the zero Time for zero dates), []byte for binary values, BIT and
 // JSON, and string for all others. Bytes are shared with v.
 func Go(t Type, v Value, loc *time.Location) any {
@@ -104,6 +106,10 @@ func Go(t Type, v Value, loc *time.Location) any {
 		}
 		return v.bits
 	case PhysFloat64:
+		if t.Kind == Float {
+			f, _ := strconv.ParseFloat(strconv.FormatFloat(v.Float(), 'g', -1, 32), 64)
+			return f
+		}
 		return v.Float()
 	}
 	if t.IsBinary() || t.Kind == JSON {

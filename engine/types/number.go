@@ -177,6 +177,71 @@ func (x *number) appendFixed(dst []byte, scale int) []byte {
 	return dst
 }
 
+// ExactNumber returns the number that a text or float stands for where it is
+// compared with values of an exact type: a BIGINT where it is whole and one has
+// it, else a DECIMAL with a digit after to's last one, which is not zero when more is cut
+// off, so that the number keeps its place among to's values. Text stands for the number
+// that it begins with, or 0. A float is exact among integers; among DECIMALs it
+// is the shortest decimal that reads as it.
+func ExactNumber(from Type, v Value, to Type) (Type, Value) {
+	const most = 66 // integer digits, one more than DECIMAL has
+	var x number
+	switch f := 0.0; {
+	case from.IsFloat():
+		f = max(min(v.Float(), 1e100), -1e100)
+		if to.Kind != Decimal && f == math.Trunc(f) {
+			x.parse(strconv.AppendFloat(nil, f, 'f', 0, 64))
+		} else {
+			x.parse(strconv.AppendFloat(nil, f, 'e', -1, 64))
+		}
+	default:
+		x.parse(v.data)
+	}
+	if x.n > 0 && x.point > most {
+		x.d[0], x.n, x.point = '1', 1, most+1
+	}
+	scale := 1
+	if to.Kind == Decimal {
+		scale += to.Scale
+	}
+	x.cut(scale)
+	if u, ok := x.uint64(0); ok && x.point >= x.n {
+		switch {
+		case x.neg && u <= 1<<63:
+			return Int64Type, NewInt(-int64(u))
+		case !x.neg && u <= math.MaxInt64:
+			return Int64Type, NewInt(int64(u))
+		case !x.neg:
+			return Uint64Type, NewUint(u)
+		}
+	}
+	return DecimalType(most+1+scale, scale), NewBytes(x.appendFixed(nil, scale))
+}
+
+// cut leaves scale digits after the point. Where digits other than zero are cut
+// off, the last one left is not zero.
+func (x *number) cut(scale int) {
+	keep := x.point + scale
+	if keep >= x.n {
+		return
+	}
+	if keep <= 0 {
+		x.d[0], x.n, x.point = '1', 1, 1-scale
+		return
+	}
+	rest := false
+	for _, c := range x.d[keep:x.n] {
+		rest = rest || c != '0'
+	}
+	x.n = keep
+	if rest && x.d[keep-1] == '0' {
+		x.d[keep-1] = '1'
+	}
+	for x.n > 0 && x.d[x.n-1] == '0' {
+		x.n--
+	}
+}
+
 // appendNumber appends v, of type t, as the number that MySQL takes it for in a
 // numeric context: temporals as 20260131235959.5, ENUM and SET as their index
 // and bits, text and JSON as they stand.

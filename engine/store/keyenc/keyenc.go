@@ -116,7 +116,7 @@ func appendFloat(dst []byte, x float64) []byte {
 func appendData(dst []byte, t types.Type, b []byte) ([]byte, error) {
 	switch {
 	case t.Kind == types.JSON:
-		return dst, sqlerr.NotSupported.New("JSON in a key")
+		return dst, sqlerr.Unsupported("JSON in a key")
 	case t.Kind == types.UUID:
 		if len(b) != 16 {
 			return dst, sqlerr.Internal.New("UUID of %d bytes in a key", len(b))
@@ -127,7 +127,7 @@ func appendData(dst []byte, t types.Type, b []byte) ([]byte, error) {
 	case t.LossyKey():
 		c := colldata.Lookup(t.Collation)
 		if c == nil {
-			return dst, sqlerr.NotSupported.New("collation %d in a key", t.Collation)
+			return dst, sqlerr.Unsupported("collation %d in a key", t.Collation)
 		}
 		return escapeTail(c.WeightString(dst, b, 0), len(dst)), nil
 	default:

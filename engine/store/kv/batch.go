@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -68,6 +69,9 @@ func (b *Batch) DeleteRange(s Space, start, end []byte) {
 	b.add(tagDeleteRange, s, start)
 	b.rep = appendSized(b.rep, end)
 }
+
+// grow makes room for about n more bytes.
+func (b *Batch) grow(n int) { b.rep = slices.Grow(b.rep, n) }
 
 func (b *Batch) add(tag byte, s Space, key []byte) {
 	if len(b.rep) == 0 {

@@ -199,6 +199,7 @@ func (o *Overlay) Batch() *Batch {
 // AppendTo adds the changes to b: for each space the ranges deleted, then the
 // last write of each key, in key order.
 func (o *Overlay) AppendTo(b *Batch) {
+	b.grow(headerLen + o.size)
 	for i := range o.spaces {
 		s := Space(i)
 		o.spaces[s].ranges.Scan(func(start, end string) bool {

@@ -185,5 +185,6 @@ func BenchmarkOverlayMark(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		o.Mark()
 		o.Put(kv.Data, key(i), value)
+		o.Forget()
 	}
 }

@@ -157,6 +157,9 @@ func testOverlay(t *testing.T, db kv.DB) {
 				marks = marks[:i+1]
 				o.RollbackTo(back.state)
 				m = clone(back.m)
+			case 2:
+				o.Forget()
+				marks = []mark{{o.Mark(), clone(m)}}
 			}
 		}
 		var b kv.Batch

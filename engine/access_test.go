@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// TestAnswersDoNotDependOnIndexes compares numbers at the edges of what doubles and
+// integers hold with constants of other types, with an index and without one.
+func TestAnswersDoNotDependOnIndexes(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, openMem(t, Config{}), SessionConfig{})
+	values := []string{
+		"0", "1", "-1", "12", "9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740993",
+		"9223372036854774784", "9223372036854775806", "9223372036854775807", "-9223372036854775807", "-9223372036854775808",
+		"9223372036854775808", "9223372036854775809", "18446744073709551614", "18446744073709551615",
+	}
+	columns := []string{"b BIGINT", "u BIGINT UNSIGNED", "i INT", "d DECIMAL(20,0)", "e DECIMAL(22,2)", "f DOUBLE"}
+	for _, table := range []string{"plain", "keyed"} {
+		keys := ""
+		if table == "keyed" {
+			for _, c := range columns {
+				keys += ", KEY (" + c[:1] + ", id)"
+			}
+		}
+		run(t, s, "CREATE TABLE "+table+" (id INT PRIMARY KEY, "+strings.Join(columns, ", ")+keys+")")
+		for i, v := range values {
+			run(t, s, fmt.Sprintf("INSERT INTO %s (id) VALUES (%d)", table, i))
+			for _, c := range columns {
+				// What a column does not hold it is not given.
+				s.Exec(context.Background(), fmt.Sprintf("UPDATE %s SET %s = %s WHERE id = %d", table, c[:1], v, i), nil)
+			}
+		}
+	}
+	var constants []string
+	for _, v := range append(values, "18446744073709551616", "-9223372036854775809", "1e30", "1e400", "-1e400", "0.5", "9007199254740992.5",
+		"9007199254740993.0", "-0.5", ".5e1") {
+		constants = append(constants, v, "'"+v+"'", "' "+v+" '", "'+"+v+"'", "'"+v+".0'", "'"+v+".50'", "'"+v+"e0'", "'"+v+"abc'")
+		if !strings.Contains(v, "e") {
+			constants = append(constants, v+"e0")
+		}
+	}
+	constants = append(constants, "''", "'abc'", "'9.007199254740993e15'", "'0.00000000000000000000000000000000000000001'",
+		"'1"+strings.Repeat("0", 300)+"'", "CAST(9007199254740992e0 AS DOUBLE)", "CONCAT('9007199254740993', '')")
+	for _, c := range columns {
+		for _, op := range []string{"=", "<=>", "<", "<=", ">", ">=", "IN"} {
+			for _, k := range constants {
+				if op == "IN" {
+					k = "(" + k + ", 12)"
+				}
+				cond := fmt.Sprintf(" WHERE %s %s %s ", c[:1], op, k)
+				answer := func(table string) string {
+					rows, err := s.Query(t.Context(), "SELECT id FROM "+table+cond+"ORDER BY id", nil)
+					if err != nil {
+						return err.Error()
+					}
+					defer rows.Close()
+					return rest(t, rows)
+				}
+				if got, want := answer("keyed"), answer("plain"); got != want {
+					t.Errorf("%s: with an index %s, without %s", cond, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestTextBoundsIntegers(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, openMem(t, Config{}), SessionConfig{})
+	run(t, s, `CREATE TABLE s (i BIGINT PRIMARY KEY, k BIGINT, u BIGINT UNSIGNED, x BIGINT, d DECIMAL(20,1), INDEX (k), INDEX (u), INDEX (d))`)
+	run(t, s, `INSERT INTO s VALUES (9007199254740993, 9007199254740993, 18446744073709551615, 9007199254740993, 9007199254740993.1)`)
+	text := func(s string) Arg { return Arg{Type: types.TextType, Value: types.NewString(s)} }
+	for _, column := range []string{"i", "k", "x"} {
+		for arg, want := range map[string]string{
+			"9007199254740993": "1;", "9007199254740992": "", " 9007199254740993": "1;", "9007199254740993.0": "1;",
+			"9007199254740993.5": "", "9007199254740993x": "1;",
+		} {
+			for _, op := range []string{" = ?", " IN (?)", " <=> ?"} {
+				if got := query(t, s, "SELECT 1 FROM s WHERE "+column+op, text(arg)); got != want {
+					t.Errorf("%s%s, %q: %q, want %q", column, op, arg, got, want)
+				}
+			}
+		}
+	}
+	for _, cond := range []string{
+		"u = '18446744073709551615'", "u > '18446744073709551614'", "u < '18446744073709551616'",
+		"d = '9007199254740993.1'", "d > '9007199254740993.09'", "x = 9007199254740993e0 + 1 OR k = '9007199254740993'",
+	} {
+		if got := query(t, s, "SELECT 1 FROM s WHERE "+cond); got != "1;" {
+			t.Errorf("%s: %q", cond, got)
+		}
+	}
+	if r := run(t, s, "UPDATE s SET x = 1 WHERE i = ?", text("9007199254740993")); r.RowsAffected != 1 {
+		t.Errorf("updated %d", r.RowsAffected)
+	}
+	if r := run(t, s, "DELETE FROM s WHERE k IN (?)", text("9007199254740993")); r.RowsAffected != 1 {
+		t.Errorf("deleted %d", r.RowsAffected)
+	}
+}

@@ -1,0 +1,230 @@
+package parse
+
+import (
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// edit puts text in the place of what the grammar lacks.
+type edit struct {
+	from, to int // in the whole text
+	text     string
+}
+
+// token is a token before the one that is looked at.
+type token struct {
+	typ      int
+	val      string
+	from, to int // in the whole text; of one inside of /*! … */ they are not known
+}
+
+// is reports whether an unquoted token is a word.
+func (t token) is(sql, word string) bool {
+	return t.from >= 0 && t.to <= len(sql) && strings.EqualFold(sql[t.from:t.to], word)
+}
+
+// replace notes that tokens from one to another stand for text.
+func (p *piece) replace(from, to token, text string) {
+	p.edits = append(p.edits, edit{from.from, to.to, text})
+}
+
+// respell notes what the grammar needs to be put otherwise at token t; recent
+// are the two before it, the last one first.
+func (p *piece) respell(sql string, t token, recent [2]token) {
+	last := recent[0]
+	if p.windows.follows(t.typ, last.typ) {
+		p.replace(t, t, ", window") // the grammar wants WINDOW again
+	}
+	switch {
+	case p.tokens == 1 && t.is(sql, "do"):
+		p.discards = true
+		p.replace(t, t, "select")
+	case t.is(sql, "table") && (p.tokens == 1 || last.typ == '(' || last.typ == sqlparser.UNION || last.typ == sqlparser.ALL && recent[1].typ == sqlparser.UNION):
+		p.replace(t, t, "select * from")
+	case p.tokens == 2 && t.typ == sqlparser.TABLES && last.typ == sqlparser.DROP:
+		p.replace(t, t, "table")
+	case p.tokens == 2 && slices.ContainsFunc(ignoredWords[p.verb], func(w string) bool { return t.is(sql, w) }):
+		p.replace(t, t, "")
+	case t.is(sql, "dec") && last.typ != '.':
+		p.replace(t, t, "decimal")
+	case t.is(sql, "precision") && last.is(sql, "double"):
+		p.replace(t, t, "")
+	case t.is(sql, "serial") && p.namesColumn(sql, recent):
+		p.replace(t, t, "bigint unsigned not null auto_increment unique")
+	case t.typ == '(' && last.is(sql, "mid") && last.to == t.from:
+		p.replace(last, last, "substr")
+	case t.typ == '(' && last.typ == sqlparser.GROUPING && p.verb != sqlparser.CREATE:
+		p.replace(last, last, "`grouping`") // a keyword without a rule
+	case t.typ == '(' && (last.is(sql, "btree") || last.is(sql, "hash")) && recent[1].is(sql, "using"):
+		p.replace(recent[1], last, "")
+	case t.is(sql, "all") && last.typ == '(' && aggregates[strings.ToLower(recent[1].val)]:
+		p.replace(t, t, "") // COUNT(ALL x) is COUNT(x)
+	case t.is(sql, "uuid") && p.verb == sqlparser.CREATE && p.namesColumn(sql, recent):
+		// JSON stands for it; the AST is put right later.
+		p.replace(t, t, "json")
+		p.uuids = append(p.uuids, last.val)
+	}
+}
+
+// ignoredWords are words that may follow a statement's first one and ask for
+// nothing that a transactional table does.
+var ignoredWords = map[int][]string{
+	sqlparser.INSERT:   {"low_priority", "high_priority", "delayed"},
+	sqlparser.REPLACE:  {"low_priority", "delayed"},
+	sqlparser.UPDATE:   {"low_priority"},
+	sqlparser.DELETE:   {"low_priority", "quick"},
+	sqlparser.BEGIN:    {"work"},
+	sqlparser.COMMIT:   {"work"},
+	sqlparser.ROLLBACK: {"work"},
+}
+
+// namesColumn reports whether the last token is the name of a column that is
+// defined: CREATE TABLE t (a …, b …), ALTER TABLE t ADD [COLUMN] a ….
+func (p *piece) namesColumn(sql string, recent [2]token) bool {
+	switch before := recent[1]; {
+	case beginsKey[recent[0].typ]:
+		return false
+	case p.verb == sqlparser.CREATE:
+		return before.typ == '(' || before.typ == ','
+	case p.verb == sqlparser.ALTER:
+		return before.is(sql, "add") || before.is(sql, "column") || before.is(sql, "modify")
+	}
+	return false
+}
+
+// beginsKey are the words that begin an index or constraint in a table's
+// definition, where a name comes next.
+var beginsKey = map[int]bool{
+	sqlparser.KEY: true, sqlparser.INDEX: true, sqlparser.UNIQUE: true, sqlparser.PRIMARY: true,
+	sqlparser.CONSTRAINT: true, sqlparser.FOREIGN: true, sqlparser.CHECK: true,
+	sqlparser.FULLTEXT: true, sqlparser.SPATIAL: true,
+}
+
+// aggregates are the functions whose argument ALL may stand before.
+var aggregates = map[string]bool{
+	"count": true, "sum": true, "avg": true, "min": true, "max": true, "bit_and": true, "bit_or": true, "bit_xor": true,
+	"std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
+	"variance": true, "var_pop": true, "var_samp": true,
+}
+
+// edited returns the text of p with its edits made.
+func (p *piece) edited(sql string) string {
+	if p.edits == nil {
+		return sql[p.start:p.end]
+	}
+	var b strings.Builder
+	at := p.start
+	for _, e := range p.edits {
+		b.WriteString(sql[at:e.from])
+		b.WriteString(e.text)
+		at = e.to
+	}
+	b.WriteString(sql[at:p.end])
+	return b.String()
+}
+
+// original returns where a byte of the edited text is in the whole text.
+func (p *piece) original(at int) int {
+	at += p.start
+	for _, e := range p.edits {
+		switch grown := len(e.text) - (e.to - e.from); {
+		case at < e.from:
+			return at
+		case at < e.from+len(e.text):
+			return e.from
+		default:
+			at -= grown
+		}
+	}
+	return at
+}
+
+// windows finds the commas of WINDOW clauses.
+type windows struct {
+	depth int   // of parentheses
+	open  []int // the depths of the clauses that are open
+}
+
+// follows reports whether token typ, which comes after last, is a comma before a
+// further window.
+func (w *windows) follows(typ, last int) bool {
+	n := len(w.open)
+	defined := n > 0 && w.open[n-1] == w.depth && last == ')'
+	switch {
+	case defined && typ != ',':
+		w.open = w.open[:n-1]
+	case typ == sqlparser.WINDOW:
+		w.open = append(w.open, w.depth)
+	}
+	switch typ {
+	case '(':
+		w.depth++
+	case ')':
+		w.depth--
+	}
+	return defined && typ == ','
+}
+
+// parens finds the subqueries in FROM that are not followed by an alias.
+type parens struct {
+	open    []bool // what is open: a subquery in FROM?
+	derived []int  // where subqueries in FROM end
+}
+
+// add takes note of token t; recent are those before it.
+func (s *parens) add(t token, recent [2]token) {
+	switch t.typ {
+	case sqlparser.SELECT:
+		if before := recent[1].typ; recent[0].typ == '(' && (before == sqlparser.FROM || before == sqlparser.JOIN) {
+			s.open[len(s.open)-1] = true
+		}
+	case '(':
+		s.open = append(s.open, false)
+	case ')':
+		if n := len(s.open) - 1; n >= 0 {
+			if s.open[n] {
+				s.derived = append(s.derived, t.to)
+			}
+			s.open = s.open[:n]
+		}
+	}
+}
+
+// unread are statements that the grammar lacks, by their first word, and the second
+// where there are several.
+var unread = map[string][]string{
+	"GRANT": nil, "REVOKE": nil, "XA": nil, "HANDLER": nil, "INSTALL": nil, "UNINSTALL": nil, "SIGNAL": nil,
+	"CREATE": {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
+	"DROP":   {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE"},
+	"ALTER":  {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "PROCEDURE"},
+}
+
+// explain returns a better error than a syntax error at a place in the whole
+// text, where MySQL has one or knows the construct; else nil.
+func (p *piece) explain(sql string, at int) error {
+	for _, end := range p.parens.derived {
+		if skipBlank(sql, end) == at {
+			return sqlerr.DerivedNeedsAlias.New("Every derived table must have its own alias").At(at + 1)
+		}
+	}
+	words := strings.Fields(strings.ToUpper(sql[p.start:min(p.end, p.start+200)]))
+	if len(words) == 0 {
+		return nil
+	}
+	seconds, known := unread[words[0]]
+	switch {
+	case known && seconds == nil:
+		return sqlerr.Unsupported("%s", words[0]).At(p.start + 1)
+	case len(words) > 1 && slices.Contains(seconds, words[1]):
+		return sqlerr.Unsupported("%s %s", words[0], words[1]).At(p.start + 1)
+	case (words[0] == "CREATE" || words[0] == "ALTER") && len(sql)-at > 5 && strings.EqualFold(sql[at:at+5], "CHECK"):
+		return sqlerr.Unsupported("CHECK").At(at + 1)
+	case words[0] == "CREATE" && len(words) > 2 && strings.HasPrefix(words[1], "DEFINER"):
+		return sqlerr.Unsupported("CREATE DEFINER").At(p.start + 1)
+	}
+	return nil
+}

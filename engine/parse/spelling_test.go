@@ -1,0 +1,87 @@
+package parse
+
+import (
+	"strings"
+	"testing"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ sql, same string }{
+		{"create table t (a dec(5,2), b double precision, c serial)", "create table t (a decimal(5,2), b double, c bigint unsigned not null auto_increment unique)"},
+		{"create table t (serial int, `dec` int, key serial (serial))", "create table t (`serial` int, `dec` int, key `serial` (`serial`))"},
+		{"alter table t add column c SERIAL, modify d DEC", "alter table t add column c bigint unsigned not null auto_increment unique, modify d decimal"},
+		{"drop tables if exists a, b", "drop table if exists a, b"},
+		{"create table t (i int, primary key using btree (i), index x USING HASH (i))", "create table t (i int, primary key (i), index x (i))"},
+		{"insert low_priority into t values (1)", "insert into t values (1)"},
+		{"insert high_priority ignore into t values (1)", "insert ignore into t values (1)"},
+		{"replace delayed into t values (1)", "replace into t values (1)"},
+		{"update low_priority t set a = 1", "update t set a = 1"},
+		{"delete quick from t", "delete from t"},
+		{"delete low_priority from t", "delete from t"},
+		{"begin work", "begin"},
+		{"commit WORK", "commit"},
+		{"rollback work", "rollback"},
+		{"rollback work to x", "rollback to x"},
+		{"select mid('abc', 2), mid('abc', 2, 1), mid from t", "select substr('abc', 2), substr('abc', 2, 1), mid from t"},
+		{"table t order by a limit 2", "select * from t order by a limit 2"},
+		{"select 1 union all table t", "select 1 union all select * from t"},
+		{"select 1 from u where a in (table t)", "select 1 from u where a in (select * from t)"},
+		{"select 'dec', work from t", "select 'dec', `work` from t"},
+		{"select cast(1 as dec(5,2)), count( all x) from t", "select cast(1 as decimal(5,2)), count(x) from t"},
+		{"do 1, sleep(0)", "select 1, sleep(0)"},
+	} {
+		got, err := Parse(tt.sql)
+		if err != nil {
+			t.Errorf("%s: %v", tt.sql, err)
+			continue
+		}
+		want, err := Parse(tt.same)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.same, err)
+		}
+		if g, w := sqlparser.String(got[0].AST), sqlparser.String(want[0].AST); g != w {
+			t.Errorf("%s: %s, want %s", tt.sql, g, w)
+		}
+		if got[0].SQL != tt.sql || got[0].Discards != strings.HasPrefix(tt.sql, "do") {
+			t.Errorf("%s: %+v", tt.sql, got[0])
+		}
+	}
+}
+
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sql  string
+		kind *sqlerr.Kind
+		text string
+		at   int
+	}{
+		{"grant all on x to y", sqlerr.NotSupported, "GRANT", 1},
+		{"revoke all on x from y", sqlerr.NotSupported, "REVOKE", 1},
+		{"select 1; xa start 'x'", sqlerr.NotSupported, "XA", 11},
+		{"create trigger x before insert on t for each row set a = 1", sqlerr.NotSupported, "CREATE TRIGGER", 1},
+		{"create function f() returns int return 1", sqlerr.NotSupported, "CREATE FUNCTION", 1},
+		{"create event e on schedule every 1 day do select 1", sqlerr.NotSupported, "CREATE EVENT", 1},
+		{"create user u", sqlerr.NotSupported, "CREATE USER", 1},
+		{"drop user u", sqlerr.NotSupported, "DROP USER", 1},
+		{"create table t (a int check (a > 1))", sqlerr.NotSupported, "CHECK", 23},
+		{"select * from (select 1)", sqlerr.DerivedNeedsAlias, "", 25},
+		{"select * from t join (select (1)) where 1", sqlerr.DerivedNeedsAlias, "", 35},
+		{"select * from (select 1) x, (select", sqlerr.Syntax, "near '' at", 36},
+		// Errors are where they are in the text as it was given.
+		{"create table t (a dec, b serial, c bogus)", sqlerr.Syntax, "near 'bogus)'", 36},
+		{"table t whre 1", sqlerr.Syntax, "near '1'", 14},
+		{"begin work 1", sqlerr.Syntax, "near '1'", 12},
+	} {
+		_, err := Parse(tt.sql)
+		e := sqlerr.As(err)
+		if e == nil || e.Kind != tt.kind || !strings.Contains(e.Message, tt.text) || e.Position != tt.at {
+			t.Errorf("%s: %v at %d", tt.sql, err, e.Position)
+		}
+	}
+}
