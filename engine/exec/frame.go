@@ -3,6 +3,7 @@ package exec
 import (
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // frame finds the frame of each row in turn, rows [lo, hi). Neither end ever
@@ -40,14 +41,14 @@ func newFrame(f *expr.Window, cols *windowColumns) *frame {
 
 func (f *frame) open(env *expr.Env) error {
 	for _, b := range []*frameBound{&f.start, &f.end} {
-		if !f.rows || b.Offset == nil {
-			continue
+		if b.Offset == nil || b.Offset.Type().Physical() == types.PhysBytes {
+			continue // the end of a RANGE, checked when it was planned
 		}
 		n, ok, err := constInteger(env, b.Offset)
 		if err != nil {
 			return err
 		}
-		if !ok || n < 0 {
+		if f.rows && !ok || ok && n < 0 {
 			return sqlerr.IllegalFrame.New("Window '%s': frame start or end is negative, NULL or of non-integral type", expr.UnnamedWindow)
 		}
 		b.offset = int(min(n, maxOffset))

@@ -19,6 +19,8 @@ type windowRows struct {
 	loaded []int // these, the one read longest ago first
 	last   int   // the chunk that was asked for last
 	size   int64 // bytes of the closed chunks in memory
+	args   []*types.Vector
+	views  []*types.Vector // parts of columns, for args
 }
 
 // windowChunk is rows from first on.
@@ -150,7 +152,10 @@ func (r *windowRows) compareColumns(i, a, j, b int) (int, error) {
 
 // each calls f with the columns cols of rows [from, to), piece by piece.
 func (r *windowRows) each(cols []int, from, to int, f func(args []*types.Vector, n int) error) error {
-	var args []*types.Vector
+	for len(r.views) < len(cols) {
+		r.views = append(r.views, &types.Vector{})
+	}
+	args := r.args
 	for from < to {
 		b, at, err := r.at(from)
 		if err != nil {
@@ -158,13 +163,15 @@ func (r *windowRows) each(cols []int, from, to int, f func(args []*types.Vector,
 		}
 		k := min(to-from, b.Len-at)
 		args = args[:0]
-		for _, c := range cols {
+		for i, c := range cols {
 			v := b.Columns[c]
 			if k < b.Len {
-				v = v.Slice(at, at+k)
+				v.SliceInto(r.views[i], at, at+k)
+				v = r.views[i]
 			}
 			args = append(args, v)
 		}
+		r.args = args
 		if err := f(args, k); err != nil {
 			return err
 		}
