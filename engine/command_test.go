@@ -17,8 +17,9 @@ func TestDDLWaitsForWriters(t *testing.T) {
 	e := openMem(t, Config{LockWait: 50 * time.Millisecond})
 	a, b := newSession(t, e, SessionConfig{}), newSession(t, e, SessionConfig{})
 	numbers(t, a, "t", 3)
-	run(t, a, "BEGIN; DELETE FROM t WHERE id = 1")
-	for _, sql := range []string{"DROP TABLE t", "TRUNCATE t", "CREATE INDEX n ON t (n)", "RENAME TABLE t TO u", "DROP DATABASE `default`"} {
+	run(t, a, "CREATE DATABASE d; CREATE TABLE d.x (id INT)")
+	run(t, a, "BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO d.x VALUES (1)")
+	for _, sql := range []string{"DROP TABLE t", "TRUNCATE t", "CREATE INDEX n ON t (n)", "RENAME TABLE t TO u", "DROP DATABASE d"} {
 		_, err := b.Exec(t.Context(), sql, nil)
 		wantKind(t, err, sqlerr.LockWaitTimeout)
 	}

@@ -136,12 +136,13 @@ func (e *Engine) leave() { e.gate.RUnlock() }
 
 func errClosed(what string) error { return sqlerr.Closed.New("the %s is closed", what) }
 
-// Close waits for running statements, ends all sessions and closes the
-// database. Everything used afterwards fails with sqlerr.Closed. It is idempotent.
+// Close waits for running statements, those that wait for locks fail, ends all
+// sessions and closes the database. Everything used afterwards fails with sqlerr.Closed. It is idempotent.
 func (e *Engine) Close() error {
 	if !e.closed.CompareAndSwap(false, true) {
 		return nil
 	}
+	e.txns.Close()
 	e.gate.Lock()
 	defer e.gate.Unlock()
 	for s := range e.sessions {

@@ -478,7 +478,7 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(t, s, "BEGIN; DELETE FROM t WHERE id = 1")
-		running := make(chan error)
+		running, waiting := make(chan error), make(chan error)
 		go func() {
 			other, err := e.NewSession(SessionConfig{})
 			for err == nil {
@@ -486,10 +486,19 @@ func TestClose(t *testing.T) {
 			}
 			running <- err
 		}()
+		go func() {
+			other, err := e.NewSession(SessionConfig{})
+			if err == nil {
+				_, err = other.Exec(context.Background(), "UPDATE t SET n = 7 WHERE id = 1", nil)
+			}
+			waiting <- err
+		}()
+		time.Sleep(10 * time.Millisecond) // for it to wait for the lock; the test holds without, too
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
 		wantKind(t, <-running, sqlerr.Closed)
+		wantKind(t, <-waiting, sqlerr.Closed)
 		_, err = s.Exec(ctx, "SELECT 1", nil)
 		wantKind(t, err, sqlerr.Closed)
 		_, err = rows.Next(ctx)

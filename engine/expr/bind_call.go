@@ -234,6 +234,9 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 		return nil, unsupported(err, "%s", construct(name))
 	}
 	c.T, c.NotNull = t, !nullable && !anyNullable(args)
+	if t.IsFloat() {
+		c.Args = asDoubles(args)
+	}
 	refine(c)
 	switch name {
 	case "round", "truncate", "ceil", "ceiling", "floor", "abs", "sign":
@@ -243,6 +246,18 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 		}
 	}
 	return c, nil
+}
+
+// asDoubles returns args, FLOATs as DOUBLE: evalengine reads numbers as text, and
+// that of a FLOAT has fewer digits than its value.
+func asDoubles(args []Expr) []Expr {
+	out := make([]Expr, len(args))
+	for i, a := range args {
+		if out[i] = a; a.Type().Kind == types.Float {
+			out[i] = CastTo(a, types.Float64Type)
+		}
+	}
+	return out
 }
 
 // refine sets the result types that evalengine does not derive as MySQL does,

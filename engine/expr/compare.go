@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"vitess.io/vitess/go/mysql/collations"
-	"vitess.io/vitess/go/mysql/collations/colldata"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -189,14 +188,10 @@ func isBytewise(t types.Type) bool {
 
 // comparator returns the order of values of t, which are held as bytes.
 func comparator(t types.Type) func(a, b []byte) int {
-	if isBytewise(t) {
-		return bytes.Compare
+	if c, ok := t.Collator(); ok {
+		return c.Compare
 	}
-	coll := colldata.Lookup(t.Collation)
-	if coll == nil {
-		return bytes.Compare
-	}
-	return func(a, b []byte) int { return coll.Collate(a, b, false) }
+	return bytes.Compare
 }
 
 // holds returns whether op holds for each of less, equal and greater.

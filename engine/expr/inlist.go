@@ -1,10 +1,6 @@
 package expr
 
-import (
-	"vitess.io/vitess/go/mysql/collations/colldata"
-
-	"github.com/kalamgo/kalam/engine/types"
-)
+import "github.com/kalamgo/kalam/engine/types"
 
 // inKernel is IN over a list: the constants of the list that compare as the
 // same type are in a set, the other items are compared one by one.
@@ -51,9 +47,7 @@ func (e *InList) compile(ev *Evaluator) (kernel, error) {
 		t := comparedAs(left, item, e.Collation)
 		if isExact(left.Type()) && isExact(item.Type()) {
 			t = left.Type()
-			if item = exactly(item.(*Literal), t); item == nil {
-				continue
-			}
+			item = exactly(item.(*Literal), t)
 		}
 		s := byType[t]
 		if s == nil {
@@ -62,13 +56,14 @@ func (e *InList) compile(ev *Evaluator) (kernel, error) {
 				return nil, err
 			}
 			s = &constSet{left: o, t: t, ev: ev}
-			if !isBytewise(t) {
-				if coll := colldata.Lookup(t.Collation); coll != nil {
-					s.weight = func(dst, b []byte) []byte { return coll.WeightString(dst, b, 0) }
-				}
+			if c, ok := t.Collator(); ok {
+				s.weight = c.AppendWeight
 			}
 			byType[t] = s
 			k.sets = append(k.sets, s)
+		}
+		if item == nil {
+			continue // equal to no value, unknown for NULL
 		}
 		c, err := forCompare(item, left, t)
 		if err != nil {

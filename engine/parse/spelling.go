@@ -35,10 +35,14 @@ func (p *piece) replace(from, to token, text string) {
 // respell notes what the grammar needs to be put otherwise at token t; recent
 // are the two before it, the last one first.
 func (p *piece) respell(sql string, t token, recent [2]token) {
-	last := recent[0]
-	if p.windows.follows(t.typ, last.typ) {
+	if p.windows.follows(t.typ, recent[0].typ) {
 		p.replace(t, t, ", window") // the grammar wants WINDOW again
 	}
+	switch t.typ {
+	case ',', ')', sqlparser.STRING, sqlparser.INTEGRAL, sqlparser.DECIMAL, sqlparser.FLOAT, sqlparser.NULL, sqlparser.VALUE_ARG:
+		return // much of a long text
+	}
+	last := recent[0]
 	switch {
 	case p.tokens == 1 && t.is(sql, "do"):
 		p.discards = true

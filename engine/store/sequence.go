@@ -39,7 +39,8 @@ type sequence struct {
 	loaded   bool
 	last     uint64   // given out last, or used by a row
 	start    uint64   // the table option that last takes into account
-	stored   []uint64 // what is saved; the highest counts
+	stored   []uint64 // what is saved, in the order in which it was; the highest counts
+	removed  int      // how many were taken off the front of stored
 	fleeting bool     // nothing is saved
 }
 
@@ -252,7 +253,7 @@ func (r *relation) raise(ctx context.Context, rows *types.Batch, from, to int) e
 type savedSequence struct {
 	q       *sequence
 	value   uint64
-	deleted []uint64 // what it takes the place of
+	removed int // it takes the place of what was saved up to then
 }
 
 // restart lets the sequences of a table begin at 1, with the commit.
@@ -274,7 +275,7 @@ func (s *sequences) save(tx *Tx, b *kv.Batch) []savedSequence {
 				b.Delete(kv.Meta, q.key(v))
 			}
 			b.Put(kv.Meta, q.key(q.last), appendNumber(nil, q.start))
-			all = append(all, savedSequence{q, q.last, slices.Clone(q.stored)})
+			all = append(all, savedSequence{q, q.last, q.removed + len(q.stored)})
 		}
 		q.mu.Unlock()
 	}
@@ -286,7 +287,9 @@ func (s *sequences) save(tx *Tx, b *kv.Batch) []savedSequence {
 func (s *sequences) saved(tx *Tx, all []savedSequence) {
 	for _, v := range all {
 		v.q.mu.Lock()
-		v.q.stored = slices.DeleteFunc(v.q.stored, func(x uint64) bool { return slices.Contains(v.deleted, x) })
+		if n := v.removed - v.q.removed; n > 0 {
+			v.q.stored, v.q.removed = v.q.stored[n:], v.removed
+		}
 		v.q.stored = append(v.q.stored, v.value)
 		v.q.mu.Unlock()
 	}

@@ -27,6 +27,7 @@ type lockTable struct {
 	seed    maphash.Seed
 	shards  [64]shard
 	timeout time.Duration
+	closed  chan struct{} // closed when nobody is to wait any more
 
 	// graph guards Tx.waiting. It is taken before a shard's mutex, never after.
 	graph sync.Mutex
@@ -60,7 +61,7 @@ type waiter struct {
 }
 
 func newLockTable(timeout time.Duration) *lockTable {
-	t := &lockTable{seed: maphash.MakeSeed(), timeout: timeout}
+	t := &lockTable{seed: maphash.MakeSeed(), timeout: timeout, closed: make(chan struct{})}
 	for i := range t.shards {
 		t.shards[i].locks = map[string]*lock{}
 	}
@@ -72,7 +73,7 @@ func (t *lockTable) shard(key []byte) *shard {
 }
 
 // acquire gets tx the lock of key and returns the number of the key's last
-// commit. Errors: sqlerr.LockWaitTimeout, LockDeadlock, Interrupted.
+// commit. Errors: sqlerr.LockWaitTimeout, LockDeadlock, Interrupted, Closed.
 func (t *lockTable) acquire(ctx context.Context, tx *Tx, key []byte, mode Mode) (committed uint64, err error) {
 	sh := t.shard(key)
 	sh.mu.Lock()
@@ -158,6 +159,8 @@ func (t *lockTable) wait(ctx context.Context, w *waiter) error {
 		return nil
 	case <-ctx.Done():
 		return t.giveUp(w, sqlerr.Interrupted.Wrap(ctx.Err(), "Query execution was interrupted"))
+	case <-t.closed:
+		return t.giveUp(w, sqlerr.Closed.New("the database is closed"))
 	case <-timer.C:
 		return t.giveUp(w, sqlerr.LockWaitTimeout.New("Lock wait timeout exceeded; try restarting transaction"))
 	}

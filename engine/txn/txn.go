@@ -50,6 +50,10 @@ func New(db *store.DB, lockWait time.Duration) *Manager {
 	return &Manager{db: db, locks: newLockTable(lockWait), live: list.New()}
 }
 
+// Close ends all waits for locks, and those to come, with sqlerr.Closed. It is called
+// once.
+func (m *Manager) Close() { close(m.locks.closed) }
+
 // Tx is a transaction. It is used by one goroutine. It has no snapshot until
 // Start, so that locks can be had before.
 type Tx struct {

@@ -5,12 +5,14 @@ import (
 	"cmp"
 	"math"
 
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/collations/colldata"
 )
 
 // Compare orders two values of one type: negative, 0 or positive. NULL is
 // before all and equal to NULL; -0 equals 0; text follows its collation, ENUM
-// its index and SET its bits. No collation pads with spaces: 'a' is not 'a '.
+// its index and SET its bits. 'a' is 'a ' under collations older than UCA 9.0.0,
+// except the default one.
 func Compare(t Type, a, b Value) int {
 	if a.phys == PhysNull || b.phys == PhysNull {
 		return cmp.Compare(btoi(a.phys != PhysNull), btoi(b.phys != PhysNull))
@@ -61,18 +63,44 @@ func compareBytes(t Type, a, b []byte) int {
 	case t.Kind == JSON:
 		return compareJSON(a, b)
 	}
-	if c := lookup(t); c != nil {
-		return c.Collate(a, b, false)
+	if c, ok := t.Collator(); ok {
+		return c.Compare(a, b)
 	}
 	return bytes.Compare(a, b)
 }
 
-// lookup returns the collation of a text whose order is not bytes order, else nil.
-func lookup(t Type) colldata.Collation {
+// Collator orders text by a collation that is not bytes order.
+type Collator struct {
+	collation colldata.Collation
+	pads      bool // spaces at the end of a text do not count
+}
+
+// Collator returns what orders t's values; ok is false where that is bytes order, or
+// the collation is unknown.
+func (t Type) Collator() (c Collator, ok bool) {
 	if !t.LossyKey() {
-		return nil
+		return Collator{}, false
 	}
-	return colldata.Lookup(t.Collation)
+	// MySQL's NO PAD collations are those of UCA 9.0.0, from utf8mb4_0900_ai_ci on.
+	c = Collator{colldata.Lookup(t.Collation), t.Collation < collations.CollationUtf8mb4ID}
+	return c, c.collation != nil
+}
+
+func (c Collator) significant(b []byte) []byte {
+	if c.pads {
+		return bytes.TrimRight(b, " ")
+	}
+	return b
+}
+
+// Compare orders a and b: negative, 0 or positive.
+func (c Collator) Compare(a, b []byte) int {
+	return c.collation.Collate(c.significant(a), c.significant(b), false)
+}
+
+// AppendWeight appends bytes that order as Compare does.
+func (c Collator) AppendWeight(dst, b []byte) []byte {
+	return c.collation.WeightString(dst, c.significant(b), 0)
 }
 
 // compareDecimalText compares decimals in text form, of any scales.

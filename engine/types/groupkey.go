@@ -49,11 +49,11 @@ func appendWeight(dst []byte, t Type, b []byte) []byte {
 	case t.Kind == JSON:
 		return appendJSONWeight(dst, b)
 	}
-	c := lookup(t)
-	if c == nil {
+	c, ok := t.Collator()
+	if !ok {
 		return append(dst, b...)
 	}
-	return append(dst, c.WeightString(nil, b, 0)...)
+	return append(dst, c.AppendWeight(nil, b)...)
 }
 
 var hashSeed = maphash.MakeSeed()

@@ -34,7 +34,6 @@ import (
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
-	"vitess.io/vitess/go/mysql/collations/colldata"
 )
 
 // ErrMalformed is returned when a key cannot have been made by this package
@@ -125,11 +124,11 @@ func appendData(dst []byte, t types.Type, b []byte) ([]byte, error) {
 	case t.Kind == types.Decimal:
 		return AppendDecimal(dst, b)
 	case t.LossyKey():
-		c := colldata.Lookup(t.Collation)
-		if c == nil {
+		c, ok := t.Collator()
+		if !ok {
 			return dst, sqlerr.Unsupported("collation %d in a key", t.Collation)
 		}
-		return escapeTail(c.WeightString(dst, b, 0), len(dst)), nil
+		return escapeTail(c.AppendWeight(dst, b), len(dst)), nil
 	default:
 		return AppendBytes(dst, b), nil
 	}
