@@ -20,11 +20,10 @@ type window struct {
 	env       *expr.Env
 	peering   bool // a function asks for peers
 
-	rows windowRows
-	in   *types.Batch // rows not yet in a partition, from row at on
-	at   int
-	// The last partition's last row, to tell where the next begins.
-	ended    bool
+	rows     windowRows
+	in       *types.Batch // rows not yet in a partition, from row at on
+	at       int
+	ended    bool // the input is
 	emitting bool
 	out      *types.Batch
 

@@ -14,6 +14,8 @@ type WindowScope interface {
 	// Window returns what an OVER clause says, named windows in place, and the
 	// window's name for errors; nil where no window function may stand.
 	Window(over *sqlparser.OverClause) (spec *sqlparser.WindowSpecification, name string, err error)
+	// WindowKeys returns the scope of a window's PARTITION BY or ORDER BY.
+	WindowKeys(clause string) Scope
 }
 
 // UnnamedWindow is what errors call a window without a name.
@@ -42,7 +44,7 @@ func (b *Binder) window(n sqlparser.WindowFunc) (Expr, error) {
 			return nil, misuse
 		}
 	}
-	return w, b.over(w, spec, name)
+	return w, b.over(w, spec, name, s)
 }
 
 // windowFunc binds the function and its arguments.
@@ -163,9 +165,11 @@ func framed(f AggFunc) bool {
 }
 
 // over binds a window's specification.
-func (b *Binder) over(w *Window, spec *sqlparser.WindowSpecification, name string) error {
+func (b *Binder) over(w *Window, spec *sqlparser.WindowSpecification, name string, s WindowScope) error {
+	partition := &Binder{Scope: s.WindowKeys("window partition by"), Params: b.Params}
+	order := &Binder{Scope: s.WindowKeys("window order by"), Params: b.Params}
 	for _, p := range spec.PartitionClause {
-		e, err := b.windowKey(p, name)
+		e, err := partition.windowKey(p, name)
 		if err != nil {
 			return err
 		}
@@ -174,7 +178,7 @@ func (b *Binder) over(w *Window, spec *sqlparser.WindowSpecification, name strin
 		}
 	}
 	for _, o := range spec.OrderClause {
-		e, err := b.windowKey(o.Expr, name)
+		e, err := order.windowKey(o.Expr, name)
 		if err != nil {
 			return err
 		}
@@ -182,7 +186,7 @@ func (b *Binder) over(w *Window, spec *sqlparser.WindowSpecification, name strin
 			w.Order = append(w.Order, SortKey{e, o.Direction == sqlparser.DescOrder})
 		}
 	}
-	f, err := b.frame(w, spec, name)
+	f, err := order.frame(w, spec, name)
 	if err == nil && framed(w.Func) {
 		w.Frame = f
 	}

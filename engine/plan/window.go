@@ -99,6 +99,13 @@ func (s *scope) Window(over *sqlparser.OverClause) (*sqlparser.WindowSpecificati
 	return spec, expr.UnnamedWindow, err
 }
 
+// WindowKeys implements expr.WindowScope.
+func (s *scope) WindowKeys(clause string) expr.Scope {
+	keys := *s
+	keys.clause, keys.aliases = clause, noAliases
+	return &keys
+}
+
 // checkWindows binds named windows, used or not: each has to make sense.
 func (b *builder) checkWindows(clauses sqlparser.NamedWindows, s *scope) error {
 	for _, c := range clauses {
