@@ -47,10 +47,13 @@ func TestAnswersDoNotDependOnIndexes(t *testing.T) {
 	constants = append(constants, "''", "'abc'", "'9.007199254740993e15'", "'0.00000000000000000000000000000000000000001'",
 		"'1"+strings.Repeat("0", 300)+"'", "CAST(9007199254740992e0 AS DOUBLE)", "CONCAT('9007199254740993', '')")
 	for _, c := range columns {
-		for _, op := range []string{"=", "<=>", "<", "<=", ">", ">=", "IN"} {
+		for _, op := range []string{"=", "<=>", "<", "<=", ">", ">=", "IN", "BETWEEN"} {
 			for _, k := range constants {
-				if op == "IN" {
+				switch op {
+				case "IN":
 					k = "(" + k + ", 12)"
+				case "BETWEEN":
+					k += " AND '9223372036854775807.5'"
 				}
 				cond := fmt.Sprintf(" WHERE %s %s %s ", c[:1], op, k)
 				answer := func(table string) string {
@@ -100,5 +103,34 @@ func TestTextBoundsIntegers(t *testing.T) {
 	}
 	if r := run(t, s, "DELETE FROM s WHERE k IN (?)", text("9007199254740993")); r.RowsAffected != 1 {
 		t.Errorf("deleted %d", r.RowsAffected)
+	}
+}
+
+// TestJoinsDoNotDependOnIndexes: numbers join with text and floats as doubles,
+// with an index and without one.
+func TestJoinsDoNotDependOnIndexes(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, openMem(t, Config{}), SessionConfig{})
+	run(t, s, "CREATE TABLE l (id INT PRIMARY KEY, s VARCHAR(30), f DOUBLE)")
+	run(t, s, "CREATE TABLE plain (id INT PRIMARY KEY, b BIGINT, i INT, d DECIMAL(20,0))")
+	run(t, s, "CREATE TABLE keyed (id INT PRIMARY KEY, b BIGINT, i INT, d DECIMAL(20,0), KEY (b, id), KEY (i, id), KEY (d, id))")
+	for i, v := range []string{"1", "12", "9007199254740991", "9007199254740992", "9007199254740993", "9223372036854775807"} {
+		run(t, s, fmt.Sprintf("INSERT INTO l VALUES (%d, '%s', %se0)", i, v, v))
+		for _, table := range []string{"plain", "keyed"} {
+			run(t, s, fmt.Sprintf("INSERT INTO %s VALUES (%d, %s, %d, %s)", table, i, v, i, v))
+		}
+	}
+	for _, on := range []string{"r.b = l.s", "r.b = l.f", "r.d = l.s", "r.d = l.f", "r.i = l.s", "r.i = l.f"} {
+		for _, sql := range []string{
+			"SELECT l.id, r.id FROM l JOIN %s r ON " + on + " ORDER BY 1, 2",
+			"SELECT l.id, r.id FROM l LEFT JOIN %s r ON " + on + " AND r.id > 1 ORDER BY 1, 2",
+			"SELECT id, (SELECT COUNT(*) FROM %s r WHERE " + on + ") FROM l ORDER BY 1",
+			"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM %s r WHERE " + on + ") ORDER BY 1",
+		} {
+			got, want := query(t, s, fmt.Sprintf(sql, "keyed")), query(t, s, fmt.Sprintf(sql, "plain"))
+			if got != want {
+				t.Errorf("%s: with an index %s, without %s", sql, got, want)
+			}
+		}
 	}
 }

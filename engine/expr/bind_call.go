@@ -163,6 +163,13 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 		if len(args) == 0 {
 			return newNative(name, natives[name], args)
 		}
+	case "strcmp":
+		if err := count(2); err != nil {
+			return nil, err
+		}
+		t := types.TextType
+		t.Collation = collationOf(args[0], args[1])
+		return newNative(name, compareText, []Expr{CastTo(args[0], t), CastTo(args[1], t)})
 	case "adddate", "subdate":
 		// The form with a number of days; the one with INTERVAL has its own syntax.
 		if err := count(2); err != nil {

@@ -499,6 +499,8 @@ func callError(name string, err error) error {
 		return sqlerr.UnknownColumn.Wrap(err, "%s", msg)
 	}
 	switch {
+	case strings.HasPrefix(msg, "Timeout for expression"):
+		return sqlerr.RegexpTimeout.Wrap(err, "Timeout exceeded in regular expression match.")
 	case strings.HasPrefix(msg, "Incorrect parameter count"):
 		return sqlerr.WrongParamCount.Wrap(err, "Incorrect parameter count in the call to native function '%s'", name)
 	case strings.Contains(msg, "Invalid JSON"), strings.Contains(msg, "parse JSON"):

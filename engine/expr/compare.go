@@ -44,7 +44,7 @@ func (e *Compare) compile(ev *Evaluator) (kernel, error) {
 		case types.PhysFloat64:
 			return &compareNumbers[float64]{op: e.Op, l: l, r: r, values: float64s}
 		default:
-			return &compareBytes{op: e.Op, l: l, r: r, cmp: comparator(t), exact: isBytewise(t)}
+			return &compareBytes{ev: ev, op: e.Op, l: l, r: r, cmp: comparator(t), exact: isBytewise(t)}
 		}
 	})
 }
@@ -335,6 +335,7 @@ func bit(b bool) int64 {
 // compareBytes compares vectors of bytes.
 type compareBytes struct {
 	scratch
+	ev    *Evaluator
 	op    CompareOp
 	l, r  *operand
 	cmp   func(a, b []byte) int
@@ -359,7 +360,11 @@ func (k *compareBytes) eval(in *types.Batch) (*types.Vector, error) {
 	default:
 		want := holds(k.op)
 		for i := range dst {
-			dst[i] = want[sign(k.cmp(l.BytesAt(k.l.at(i)), r.BytesAt(k.r.at(i))))+1]
+			a, b := l.BytesAt(k.l.at(i)), r.BytesAt(k.r.at(i))
+			dst[i] = want[sign(k.cmp(a, b))+1]
+			if err := k.ev.step(len(a) + len(b)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return k.finishCompare(k.op, in.Len, l, r, k.l, k.r), nil

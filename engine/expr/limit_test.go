@@ -48,6 +48,7 @@ func TestCancelWithinBatch(t *testing.T) {
 		"length(replace(repeat(:v1, 20), 'a', 'xyz'))",
 		":v1 collate utf8mb4_0900_ai_ci like '%a%a%a%z%'",
 		"upper(trim(repeat(:v1, 20)))",
+		":v1 collate utf8mb4_0900_ai_ci < upper(:v1)",
 		"sleep(length(:v1))",
 	} {
 		t.Run(text, func(t *testing.T) {

@@ -68,6 +68,14 @@ func trimBy(leading, trailing bool) *native {
 	}}
 }
 
+// compareText is STRCMP of two texts of one collation.
+var compareText = &native{
+	min: 2, max: 2, args: anyArg, result: types.Int64Type,
+	eval: func(c *nativeCall) (types.Value, error) {
+		return types.NewInt(int64(sign(types.Compare(c.types[0], c.args[0], c.args[1])))), nil
+	},
+}
+
 // roundFloat is ROUND of a DOUBLE, halves to even.
 var roundFloat = &native{
 	min: 1, max: 2, args: []types.Type{types.Float64Type, types.Int64Type}, result: types.Float64Type,

@@ -47,7 +47,7 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 	case p.tokens == 1 && t.is(sql, "do"):
 		p.discards = true
 		p.replace(t, t, "select")
-	case t.is(sql, "table") && (p.tokens == 1 || last.typ == '(' || last.typ == sqlparser.UNION || last.typ == sqlparser.ALL && recent[1].typ == sqlparser.UNION):
+	case t.is(sql, "table") && (p.tokens == 1 || queries[p.verb] && last.typ != '.'):
 		p.replace(t, t, "select * from")
 	case p.tokens == 2 && t.typ == sqlparser.TABLES && last.typ == sqlparser.DROP:
 		p.replace(t, t, "table")
@@ -72,6 +72,12 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.replace(t, t, "json")
 		p.uuids = append(p.uuids, last.val)
 	}
+}
+
+// queries are the first tokens of statements where TABLE t is a query.
+var queries = map[int]bool{
+	sqlparser.TABLE: true, sqlparser.SELECT: true, sqlparser.WITH: true, '(': true, sqlparser.DO: true,
+	sqlparser.INSERT: true, sqlparser.REPLACE: true, sqlparser.UPDATE: true, sqlparser.DELETE: true,
 }
 
 // ignoredWords are words that may follow a statement's first one and ask for

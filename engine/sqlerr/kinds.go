@@ -126,7 +126,9 @@ var (
 	NestedWindow       = kind("nested_window", 3595, "HY000")            // a window is defined by a window function.
 	RowsInterval       = kind("rows_interval", 3596, "HY000")            // a frame of ROWS has an INTERVAL.
 	NotGroupedBy       = kind("grouping_not_in_group_by", 3602, "HY000") // GROUPING names what is not in GROUP BY.
-	PacketOverflow     = kind("packet_overflow", 1301, "HY000")          // a function's text is longer than max_allowed_packet.
+
+	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
+	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
 
 	// Kalam's own.
 	DatabaseInUse  = kind("database_in_use", 20001, "HY000")  // another process has the database open.
