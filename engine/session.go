@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -69,6 +70,7 @@ type Session struct {
 	lastInsertID uint64
 	rowCount     int64 // of the statement before; -1: it had rows
 	foundRows    int64
+	concatLen    int64   // group_concat_max_len
 	warnings     []error // of the statement before
 	lastError    error   // the one of warnings that made it fail
 
@@ -109,6 +111,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 // initialise sets what statements can change.
 func (s *Session) initialise() {
 	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
+	s.concatLen = expr.DefaultGroupConcatMaxLen
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil
 }

@@ -96,7 +96,7 @@ func init() { // not a literal: some variables refer to others
 		"sql_auto_is_null":         fixed(int64(0)),
 		"sql_safe_updates":         fixed(int64(0)),
 		"sql_notes":                ignored(int64(1)),
-		"group_concat_max_len":     fixed(int64(1024)),
+		"group_concat_max_len":     {func(s *Session) any { return s.concatLen }, setConcatLen},
 		"unique_checks":            ignored(int64(1)), // off permits a check less, and demands none
 		"foreign_key_checks":       ignored(int64(1)), // there are none
 		"wait_timeout":             ignored(int64(28800)),
@@ -235,6 +235,16 @@ func setMode(s *Session, v any) error {
 		return sqlerr.Unsupported("sql_mode without STRICT_TRANS_TABLES")
 	}
 	s.partialGroupBy = partial
+	return nil
+}
+
+// setConcatLen sets the length that GROUP_CONCAT cuts results to, 4 at least.
+func setConcatLen(s *Session, v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return errWrongValue
+	}
+	s.concatLen = max(n, 4)
 	return nil
 }
 

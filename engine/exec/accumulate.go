@@ -14,9 +14,9 @@ import (
 type accumulator interface {
 	// grow makes room for n groups.
 	grow(n int)
-	// add takes n values: value i for group groups[i], or for group 0 when groups
-	// is nil. arg is nil for COUNT(*).
-	add(groups []int32, arg *types.Vector, n int)
+	// add takes n rows of arguments: row i for group groups[i], or for group 0
+	// when groups is nil. COUNT(*) has none.
+	add(groups []int32, args []*types.Vector, n int)
 	// emit appends the results of groups [from, to) to dst.
 	emit(dst *types.Vector, from, to int)
 	// drop forgets the first n groups; the others move down.
@@ -25,51 +25,77 @@ type accumulator interface {
 	bytes() int64
 }
 
-// newAccumulator returns the accumulator for a and its argument (converted to
-// what it adds up), nil for COUNT(*).
-func newAccumulator(a *expr.Aggregate) (accumulator, expr.Expr, error) {
+// newAccumulator returns the accumulator for a and the arguments, converted to
+// what it adds up.
+func newAccumulator(a *expr.Aggregate, rt *Runtime) (accumulator, []expr.Expr, error) {
 	if a.Func == expr.Count {
-		if len(a.Args) == 0 {
-			return &count{}, nil, nil
-		}
-		return &count{}, a.Args[0], nil
+		return &count{}, a.Args, nil
 	}
 	arg := a.Args[0]
 	t := arg.Type()
 	switch a.Func {
 	case expr.Min, expr.Max:
-		sign := 1
-		if a.Func == expr.Max {
-			sign = -1
-		}
-		switch t.Physical() {
-		case types.PhysInt64:
-			return &extreme[int64]{sign: sign, values: int64Values}, arg, nil
-		case types.PhysUint64:
-			return &extreme[uint64]{sign: sign, values: uint64Values}, arg, nil
-		case types.PhysFloat64:
-			return &extreme[float64]{sign: sign, values: float64Values}, arg, nil
-		}
-		return &extremeBytes{t: t, sign: sign}, arg, nil
+		return newExtreme(t, a.Func == expr.Max), a.Args, nil
+	case expr.AnyValue:
+		return &anyValue{}, a.Args, nil
 	case expr.Sum, expr.Avg:
-		avg := a.Func == expr.Avg
-		if a.T.IsFloat() {
-			return &sumFloat{avg: avg}, expr.CastTo(arg, types.Float64Type), nil
+		acc, arg := newSum(a)
+		return acc, []expr.Expr{arg}, nil
+	case expr.BitAnd, expr.BitOr, expr.BitXor:
+		if t.Physical() != types.PhysUint64 {
+			arg = expr.CastTo(arg, types.Int64Type)
 		}
-		if t.IsTemporal() {
-			arg = expr.CastTo(arg, types.DecimalType(types.MaxScaledDigits+max(t.Scale, 0), max(t.Scale, 0)))
-			t = arg.Type()
-		}
-		scale := 0
-		if t.Kind == types.Decimal {
-			scale = t.Scale
-		}
-		if t.Physical() == types.PhysBytes {
-			return &sumDecimal{avg: avg}, arg, nil
-		}
-		return &sumInt{avg: avg, scale: scale}, arg, nil
+		return &bitwise{op: a.Func}, []expr.Expr{arg}, nil
+	case expr.StdPop, expr.StdSamp, expr.VarPop, expr.VarSamp:
+		m := &moments{sample: a.Func == expr.StdSamp || a.Func == expr.VarSamp, root: a.Func == expr.StdPop || a.Func == expr.StdSamp}
+		return m, []expr.Expr{expr.CastTo(arg, types.Float64Type)}, nil
+	case expr.GroupConcat:
+		return newConcat(a, rt.Env), a.Children(), nil
+	case expr.JSONArrayAgg:
+		return &jsonArray{}, a.Args, nil
+	case expr.JSONObjectAgg:
+		return &jsonObject{}, []expr.Expr{expr.CastTo(arg, types.TextType), a.Args[1]}, nil
 	}
 	return nil, nil, sqlerr.Unsupported("%s()", a.Func)
+}
+
+// newExtreme returns the accumulator of MIN or MAX.
+func newExtreme(t types.Type, greatest bool) accumulator {
+	sign := 1
+	if greatest {
+		sign = -1
+	}
+	switch t.Physical() {
+	case types.PhysInt64:
+		return &extreme[int64]{sign: sign, values: int64Values}
+	case types.PhysUint64:
+		return &extreme[uint64]{sign: sign, values: uint64Values}
+	case types.PhysFloat64:
+		return &extreme[float64]{sign: sign, values: float64Values}
+	}
+	return &extremeBytes{t: t, sign: sign}
+}
+
+// newSum returns the accumulator of SUM or AVG and what it adds up.
+func newSum(a *expr.Aggregate) (accumulator, expr.Expr) {
+	arg := a.Args[0]
+	t := arg.Type()
+	avg := a.Func == expr.Avg
+	if a.T.IsFloat() {
+		return &sumFloat{avg: avg}, expr.CastTo(arg, types.Float64Type)
+	}
+	if t.IsTemporal() {
+		arg = expr.CastTo(arg, types.DecimalType(types.MaxScaledDigits+max(t.Scale, 0), max(t.Scale, 0)))
+		t = arg.Type()
+	}
+	scale := 0
+	if t.Kind == types.Decimal {
+		scale = t.Scale
+	}
+	if t.Physical() == types.PhysBytes {
+		return &sumDecimal{avg: avg}, arg
+	}
+	return &sumInt{avg: avg, scale: scale}, arg
 }
 
 // extend returns s with n elements, the new ones zero.
@@ -98,17 +124,27 @@ func (c *count) grow(n int)   { c.n = extend(c.n, n) }
 func (c *count) drop(n int)   { c.n = dropped(c.n, n) }
 func (c *count) bytes() int64 { return int64(cap(c.n)) * 8 }
 
-func (c *count) add(groups []int32, arg *types.Vector, n int) {
-	nulls := arg != nil && (arg.Valid != nil || arg.Type.Kind == types.Null)
+func (c *count) add(groups []int32, args []*types.Vector, n int) {
+	nulls := slices.ContainsFunc(args, func(v *types.Vector) bool { return v.Valid != nil || v.Type.Kind == types.Null })
 	if groups == nil && !nulls {
 		c.n[0] += int64(n)
 		return
 	}
 	for i := range n {
-		if !nulls || !arg.IsNull(i) {
+		if !nulls || !anyNull(args, i) {
 			c.n[group(groups, i)]++
 		}
 	}
+}
+
+// anyNull reports whether row i has a NULL.
+func anyNull(args []*types.Vector, i int) bool {
+	for _, v := range args {
+		if v.IsNull(i) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *count) emit(dst *types.Vector, from, to int) {
@@ -128,7 +164,8 @@ func (s *sumFloat) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, n)
 func (s *sumFloat) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
 func (s *sumFloat) bytes() int64 { return int64(cap(s.sum)+cap(s.n)) * 8 }
 
-func (s *sumFloat) add(groups []int32, arg *types.Vector, n int) {
+func (s *sumFloat) add(groups []int32, args []*types.Vector, n int) {
+	arg := args[0]
 	if arg.Type.Kind == types.Null {
 		return
 	}
@@ -175,7 +212,8 @@ func (s *sumInt) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, n) }
 func (s *sumInt) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
 func (s *sumInt) bytes() int64 { return int64(cap(s.sum))*16 + int64(cap(s.n))*8 }
 
-func (s *sumInt) add(groups []int32, arg *types.Vector, n int) {
+func (s *sumInt) add(groups []int32, args []*types.Vector, n int) {
+	arg := args[0]
 	switch arg.Type.Physical() {
 	case types.PhysInt64:
 		values := arg.Int64s[:n]
@@ -230,7 +268,8 @@ func (s *sumDecimal) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, 
 func (s *sumDecimal) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
 func (s *sumDecimal) bytes() int64 { return int64(cap(s.sum))*80 + int64(cap(s.n))*8 }
 
-func (s *sumDecimal) add(groups []int32, arg *types.Vector, n int) {
+func (s *sumDecimal) add(groups []int32, args []*types.Vector, n int) {
+	arg := args[0]
 	for i := range n {
 		if arg.IsNull(i) {
 			continue
@@ -271,15 +310,19 @@ func (e *extreme[T]) grow(n int)   { e.best, e.seen = extend(e.best, n), extend(
 func (e *extreme[T]) drop(n int)   { e.best, e.seen = dropped(e.best, n), dropped(e.seen, n) }
 func (e *extreme[T]) bytes() int64 { return int64(cap(e.best))*8 + int64(cap(e.seen)) }
 
-func (e *extreme[T]) add(groups []int32, arg *types.Vector, n int) {
+func (e *extreme[T]) add(groups []int32, args []*types.Vector, n int) {
+	arg := args[0]
 	for i, x := range (*e.values(arg))[:n] {
 		if arg.IsNull(i) {
 			continue
 		}
-		g := group(groups, i)
-		if b := e.best[g]; !e.seen[g] || e.sign > 0 && x < b || e.sign < 0 && x > b {
-			e.best[g], e.seen[g] = x, true
-		}
+		e.offer(group(groups, i), x)
+	}
+}
+
+func (e *extreme[T]) offer(g int, x T) {
+	if b := e.best[g]; !e.seen[g] || e.sign > 0 && x < b || e.sign < 0 && x > b {
+		e.best[g], e.seen[g] = x, true
 	}
 }
 
@@ -319,16 +362,22 @@ func (e *extremeBytes) drop(n int) {
 	}
 }
 
-func (e *extremeBytes) add(groups []int32, arg *types.Vector, n int) {
+func (e *extremeBytes) add(groups []int32, args []*types.Vector, n int) {
+	arg := args[0]
 	for i := range n {
 		if arg.IsNull(i) {
 			continue
 		}
-		b, v := &e.best[group(groups, i)], arg.Value(i)
-		if b.IsNull() || types.Compare(e.t, v, *b)*e.sign < 0 {
-			e.size += int64(len(v.Bytes()) - len(b.Bytes()))
-			*b = v.Clone()
-		}
+		e.offer(group(groups, i), arg.Value(i))
+	}
+}
+
+// offer takes a copy of v if it is the best value yet.
+func (e *extremeBytes) offer(g int, v types.Value) {
+	b := &e.best[g]
+	if b.IsNull() || types.Compare(e.t, v, *b)*e.sign < 0 {
+		e.size += int64(len(v.Bytes()) - len(b.Bytes()))
+		*b = v.Clone()
 	}
 }
 

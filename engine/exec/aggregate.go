@@ -43,7 +43,8 @@ type aggregate struct {
 // aggregation is one aggregate function of an aggregate.
 type aggregation struct {
 	acc      accumulator
-	args     []int        // columns of the evaluated row
+	args     []int // columns of the evaluated row
+	vectors  []*types.Vector
 	distinct *dedup       // of the group's number and the arguments, or nil
 	pairs    *types.Batch // what distinct decides on
 }
@@ -69,25 +70,18 @@ func newAggregate(n *plan.Aggregate, rt *Runtime) (*aggregate, error) {
 		mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
 	exprs := slices.Clone(n.GroupBy)
 	for _, f := range n.Aggs {
-		acc, arg, err := newAccumulator(f)
+		acc, args, err := newAccumulator(f, rt)
 		if err != nil {
 			return nil, err
 		}
 		g := aggregation{acc: acc}
-		args := f.Args
-		if len(args) == 1 {
-			args = []expr.Expr{arg}
-		}
 		for _, e := range args {
 			g.args = append(g.args, len(exprs))
 			exprs = append(exprs, e)
 		}
-		if f.Distinct || len(args) > 1 {
+		if f.Distinct {
 			ts := append([]types.Type{types.Int64Type}, exprTypes(args)...)
-			g.pairs = emptyBatch(ts)
-			if f.Distinct {
-				g.distinct = newDedup(ts, rt)
-			}
+			g.pairs, g.distinct = emptyBatch(ts), newDedup(ts, 1+len(f.Args), rt)
 		}
 		a.aggs = append(a.aggs, g)
 	}
@@ -228,41 +222,51 @@ func (a *aggregate) account() {
 func (a *aggregate) accumulate(b *types.Batch, numbers []int32) error {
 	for i := range a.aggs {
 		g := &a.aggs[i]
-		switch {
-		case g.pairs != nil:
-			if err := g.addPairs(b, numbers); err != nil {
+		g.vectors = g.vectors[:0]
+		for _, c := range g.args {
+			g.vectors = append(g.vectors, b.Columns[c])
+		}
+		if g.distinct != nil {
+			if err := g.addDistinct(numbers, b.Len); err != nil {
 				return err
 			}
-		case len(g.args) == 0:
-			g.acc.add(numbers, nil, b.Len)
-		default:
-			g.acc.add(numbers, b.Columns[g.args[0]], b.Len)
+			continue
+		}
+		if err := addTo(g.acc, numbers, g.vectors, b.Len); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// addPairs adds rows to a DISTINCT or multi-column aggregate: rows with NULL
-// among the arguments do not count.
-func (g *aggregation) addPairs(b *types.Batch, numbers []int32) error {
+// failing is an accumulator that cannot take all values.
+type failing interface {
+	// failure returns why it took no more of the values added last, or nil.
+	failure() error
+}
+
+// addTo is acc.add; it returns what failed.
+func addTo(acc accumulator, groups []int32, args []*types.Vector, n int) error {
+	acc.add(groups, args, n)
+	if f, ok := acc.(failing); ok {
+		return f.failure()
+	}
+	return nil
+}
+
+// addDistinct adds rows to a DISTINCT aggregate: rows with NULL among what has
+// to be distinct do not count.
+func (g *aggregation) addDistinct(numbers []int32, n int) error {
 	g.pairs.Reset()
-	for i := range b.Len {
-		null := false
-		for _, c := range g.args {
-			null = null || b.Columns[c].IsNull(i)
-		}
-		if null {
+	for i := range n {
+		if anyNull(g.vectors[:g.distinct.width-1], i) {
 			continue
 		}
 		g.pairs.Columns[0].AppendInt(int64(group(numbers, i)))
-		for k, c := range g.args {
-			g.pairs.Columns[k+1].AppendFrom(b.Columns[c], i)
+		for k, v := range g.vectors {
+			g.pairs.Columns[k+1].AppendFrom(v, i)
 		}
 		g.pairs.Len++
-	}
-	if g.distinct == nil {
-		g.addValues(g.pairs)
-		return nil
 	}
 	sel, err := g.distinct.filter(g.pairs)
 	if err != nil {
@@ -284,7 +288,7 @@ func (g *aggregation) addValues(pairs *types.Batch) {
 	for i, x := range pairs.Columns[0].Int64s[:pairs.Len] {
 		numbers[i] = int32(x)
 	}
-	g.acc.add(numbers, pairs.Columns[1], pairs.Len)
+	g.acc.add(numbers, pairs.Columns[1:], pairs.Len)
 }
 
 // finishDistinct adds the rows that DISTINCT aggregates had set aside.

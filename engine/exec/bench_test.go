@@ -42,11 +42,19 @@ func BenchmarkOperators(b *testing.B) {
 		return a
 	}
 	key := []expr.Expr{col(0, intT)}
+	window := func(f expr.AggFunc, fr *expr.Frame) *plan.Window {
+		a := agg(f)
+		return &plan.Window{Input: in, Order: []plan.SortKey{{Expr: col(1, intT)}}, Funcs: []*expr.Window{
+			{Func: f, Args: a.Args, T: a.T, Order: []plan.SortKey{{Expr: col(1, intT)}}, Frame: fr}}}
+	}
+	moving := &expr.Frame{Rows: true, Start: expr.Bound{Kind: expr.Preceding, Offset: literal(1000)}, End: expr.Bound{Kind: expr.CurrentRow}}
 	for name, n := range map[string]plan.Node{
-		"sum":   &plan.Aggregate{Input: in, Aggs: []*expr.Aggregate{agg(expr.Sum)}},
-		"group": &plan.Aggregate{Input: in, GroupBy: key, Aggs: []*expr.Aggregate{agg(expr.Sum), agg(expr.Count)}},
-		"sort":  &plan.Sort{Input: in, Keys: []plan.SortKey{{Expr: col(1, intT)}}},
-		"top10": &plan.Sort{Input: in, Keys: []plan.SortKey{{Expr: col(1, intT)}}, Limit: lit(i(10), intT)},
+		"sum":     &plan.Aggregate{Input: in, Aggs: []*expr.Aggregate{agg(expr.Sum)}},
+		"group":   &plan.Aggregate{Input: in, GroupBy: key, Aggs: []*expr.Aggregate{agg(expr.Sum), agg(expr.Count)}},
+		"sort":    &plan.Sort{Input: in, Keys: []plan.SortKey{{Expr: col(1, intT)}}},
+		"top10":   &plan.Sort{Input: in, Keys: []plan.SortKey{{Expr: col(1, intT)}}, Limit: lit(i(10), intT)},
+		"running": window(expr.Sum, &expr.Frame{Rows: true, End: expr.Bound{Kind: expr.CurrentRow}}),
+		"moving":  window(expr.Max, moving),
 	} {
 		b.Run(name, func(b *testing.B) {
 			rt := &Runtime{Env: &expr.Env{Context: b.Context()}, TempDir: b.TempDir()}

@@ -32,6 +32,10 @@ func Build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildLoopJoin(n, rt)
 	case *plan.Aggregate:
 		return buildAggregate(n, rt)
+	case *plan.Window:
+		return buildWindow(n, rt)
+	case *plan.Rollup:
+		return buildRollup(n, rt)
 	case *plan.Sort:
 		return buildSort(n, rt)
 	case *plan.Limit:

@@ -11,6 +11,7 @@ import (
 // no memory to decide on it sets aside in a file, for after the others.
 type dedup struct {
 	types []types.Type
+	width int // columns that are compared; those after come along
 	keys  *keyTable
 	batch keyBatch
 	mem   account
@@ -23,14 +24,14 @@ type dedup struct {
 	out   *types.Batch
 }
 
-func newDedup(ts []types.Type, rt *Runtime) *dedup {
-	return &dedup{types: ts, keys: newKeyTable(ts), mem: account{memory: rt.memory()},
+func newDedup(ts []types.Type, width int, rt *Runtime) *dedup {
+	return &dedup{types: ts, width: width, keys: newKeyTable(ts[:width]), mem: account{memory: rt.memory()},
 		file: spillFile{dir: rt.TempDir}, out: emptyBatch(ts)}
 }
 
 // filter returns the rows of b that are new, valid until the next call.
 func (d *dedup) filter(b *types.Batch) ([]int32, error) {
-	d.batch.read(b.Columns, b.Len)
+	d.batch.read(b.Columns[:d.width], b.Len)
 	d.sel = d.sel[:0]
 	full := d.keys.len() > 0 && d.mem.full()
 	for i := range b.Len {
@@ -114,7 +115,7 @@ type distinct struct {
 func buildDistinct(n *plan.Distinct, rt *Runtime) (Operator, error) {
 	in, err := Build(n.Input, rt)
 	ts := n.Input.Types()
-	return &distinct{input: in, dedup: newDedup(ts, rt), out: emptyBatch(ts)}, err
+	return &distinct{input: in, dedup: newDedup(ts, len(ts), rt), out: emptyBatch(ts)}, err
 }
 
 func (d *distinct) Open(ctx context.Context) error {

@@ -31,6 +31,12 @@ func (s *int128) addUint(x uint64) {
 	s.hi += int64(carry)
 }
 
+func (s *int128) add(x int128) {
+	var carry uint64
+	s.lo, carry = bits.Add64(s.lo, x.lo, 0)
+	s.hi += x.hi + int64(carry)
+}
+
 // abs returns the magnitude and whether the number is negative.
 func (s int128) abs() (hi, lo uint64, negative bool) {
 	if s.hi >= 0 {

@@ -328,6 +328,7 @@ func TestCancellation(t *testing.T) {
 		"aggregate": &plan.Aggregate{Input: in, GroupBy: key, Aggs: []*expr.Aggregate{aggregateOf(t, expr.Count, false)}},
 		"ordered":   &plan.Aggregate{Input: in, Ordered: true, GroupBy: []expr.Expr{lit(i(1), intT)}, Aggs: []*expr.Aggregate{aggregateOf(t, expr.Count, false)}},
 		"distinct":  &plan.Distinct{Input: in},
+		"window":    &plan.Window{Input: in, Funcs: []*expr.Window{{Func: expr.RowNumber, T: types.Uint64Type}}},
 		"filter":    &plan.Filter{Input: in, Cond: compare(expr.EQ, key[0], lit(i(0), intT))},
 		"join":      &plan.HashJoin{Kind: plan.Anti, Left: in, Right: in, LeftKeys: key, RightKeys: key},
 		"loop":      &plan.LoopJoin{Kind: plan.Inner, Left: in, Right: in},
@@ -369,6 +370,8 @@ func TestCancellation(t *testing.T) {
 
 func replaceInputs(op, in Operator) {
 	switch op := op.(type) {
+	case *window:
+		op.input = in
 	case *sortOp:
 		op.input = in
 	case *aggregate:

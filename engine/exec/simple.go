@@ -77,6 +77,68 @@ func (p *project) Next(ctx context.Context) (*types.Batch, error) {
 	return p.out, err
 }
 
+// rollup yields every batch once for each level.
+type rollup struct {
+	Operator // the input
+	keys     []int
+	in       *types.Batch // the batch that levels are made of
+	level    int          // next
+	out      *types.Batch
+	nulls    []*types.Vector // of the keys' types
+	levels   *types.Vector
+}
+
+func buildRollup(n *plan.Rollup, rt *Runtime) (Operator, error) {
+	in, err := Build(n.Input, rt)
+	r := &rollup{Operator: in, out: emptyBatch(n.Types()), levels: types.NewVector(types.Int64Type, types.BatchRows)}
+	for _, k := range n.Keys {
+		r.keys = append(r.keys, k.Index)
+		r.nulls = append(r.nulls, types.NewVector(k.T, 0))
+	}
+	return r, err
+}
+
+func (r *rollup) Open(ctx context.Context) error {
+	r.in, r.level = nil, 0
+	return r.Operator.Open(ctx)
+}
+
+func (r *rollup) Next(ctx context.Context) (*types.Batch, error) {
+	if r.in == nil {
+		b, err := r.Operator.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if b.Len == 0 {
+			r.out.Reset()
+			return r.out, nil
+		}
+		r.in, r.level = b, 0
+	}
+	n := r.in.Len
+	kept := len(r.keys) - r.level
+	cols := slices.Clone(r.in.Columns)
+	for i, k := range r.keys {
+		v := r.in.Columns[k]
+		if i >= kept {
+			v = r.nulls[i]
+			for v.Len() < n {
+				v.AppendNull()
+			}
+			v = v.Slice(0, n)
+		}
+		cols = append(cols, v)
+	}
+	r.levels.Reset(r.levels.Type)
+	for range n {
+		r.levels.AppendInt(int64(r.level))
+	}
+	if r.level++; r.level > len(r.keys) {
+		r.in = nil
+	}
+	return &types.Batch{Columns: append(cols, r.levels), Len: n}, nil
+}
+
 // limit passes on some rows after an offset.
 type limit struct {
 	Operator      // the input

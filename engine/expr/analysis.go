@@ -73,7 +73,11 @@ func sameNode(a, b Expr) bool {
 		return ok && a.T == b.T && a.Hex == b.Hex && sameValue(a.Value, b.Value)
 	case *Aggregate:
 		b, ok := b.(*Aggregate)
-		return ok && a.Func == b.Func && a.Distinct == b.Distinct
+		return ok && a.Func == b.Func && a.Distinct == b.Distinct && a.Separator == b.Separator &&
+			len(a.Args) == len(b.Args) && sameDirections(a.Order, b.Order)
+	case *Window:
+		b, ok := b.(*Window)
+		return ok && sameWindow(a, b)
 	case *Subquery:
 		b, ok := b.(*Subquery)
 		return ok && a.Kind == b.Kind && a.Plan == b.Plan
@@ -124,6 +128,10 @@ func sameNode(a, b Expr) bool {
 			(a.tmpl == nil || sqlparser.Equals.Expr(a.tmpl, b.tmpl))
 	}
 	return false
+}
+
+func sameDirections(a, b []SortKey) bool {
+	return slices.EqualFunc(a, b, func(x, y SortKey) bool { return x.Desc == y.Desc })
 }
 
 func sameValue(a, b types.Value) bool {
@@ -199,7 +207,7 @@ func ShiftColumns(e Expr, by int) Expr {
 func IsConst(e Expr) bool {
 	return !contains(e, func(e Expr) bool {
 		switch e := e.(type) {
-		case *Column, *Aggregate:
+		case *Column, *Aggregate, *Window:
 			return true
 		case *Call:
 			return e.perRow()
@@ -307,7 +315,7 @@ func foldable(e Expr) bool {
 		clock = clock || t.Kind == types.Time
 		date = date || t.IsTemporal() && t.Kind != types.Time
 		switch e := e.(type) {
-		case *Column, *Outer, *Param, *Aggregate, *Subquery:
+		case *Column, *Outer, *Param, *Aggregate, *Window, *Subquery:
 			return true
 		case *Call:
 			if !e.foldable() {

@@ -110,6 +110,8 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 		return nil, sqlerr.OperandColumns.New("Operand should contain 1 column(s)")
 	case sqlparser.AggrFunc:
 		return b.aggregate(n)
+	case sqlparser.WindowFunc:
+		return b.window(n)
 	case sqlparser.Callable:
 		return b.call(n)
 	}
@@ -518,47 +520,4 @@ func commonTypeOf(list []Expr) types.Type {
 		}
 	}
 	return decimalType(whole+scale, scale)
-}
-
-func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
-	var f AggFunc
-	var over *sqlparser.OverClause
-	distinct := false
-	switch n := n.(type) {
-	case *sqlparser.CountStar:
-		f, over = Count, n.OverClause
-	case *sqlparser.Count:
-		f, over, distinct = Count, n.OverClause, n.Distinct
-	case *sqlparser.Sum:
-		f, over, distinct = Sum, n.OverClause, n.Distinct
-	case *sqlparser.Avg:
-		f, over, distinct = Avg, n.OverClause, n.Distinct
-	case *sqlparser.Min:
-		f, over, distinct = Min, n.OverClause, n.Distinct
-	case *sqlparser.Max:
-		f, over, distinct = Max, n.OverClause, n.Distinct
-	case *sqlparser.AnyValue:
-		return b.bind(n.Arg)
-	default:
-		return nil, sqlerr.Unsupported("%s", construct(n.AggrName()))
-	}
-	if over != nil {
-		return nil, sqlerr.Unsupported("%s", sqlparser.String(n))
-	}
-	if b.Scope == nil || !b.Scope.AllowAggregates() {
-		return nil, sqlerr.InvalidGroupFunc.New("Invalid use of group function")
-	}
-	var args []Expr
-	if _, star := n.(*sqlparser.CountStar); !star {
-		var err error
-		if args, err = b.list(n.GetArgs()); err != nil {
-			return nil, err
-		}
-	}
-	for _, a := range args {
-		if HasAggregate(a) {
-			return nil, sqlerr.InvalidGroupFunc.New("Invalid use of group function")
-		}
-	}
-	return NewAggregate(f, args, distinct)
 }

@@ -21,8 +21,6 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 			return s.ResolveValues(n.Name)
 		}
 		return nil, notSupported(n)
-	case *sqlparser.AnyValue:
-		return b.bind(n.Arg)
 	case *sqlparser.CurTimeFuncExpr:
 		if n.Fsp < 0 || n.Fsp > 6 {
 			return nil, sqlerr.WrongArguments.New("Too-big precision %d specified for '%s'. Maximum is 6.", n.Fsp, n.Name.Lowered())
@@ -107,6 +105,9 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	name := n.Name.Lowered()
 	if !n.Qualifier.IsEmpty() {
 		return nil, sqlerr.UnknownFunction.New("FUNCTION %s does not exist", sqlparser.String(n.Qualifier)+"."+name)
+	}
+	if name == "grouping" {
+		return b.grouping(n)
 	}
 	args, err := b.list(n.Exprs)
 	if err != nil {

@@ -33,8 +33,8 @@ type kernel interface {
 // they are first evaluated, as values or as a condition.
 func NewEvaluator(env *Env, exprs ...Expr) (*Evaluator, error) {
 	for _, e := range exprs {
-		if HasAggregate(e) {
-			return nil, sqlerr.Internal.New("an aggregate in %s was not planned", e)
+		if HasAggregate(e) || HasWindow(e) {
+			return nil, sqlerr.Internal.New("an aggregate or window function in %s was not planned", e)
 		}
 	}
 	return &Evaluator{env: env, exprs: exprs}, nil

@@ -89,6 +89,10 @@ type Aggregate struct {
 	Func     AggFunc
 	Args     []Expr // none: COUNT(*)
 	Distinct bool
+	// Of GROUP_CONCAT: the order of a group's values, and what stands between
+	// them.
+	Order     []SortKey
+	Separator string
 	// T is the result's type, by MySQL's rules for Func and Args.
 	T types.Type
 }
@@ -103,7 +107,32 @@ const (
 	Avg   AggFunc = "avg"
 	Min   AggFunc = "min"
 	Max   AggFunc = "max"
+
+	BitAnd AggFunc = "bit_and"
+	BitOr  AggFunc = "bit_or"
+	BitXor AggFunc = "bit_xor"
+
+	StdPop  AggFunc = "stddev_pop" // also STD and STDDEV
+	StdSamp AggFunc = "stddev_samp"
+	VarPop  AggFunc = "var_pop" // also VARIANCE
+	VarSamp AggFunc = "var_samp"
+
+	GroupConcat   AggFunc = "group_concat"
+	JSONArrayAgg  AggFunc = "json_arrayagg"
+	JSONObjectAgg AggFunc = "json_objectagg" // of a name and a value
+
+	// AnyValue is a value of the group's; alone it makes no query a grouped one.
+	AnyValue AggFunc = "any_value"
+	// Grouping tells which of its arguments a row of WITH ROLLUP sums up. The
+	// planner computes it: it is no function of a group's rows.
+	Grouping AggFunc = "grouping"
 )
+
+// SortKey is something that rows are ordered by.
+type SortKey struct {
+	Expr Expr
+	Desc bool
+}
 
 // SubqueryKind says what is asked of a subquery.
 type SubqueryKind uint8
@@ -132,6 +161,9 @@ type Runner interface {
 	RunSubquery(ctx context.Context, q *Subquery, outer []types.Value, left types.Value) (types.Value, error)
 }
 
+// DefaultGroupConcatMaxLen is MySQL's default of group_concat_max_len.
+const DefaultGroupConcatMaxLen = 1024
+
 // Env is what one execution of a statement evaluates in. It is used by one
 // goroutine.
 type Env struct {
@@ -148,6 +180,9 @@ type Env struct {
 	LastInsertID uint64
 	RowCount     int64
 	FoundRows    int64
+	// GroupConcatMaxLen is the length in bytes that GROUP_CONCAT cuts its result
+	// to; 0: DefaultGroupConcatMaxLen.
+	GroupConcatMaxLen uint64
 	// Strict makes division by zero an error, as INSERT and UPDATE want it.
 	Strict bool
 	// Warn takes warnings; nil drops them.

@@ -234,8 +234,14 @@ func (e *Param) Nullable() bool { return true }
 // Nullable reports whether the constant is NULL.
 func (e *Literal) Nullable() bool { return e.Value.IsNull() }
 
-// Nullable is true but for COUNT.
-func (e *Aggregate) Nullable() bool { return e.Func != Count }
+// Nullable is true but for the functions that have a value of no rows.
+func (e *Aggregate) Nullable() bool {
+	switch e.Func {
+	case Count, BitAnd, BitOr, BitXor, Grouping:
+		return false
+	}
+	return true
+}
 
 // Nullable is true but for EXISTS.
 func (e *Subquery) Nullable() bool { return e.Kind != Exists }
@@ -333,7 +339,25 @@ func (e *Aggregate) String() string {
 	if e.Distinct {
 		distinct = "distinct "
 	}
-	return string(e.Func) + "(" + distinct + join(e.Args, ", ") + ")"
+	s := string(e.Func) + "(" + distinct + join(e.Args, ", ")
+	if len(e.Order) > 0 {
+		s += " order by " + sortText(e.Order)
+	}
+	if e.Func == GroupConcat && e.Separator != "," {
+		s += " separator " + literalText(&Literal{Value: types.NewString(e.Separator), T: types.TextType})
+	}
+	return s + ")"
+}
+
+func sortText(keys []SortKey) string {
+	s := make([]string, len(keys))
+	for i, k := range keys {
+		s[i] = k.Expr.String()
+		if k.Desc {
+			s[i] += " desc"
+		}
+	}
+	return strings.Join(s, ", ")
 }
 
 // String names the kind of subquery and what it is given.
@@ -399,11 +423,25 @@ func join(list []Expr, sep string) string {
 	return strings.Join(s, sep)
 }
 
-func (e *Column) Children() []Expr    { return nil }
-func (e *Outer) Children() []Expr     { return nil }
-func (e *Param) Children() []Expr     { return nil }
-func (e *Literal) Children() []Expr   { return nil }
-func (e *Aggregate) Children() []Expr { return e.Args }
+func (e *Column) Children() []Expr  { return nil }
+func (e *Outer) Children() []Expr   { return nil }
+func (e *Param) Children() []Expr   { return nil }
+func (e *Literal) Children() []Expr { return nil }
+
+// Children returns Args, then the keys of Order.
+func (e *Aggregate) Children() []Expr { return withExprs(e.Args, e.Order) }
+
+// withExprs returns list and the expressions of keys.
+func withExprs(list []Expr, keys []SortKey) []Expr {
+	if len(keys) == 0 {
+		return list
+	}
+	list = list[:len(list):len(list)]
+	for _, k := range keys {
+		list = append(list, k.Expr)
+	}
+	return list
+}
 
 // Children returns Args, then Left if there is one.
 func (e *Subquery) Children() []Expr {
@@ -446,8 +484,20 @@ func (e *Param) WithChildren([]Expr) Expr   { return e }
 func (e *Literal) WithChildren([]Expr) Expr { return e }
 func (e *Aggregate) WithChildren(c []Expr) Expr {
 	n := *e
-	n.Args = c
+	n.Args, n.Order = c[:len(e.Args):len(e.Args)], withKeys(e.Order, c[len(e.Args):])
 	return &n
+}
+
+// withKeys returns keys over other expressions.
+func withKeys(keys []SortKey, exprs []Expr) []SortKey {
+	if len(keys) == 0 {
+		return nil
+	}
+	out := make([]SortKey, len(keys))
+	for i, k := range keys {
+		out[i] = SortKey{exprs[i], k.Desc}
+	}
+	return out
 }
 func (e *Subquery) WithChildren(c []Expr) Expr {
 	n := *e

@@ -462,8 +462,15 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 	if f == Count {
 		return agg, nil
 	}
-	if len(args) != 1 {
-		return nil, sqlerr.WrongParamCount.New("Incorrect parameter count in the call to native function '%s'", f)
+	want := 1
+	switch f {
+	case JSONObjectAgg:
+		want = 2
+	case GroupConcat, Grouping:
+		want = max(1, len(args))
+	}
+	if len(args) != want {
+		return nil, wrongParamCount(string(f))
 	}
 	t := args[0].Type()
 	switch f {
@@ -473,6 +480,21 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 			agg.T.Collation = t.Collation
 			agg.Args = []Expr{CastTo(args[0], agg.T)}
 		}
+	case AnyValue:
+		agg.T = t
+	case BitAnd, BitOr, BitXor:
+		if t.IsBinary() {
+			return nil, sqlerr.Unsupported("%s of binary strings", construct(string(f)))
+		}
+		agg.T = types.Uint64Type
+	case StdPop, StdSamp, VarPop, VarSamp:
+		agg.T = types.Float64Type
+	case JSONArrayAgg, JSONObjectAgg:
+		agg.T = types.JSONType
+	case Grouping:
+	case GroupConcat:
+		agg.T = concatType(args)
+		agg.Separator = ","
 	case Sum, Avg:
 		n := numericType(args[0])
 		if n.IsFloat() {
@@ -489,6 +511,24 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 		return nil, sqlerr.Unsupported("%s", construct(string(f)))
 	}
 	return agg, nil
+}
+
+// concatType returns the type of texts of args one after the other.
+func concatType(args []Expr) types.Type {
+	t := types.Type{Kind: types.Text, Size: -1, Collation: types.DefaultCollation}
+	first := true
+	for _, a := range args {
+		switch at := a.Type(); {
+		case at.IsBinary():
+			return types.Type{Kind: types.Blob, Size: -1, Collation: at.Collation}
+		case !hasCollation(at):
+		case first:
+			t.Collation, first = at.Collation, false
+		default:
+			t.Collation = mergeCollations(t, at)
+		}
+	}
+	return t
 }
 
 // pow10 holds the powers of ten that an int64 has.

@@ -104,6 +104,7 @@ type piece struct {
 	tokens     int      // read so far
 	discards   bool     // it is DO: a query whose rows nobody wants
 	parens     parens
+	windows    windows
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int

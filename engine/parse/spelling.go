@@ -35,6 +35,9 @@ func (p *piece) replace(from, to token, text string) {
 // respell notes what the grammar needs to be put otherwise at token t; recent
 // are the two before it, the last one first.
 func (p *piece) respell(sql string, t token, recent [2]token) {
+	if p.windows.follows(t.typ, recent[0].typ) {
+		p.replace(t, t, ", window") // the grammar wants WINDOW again
+	}
 	switch t.typ {
 	case ',', ')', sqlparser.STRING, sqlparser.INTEGRAL, sqlparser.DECIMAL, sqlparser.FLOAT, sqlparser.NULL, sqlparser.VALUE_ARG:
 		return // much of a long text
@@ -58,6 +61,8 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.replace(t, t, "bigint unsigned not null auto_increment unique")
 	case t.typ == '(' && last.is(sql, "mid") && last.to == t.from:
 		p.replace(last, last, "substr")
+	case t.typ == '(' && last.typ == sqlparser.GROUPING && p.verb != sqlparser.CREATE:
+		p.replace(last, last, "`grouping`") // a keyword without a rule
 	case t.typ == '(' && (last.is(sql, "btree") || last.is(sql, "hash")) && recent[1].is(sql, "using"):
 		p.replace(recent[1], last, "")
 	case t.is(sql, "all") && last.typ == '(' && aggregates[strings.ToLower(recent[1].val)]:
@@ -146,6 +151,32 @@ func (p *piece) original(at int) int {
 		}
 	}
 	return at
+}
+
+// windows finds the commas of WINDOW clauses.
+type windows struct {
+	depth int   // of parentheses
+	open  []int // the depths of the clauses that are open
+}
+
+// follows reports whether token typ, which comes after last, is a comma before a
+// further window.
+func (w *windows) follows(typ, last int) bool {
+	n := len(w.open)
+	defined := n > 0 && w.open[n-1] == w.depth && last == ')'
+	switch {
+	case defined && typ != ',':
+		w.open = w.open[:n-1]
+	case typ == sqlparser.WINDOW:
+		w.open = append(w.open, w.depth)
+	}
+	switch typ {
+	case '(':
+		w.depth++
+	case ')':
+		w.depth--
+	}
+	return defined && typ == ','
 }
 
 // parens finds the subqueries in FROM that are not followed by an alias.

@@ -37,6 +37,7 @@ func TestSpellings(t *testing.T) {
 		{"select 'dec', work from t", "select 'dec', `work` from t"},
 		{"select cast(1 as dec(5,2)), count( all x) from t", "select cast(1 as decimal(5,2)), count(x) from t"},
 		{"do 1, sleep(0)", "select 1, sleep(0)"},
+		{"select grouping (a) from t group by a with rollup", "select `grouping`(a) from t group by a with rollup"},
 	} {
 		got, err := Parse(tt.sql)
 		if err != nil {
@@ -53,6 +54,27 @@ func TestSpellings(t *testing.T) {
 		if got[0].SQL != tt.sql || got[0].Discards != strings.HasPrefix(tt.sql, "do") {
 			t.Errorf("%s: %+v", tt.sql, got[0])
 		}
+	}
+}
+
+func TestSeveralWindows(t *testing.T) {
+	t.Parallel()
+	got, err := Parse("select (select 1 from t window a as (), b as ()), c from t group by (d), e window w as (order by f(x), y), v as (w), u as () order by x, y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if d, ok := n.(*sqlparser.WindowDefinition); ok {
+			names = append(names, d.Name.String())
+		}
+		return true, nil
+	}, got[0].AST)
+	if text := strings.Join(names, " "); text != "a b w v u" {
+		t.Errorf("windows %s", text)
+	}
+	if _, err := Parse("select 1 from t window a as (), b as () nonsense"); sqlerr.As(err) == nil || sqlerr.As(err).Position != 41 {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -259,7 +259,18 @@ func (g generator) query() (sql string, ordered bool) {
 	from, tables := g.from()
 	col := func() string { return g.intColumn(tables) }
 	where := g.where(tables)
-	switch g.IntN(11) {
+	switch g.IntN(14) {
+	case 11:
+		return "select " + col() + " as x, rank() over (partition by " + col() + " order by " + col() + g.pick("", " desc") + "), sum(" + col() + ") over (partition by " + col() +
+			g.pick("", " order by "+col()+g.pick("", " range between 2 preceding and 1 following")) + "), count(*) over () from " + from + where, false
+	case 12:
+		x := g.pick("a", "b")
+		return "select * from (select a, b, max(b) over (partition by " + x + ") as m, dense_rank() over (order by b) as n from r" + g.pick("", " where d is not null") + ") w where " +
+			g.pick(x+" = 3", x+" is null", "n < 4", x+" > 1 and m > 2", "a in (select q.a from q)"), false
+	case 13:
+		x, y := col(), col()
+		return "select " + x + ", " + y + ", count(*), sum(" + col() + "), grouping(" + x + "), rank() over (order by count(*)) from " + from + where +
+			" group by " + x + ", " + y + " with rollup" + g.pick("", " having count(*) > 1", " having grouping("+y+") = 0"), false
 	case 10:
 		k := col()
 		return "select d.y, d.k from (select " + col() + " + 1 as y, " + k + " as k, " + col() + " as z from " + from + where + " order by k" +

@@ -96,6 +96,11 @@ func describe(n Node) (string, []expr.Expr) {
 		return fmt.Sprintf("LoopJoin %s", n.Kind) + optional(" on ", n.On), []expr.Expr{n.On}
 	case *Aggregate:
 		return aggregateText(n), aggregateExprs(n)
+	case *Rollup:
+		return "Rollup " + list(exprsOf(n.Keys)), nil
+	case *Window:
+		funcs := exprsOf(n.Funcs)
+		return "Window " + list(funcs), funcs
 	case *Sort:
 		keys := make([]string, len(n.Keys))
 		exprs := make([]expr.Expr, len(n.Keys))

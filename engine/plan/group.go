@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // grouping turns a query's expressions into ones over its groups.
@@ -10,10 +13,17 @@ type grouping struct {
 	b    *builder
 	from colSet // the columns of FROM
 	by   []expr.Expr
+	// rollup has a row for each combination of values of by, without its last,
+	// without its last two, … and without any.
+	rollup bool
 
 	rel *groupRel
-	det colSet // columns that the groups determine
-	err error
+	// With rollup: the columns of by, NULL where they are summed up, and the
+	// column that tells how many are.
+	rolled []int
+	level  int
+	det    colSet // columns that the groups determine
+	err    error
 }
 
 // apply puts the aggregation on top of rel that items, having and order need,
@@ -24,7 +34,10 @@ func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []
 	check := func(e expr.Expr) {
 		expr.Walk(e, func(e expr.Expr) bool {
 			if a, ok := e.(*expr.Aggregate); ok {
-				grouped = true
+				grouped = grouped || a.Func != expr.AnyValue
+				if a.Func == expr.Grouping {
+					g.grouping(a)
+				}
 				for _, arg := range a.Args {
 					if expr.HasAggregate(arg) {
 						g.err = sqlerr.InvalidGroupFunc.New("Invalid use of group function")
@@ -44,19 +57,27 @@ func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []
 	for _, o := range order {
 		check(o.expr)
 	}
-	if !grouped || g.err != nil {
+	if g.err != nil {
 		return rel, g.err
 	}
-	g.rel = &groupRel{in: rel}
-	for _, e := range g.by {
-		if !expr.IsConst(e) || len(g.by) == 1 {
-			g.addGroup(e)
+	if !grouped {
+		for i := range items {
+			items[i].expr = anyValues(items[i].expr)
 		}
+		for i := range having {
+			having[i] = anyValues(having[i])
+		}
+		for i := range order {
+			order[i].expr = anyValues(order[i].expr)
+		}
+		return rel, nil
 	}
-	if len(g.rel.groupBy) == 0 && len(g.by) > 0 {
-		g.addGroup(g.by[0]) // constants alone: still no row of no rows
+	g.rel = &groupRel{in: rel}
+	if g.rollup {
+		g.addRollup()
+	} else {
+		g.addGroups()
 	}
-	g.det = determined(rel, g.rel.groupCols)
 	for i := range items {
 		items[i].expr = g.replace(items[i].expr, i+1, "SELECT list")
 	}
@@ -67,6 +88,93 @@ func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []
 		order[i].expr = g.replace(order[i].expr, i+1, "ORDER BY clause")
 	}
 	return g.rel, g.err
+}
+
+// addGroups makes the groups those of by.
+func (g *grouping) addGroups() {
+	for _, e := range g.by {
+		if !expr.IsConst(e) || len(g.by) == 1 {
+			g.addGroup(e)
+		}
+	}
+	if len(g.rel.groupBy) == 0 && len(g.by) > 0 {
+		g.addGroup(g.by[0]) // constants alone: still no row of no rows
+	}
+	g.det = determined(g.rel.in, g.rel.groupCols)
+}
+
+// addRollup makes the groups those of WITH ROLLUP: each row goes into one for
+// every level.
+func (g *grouping) addRollup() {
+	r := &rollupRel{}
+	r.in, r.keys = g.b.extend(g.rel.in, g.by)
+	for _, e := range g.by {
+		id := g.b.newColumn(e.String(), e.Type(), true)
+		g.rolled = append(g.rolled, id)
+		g.addGroup(g.b.ref(id))
+	}
+	g.level = g.b.newColumn("rollup level", types.Int64Type, false)
+	g.addGroup(g.b.ref(g.level))
+	r.cols, r.level = g.rolled, g.level
+	g.rel.in = r
+}
+
+// rollupOrder is the order of MySQL's rows of WITH ROLLUP: each sum comes after
+// what it sums up.
+func (g *grouping) rollupOrder() []orderItem {
+	var order []orderItem
+	for i, c := range g.rolled {
+		order = append(order, orderItem{expr: g.summed(i)}, orderItem{expr: g.b.ref(c)})
+	}
+	return order
+}
+
+// summed returns whether a row sums up by[i].
+func (g *grouping) summed(i int) expr.Expr {
+	return &expr.Compare{Op: expr.GE, L: g.b.ref(g.level), R: intLiteral(int64(len(g.by) - i))}
+}
+
+// grouping checks the arguments of GROUPING.
+func (g *grouping) grouping(a *expr.Aggregate) {
+	if !g.rollup {
+		g.err = sqlerr.InvalidGroupFunc.New("Invalid use of group function")
+		return
+	}
+	for i, arg := range a.Args {
+		if g.groupOf(arg) < 0 && g.err == nil {
+			g.err = sqlerr.NotGroupedBy.New("Argument #%d of GROUPING function is not in GROUP BY", i+1)
+		}
+	}
+}
+
+// groupingValue returns what computes GROUPING: a bit for each argument.
+func (g *grouping) groupingValue(a *expr.Aggregate) expr.Expr {
+	var bits expr.Expr
+	for _, arg := range a.Args {
+		bit := expr.CastTo(g.summed(g.groupOf(arg)), types.Int64Type)
+		if bits == nil {
+			bits = bit
+			continue
+		}
+		twice := &expr.Arith{Op: expr.Mul, L: bits, R: intLiteral(2), T: types.Int64Type}
+		bits = &expr.Arith{Op: expr.Add, L: twice, R: bit, T: types.Int64Type}
+	}
+	return bits
+}
+
+// groupOf returns the number of the GROUP BY expression that e is, or -1.
+func (g *grouping) groupOf(e expr.Expr) int {
+	return slices.IndexFunc(g.by, func(by expr.Expr) bool { return expr.Equal(by, e) })
+}
+
+// anyValues replaces ANY_VALUE by its argument, for a query without groups.
+func anyValues(e expr.Expr) expr.Expr {
+	return expr.Rewrite(e, func(e expr.Expr) (expr.Expr, bool) {
+		if a, ok := e.(*expr.Aggregate); ok && a.Func == expr.AnyValue {
+			return anyValues(a.Args[0]), true
+		}
+		return nil, false
+	})
 }
 
 // outerAggregate refuses an aggregate over an enclosing query's columns alone:
@@ -124,7 +232,15 @@ func (g *grouping) addAggregate(a *expr.Aggregate) int {
 func (g *grouping) replace(e expr.Expr, at int, clause string) expr.Expr {
 	return expr.Rewrite(e, func(e expr.Expr) (expr.Expr, bool) {
 		if a, ok := e.(*expr.Aggregate); ok {
+			if a.Func == expr.Grouping {
+				return g.groupingValue(a), true
+			}
 			return g.b.ref(g.addAggregate(a)), true
+		}
+		if g.rollup {
+			if i := g.groupOf(e); i >= 0 && !expr.IsConst(e) {
+				return g.b.ref(g.rolled[i]), true
+			}
 		}
 		for i, by := range g.rel.groupBy {
 			if expr.Equal(by, e) && !expr.IsConst(e) {
@@ -146,8 +262,8 @@ func (g *grouping) replace(e expr.Expr, at int, clause string) expr.Expr {
 // undetermined returns any of a group's values of c, where the mode allows it.
 func (g *grouping) undetermined(c *expr.Column, at int, clause string) expr.Expr {
 	if g.b.o.PartialGroupBy {
-		least := &expr.Aggregate{Func: expr.Min, Args: []expr.Expr{c}, T: c.T}
-		return g.b.ref(g.addAggregate(least))
+		value := &expr.Aggregate{Func: expr.AnyValue, Args: []expr.Expr{c}, T: c.T}
+		return g.b.ref(g.addAggregate(value))
 	}
 	if g.err != nil {
 		return c
@@ -189,6 +305,8 @@ func determined(rel logical, cols []int) colSet {
 			note(l.conds)
 			visit(l.in)
 		case *extendRel:
+			visit(l.in)
+		case *windowRel:
 			visit(l.in)
 		case *sortRel:
 			visit(l.in)

@@ -38,6 +38,10 @@ func (b *builder) inferIn(l logical) []expr.Expr {
 		b.infer(l.in)
 	case *groupRel:
 		b.infer(l.in)
+	case *rollupRel:
+		b.infer(l.in)
+	case *windowRel:
+		b.infer(l.in)
 	case *distinctRel:
 		b.infer(l.in)
 	case *sortRel:

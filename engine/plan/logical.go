@@ -105,6 +105,25 @@ type groupRel struct {
 	aggCols   []int
 }
 
+// rollupRel yields each row of its input once for every level from 0 to the
+// number of keys: with as many of the last keys NULL in cols.
+type rollupRel struct {
+	in    logical
+	keys  []int // columns of in
+	cols  []int // of the keys
+	level int
+}
+
+// windowRel adds the values of window functions that have one partition and
+// order.
+type windowRel struct {
+	in        logical
+	partition []int
+	order     []orderCol
+	funcs     []*expr.Window
+	cols      []int
+}
+
 // distinctRel drops rows that repeat in cols, and yields those.
 type distinctRel struct {
 	in   logical
@@ -155,6 +174,12 @@ func (r *joinRel) columns(s colSet) {
 }
 func (r *extendRel) columns(s colSet) { r.in.columns(s); s.add(r.cols) }
 func (r *groupRel) columns(s colSet)  { s.add(r.groupCols); s.add(r.aggCols) }
+func (r *rollupRel) columns(s colSet) {
+	r.in.columns(s)
+	s.add(r.cols)
+	s[r.level] = true
+}
+func (r *windowRel) columns(s colSet) { r.in.columns(s); s.add(r.cols) }
 func (r *distinctRel) columns(s colSet) {
 	s.add(r.cols)
 }

@@ -181,6 +181,10 @@ func (b *builder) lower(l logical, need colSet, h hint) *phys {
 		return b.lowerExtend(l, need, h)
 	case *groupRel:
 		return b.lowerGroup(l, need)
+	case *windowRel:
+		return b.lowerWindow(l, need)
+	case *rollupRel:
+		return b.lowerRollup(l, need)
 	case *distinctRel:
 		return b.lowerDistinct(l, h)
 	case *sortRel:
@@ -350,6 +354,22 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 		out.order, out.fixed = prefixWithin(in.order, l.groupCols, in.fixed), in.fixed
 	}
 	return out
+}
+
+func (b *builder) lowerRollup(l *rollupRel, need colSet) *phys {
+	down := need.with()
+	for _, c := range append([]int{l.level}, l.cols...) {
+		delete(down, c)
+	}
+	down.add(l.keys)
+	in := b.lower(l.in, down, hint{})
+	n := &Rollup{Input: in.node}
+	for _, k := range l.keys {
+		n.Keys = append(n.Keys, b.expr(b.ref(k), in).(*expr.Column))
+	}
+	levels := float64(len(l.keys) + 1)
+	return &phys{node: n, cols: append(slices.Concat(in.cols, l.cols), l.level),
+		rows: in.rows * levels, cost: in.cost + in.rows*levels*0.1}
 }
 
 // extreme returns the column whose least or greatest value is all that l is

@@ -145,11 +145,25 @@ type Aggregate struct {
 	Ordered bool              // the input comes sorted by GroupBy
 }
 
-// SortKey is an ORDER BY item over the input.
-type SortKey struct {
-	Expr expr.Expr
-	Desc bool
+// Rollup yields each row of Input once for every level from 0 to the number of
+// Keys: Input's columns, the keys with as many of the last ones NULL, the level.
+type Rollup struct {
+	Input Node
+	Keys  []*expr.Column
 }
+
+// Window computes window functions over rows that come sorted by Partition and
+// Order; its output is Input's columns, then a column for each function. All of
+// Funcs have this partition and order.
+type Window struct {
+	Input     Node
+	Partition []*expr.Column
+	Order     []SortKey // of columns
+	Funcs     []*expr.Window
+}
+
+// SortKey is an ORDER BY item over the input.
+type SortKey = expr.SortKey
 
 // Sort orders rows. With Limit it need only keep that many.
 type Sort struct {

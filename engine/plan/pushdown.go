@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // push moves conditions as far down as their columns allow: through joins,
@@ -29,6 +30,22 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 	case *sortRel:
 		l.in = b.push(l.in, conds)
 		return l
+	case *windowRel:
+		// Conditions on what partitions have in common leave them whole.
+		whole := colSet{}
+		for _, c := range l.partition {
+			if t := b.cols[c].t; !t.LossyKey() && t.Kind != types.JSON { // equal values are alike
+				whole[c] = true
+			}
+		}
+		down, stay := split(conds, func(e expr.Expr) bool {
+			return expr.Deterministic(e) && whole.contains(columnsOf(e)) && !expr.IsConst(e)
+		})
+		l.in = b.push(l.in, down)
+		return filtered(l, stay)
+	case *rollupRel:
+		l.in = b.push(l.in, nil)
+		return filtered(l, conds)
 	case *limitRel:
 		l.in = b.push(l.in, nil)
 		return filtered(l, conds)

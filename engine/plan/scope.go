@@ -67,6 +67,7 @@ type scope struct {
 	from       *from
 	clause     string // as error messages name it
 	aggregates bool
+	windows    windowNames // nil: no window functions
 
 	aliases aliasUse
 	items   []item
@@ -115,7 +116,11 @@ func (s *scope) local(name *sqlparser.ColName) (expr.Expr, error) {
 			return s.alias(name)
 		}
 	case aliasesHaving:
-		return s.having(name, e)
+		e, err := s.having(name, e)
+		if e != nil && expr.HasWindow(e) {
+			err = sqlerr.WindowAliasMisuse.New("You cannot use the alias '%s' of an expression containing a window function in this context.'", nameText(name))
+		}
+		return e, err
 	}
 	return e, nil
 }

@@ -26,16 +26,12 @@ type orderItem struct {
 
 func refuseSelect(s *sqlparser.Select) error {
 	switch {
-	case len(s.Windows) > 0:
-		return sqlerr.Unsupported("WINDOW")
 	case s.Into != nil:
 		return sqlerr.Unsupported("SELECT … INTO")
 	case s.Lock != sqlparser.NoLock:
 		return sqlerr.Unsupported("%s", strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
 	case s.SQLCalcFoundRows:
 		return sqlerr.Unsupported("SQL_CALC_FOUND_ROWS")
-	case s.GroupBy != nil && s.GroupBy.WithRollup:
-		return sqlerr.Unsupported("WITH ROLLUP")
 	}
 	return nil
 }
@@ -62,12 +58,21 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		}
 		rel = filtered(rel, conds)
 	}
-	items, err := b.selectList(s, fr, f)
+	windows, err := newWindowNames(s.Windows)
 	if err != nil {
+		return nil, err
+	}
+	list := &scope{b: b, frame: f, from: fr, clause: "field list", aggregates: true, windows: windows}
+	items, err := b.selectList(s, fr, list)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.checkWindows(s.Windows, list); err != nil {
 		return nil, err
 	}
 	g := &grouping{b: b, from: yields(fr.rel)}
 	if s.GroupBy != nil && len(s.GroupBy.Exprs) > 0 {
+		g.rollup = s.GroupBy.WithRollup
 		if g.by, err = b.groupBy(s.GroupBy.Exprs, fr, f, items); err != nil {
 			return nil, err
 		}
@@ -81,7 +86,7 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		}
 	}
 	order, err := b.orderBy(s.OrderBy, &scope{b: b, frame: f, from: fr, clause: "order clause",
-		aggregates: true, aliases: aliasesAfter, items: items})
+		aggregates: true, aliases: aliasesAfter, items: items, windows: windows})
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +94,10 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		return nil, err
 	}
 	rel = filtered(rel, having)
+	if len(order) == 0 && !s.Distinct {
+		order = g.rollupOrder()
+	}
+	rel = b.windows(rel, items, order)
 	return b.finish(rel, items, order, s.Distinct, s.Limit, f)
 }
 
@@ -207,7 +216,7 @@ func (b *builder) limit(rel logical, l *sqlparser.Limit, f *frame) (logical, err
 }
 
 // selectList binds a select list, * replaced by columns.
-func (b *builder) selectList(sel *sqlparser.Select, fr *from, f *frame) ([]item, error) {
+func (b *builder) selectList(sel *sqlparser.Select, fr *from, s *scope) ([]item, error) {
 	list := sel.SelectExprs.Exprs
 	var texts []string
 	if sel == b.named && b.o.SQL != "" {
@@ -216,7 +225,6 @@ func (b *builder) selectList(sel *sqlparser.Select, fr *from, f *frame) ([]item,
 	if len(texts) != len(list) {
 		texts = make([]string, len(list))
 	}
-	s := &scope{b: b, frame: f, from: fr, clause: "field list", aggregates: true}
 	var items []item
 	for i, se := range list {
 		switch se := se.(type) {
@@ -296,6 +304,9 @@ func (b *builder) groupBy(list []sqlparser.Expr, fr *from, f *frame, items []ite
 		}
 		if err != nil {
 			return nil, err
+		}
+		if expr.HasWindow(e) {
+			return nil, sqlerr.WindowAliasMisuse.New("You cannot use the alias '%s' of an expression containing a window function in this context.'", sqlparser.String(ge))
 		}
 		if expr.HasAggregate(e) {
 			return nil, sqlerr.WrongGroupField.New("Can't group on '%s'", sqlparser.String(ge))

@@ -15,6 +15,10 @@ func (b *builder) unnest(l logical) logical {
 		l.in = b.unnest(l.in)
 	case *groupRel:
 		l.in = b.unnest(l.in)
+	case *rollupRel:
+		l.in = b.unnest(l.in)
+	case *windowRel:
+		l.in = b.unnest(l.in)
 	case *distinctRel:
 		l.in = b.unnest(l.in)
 	case *sortRel:
@@ -91,6 +95,8 @@ func rowsOnly(l logical) logical {
 		switch r := l.(type) {
 		case *extendRel:
 			l = r.in
+		case *windowRel:
+			l = r.in
 		case *sortRel:
 			l = r.in
 		case *distinctRel:
@@ -157,6 +163,14 @@ func anyOuter(list []expr.Expr) bool {
 	return found
 }
 
+func exprsOf[E expr.Expr](list []E) []expr.Expr {
+	out := make([]expr.Expr, len(list))
+	for i, e := range list {
+		out[i] = e
+	}
+	return out
+}
+
 // readsOuter reports whether any expression in l reads an enclosing query's row.
 func readsOuter(l logical) bool {
 	switch l := l.(type) {
@@ -176,12 +190,11 @@ func readsOuter(l logical) bool {
 	case *extendRel:
 		return anyOuter(l.exprs) || readsOuter(l.in)
 	case *groupRel:
-		for _, a := range l.aggs {
-			if anyOuter(a.Args) {
-				return true
-			}
-		}
-		return anyOuter(l.groupBy) || readsOuter(l.in)
+		return anyOuter(l.groupBy) || anyOuter(exprsOf(l.aggs)) || readsOuter(l.in)
+	case *rollupRel:
+		return readsOuter(l.in)
+	case *windowRel:
+		return anyOuter(exprsOf(l.funcs)) || readsOuter(l.in)
 	case *distinctRel:
 		return readsOuter(l.in)
 	case *sortRel:

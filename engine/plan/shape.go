@@ -30,6 +30,12 @@ func (n *LoopJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
 func (n *Aggregate) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs returns the node's input.
+func (n *Rollup) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
+func (n *Window) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns the node's input.
 func (n *Sort) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs returns the node's input.
@@ -82,6 +88,26 @@ func (n *Aggregate) Types() []types.Type {
 	ts := typesOf(n.GroupBy)
 	for _, a := range n.Aggs {
 		ts = append(ts, a.T)
+	}
+	return ts
+}
+
+// Types returns the input's, the keys' and the level's.
+func (n *Rollup) Types() []types.Type {
+	in := n.Input.Types()
+	ts := in[:len(in):len(in)]
+	for _, k := range n.Keys {
+		ts = append(ts, k.T)
+	}
+	return append(ts, types.Int64Type)
+}
+
+// Types returns the input's and the functions'.
+func (n *Window) Types() []types.Type {
+	in := n.Input.Types()
+	ts := in[:len(in):len(in)]
+	for _, w := range n.Funcs {
+		ts = append(ts, w.T)
 	}
 	return ts
 }

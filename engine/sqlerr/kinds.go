@@ -105,6 +105,28 @@ var (
 	IllegalSetValue     = kind("illegal_set_value", 1367, "22007")          // a SET's member has a comma.
 	TooLongMember       = kind("member_too_long", 3504, "HY000")            // an ENUM's or SET's member has more than 255 characters.
 
+	CutByGroupConcat   = kind("cut_by_group_concat", 1260, "HY000")      // a GROUP_CONCAT is longer than group_concat_max_len.
+	JSONNullKey        = kind("json_null_member_name", 3158, "22032")    // a JSON object's member would have no name.
+	NoSuchWindow       = kind("no_such_window", 3579, "HY000")           // OVER names a window that is not defined.
+	WindowCycle        = kind("window_cycle", 3580, "HY000")             // windows are defined by one another.
+	WindowPartition    = kind("window_partition", 3581, "HY000")         // a window based on another has PARTITION BY.
+	WindowFrame        = kind("window_frame_inherited", 3582, "HY000")   // a window with a frame is the base of another.
+	WindowOrder        = kind("window_order_redefined", 3583, "HY000")   // a window and the one it is based on have ORDER BY.
+	FrameStart         = kind("frame_start", 3584, "HY000")              // a frame starts at UNBOUNDED FOLLOWING.
+	FrameEnd           = kind("frame_end", 3585, "HY000")                // a frame ends at UNBOUNDED PRECEDING.
+	IllegalFrame       = kind("illegal_frame", 3586, "HY000")            // an end of a frame is negative, NULL or no integer.
+	RangeOrder         = kind("range_order", 3587, "HY000")              // a RANGE at a distance is not over one number or time.
+	RangeNeedsInterval = kind("range_needs_interval", 3588, "HY000")     // a RANGE over times is at a distance that is no INTERVAL.
+	RangeInterval      = kind("range_interval", 3589, "HY000")           // a RANGE over numbers is at an INTERVAL.
+	FrameNotConstant   = kind("frame_not_constant", 3590, "HY000")       // an end of a frame depends on the row.
+	DupWindow          = kind("duplicate_window", 3591, "HY000")         // WINDOW defines a name twice.
+	WindowPosition     = kind("window_position", 3592, "HY000")          // a window is ordered by a column's position.
+	WindowFuncMisuse   = kind("window_function_misuse", 3593, "HY000")   // a window function stands where none may.
+	WindowAliasMisuse  = kind("window_alias_misuse", 3594, "HY000")      // a window function's alias stands where none may.
+	NestedWindow       = kind("nested_window", 3595, "HY000")            // a window is defined by a window function.
+	RowsInterval       = kind("rows_interval", 3596, "HY000")            // a frame of ROWS has an INTERVAL.
+	NotGroupedBy       = kind("grouping_not_in_group_by", 3602, "HY000") // GROUPING names what is not in GROUP BY.
+
 	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
 	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
 

@@ -163,17 +163,8 @@ func (to *Target) json(from Type, v Value) (Value, *sqlerr.Error) {
 			return NewBytes([]byte("null")), e.In(to.Column)
 		}
 		return NewBytes(b), nil
-	case from.IsFloat():
-		return NewBytes(appendJSONFloat(nil, v.Float())), nil
-	case from == BoolType:
-		return NewBytes(strconv.AppendBool(nil, v.Int() != 0)), nil
-	case from.IsInteger() || from.Kind == Year || from.Kind == Decimal:
-		return NewBytes(AppendText(nil, from, v)), nil
 	}
-	if from.Kind == DateTime || from.Kind == Timestamp || from.Kind == Time {
-		from.Scale = 6
-	}
-	return NewBytes(AppendJSONString(nil, AppendText(nil, from, v))), nil
+	return NewBytes(AppendJSON(nil, from, v)), nil
 }
 
 // enum stores by name, under the column's collation, or by index.

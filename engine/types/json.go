@@ -315,6 +315,26 @@ func AppendJSONString(dst, s []byte) []byte {
 	return append(dst, '"')
 }
 
+// AppendJSON appends what JSON has for a value of type t: null, a boolean, a
+// number, JSON as it is, and of all else its text as a string.
+func AppendJSON(dst []byte, t Type, v Value) []byte {
+	switch {
+	case v.IsNull():
+		return append(dst, "null"...)
+	case t.Kind == JSON:
+		return append(dst, v.data...)
+	case t.IsFloat():
+		return appendJSONFloat(dst, v.Float())
+	case t == BoolType:
+		return strconv.AppendBool(dst, v.Int() != 0)
+	case t.IsInteger() || t.Kind == Year || t.Kind == Decimal:
+		return AppendText(dst, t, v)
+	case t.Kind == DateTime || t.Kind == Timestamp || t.Kind == Time:
+		t.Scale = 6
+	}
+	return AppendJSONString(dst, AppendText(nil, t, v))
+}
+
 func appendJSONRune(dst []byte, r rune) []byte {
 	if r == '"' || r == '\\' {
 		return append(dst, '\\', byte(r))

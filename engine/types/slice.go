@@ -1,5 +1,7 @@
 package types
 
+import "slices"
+
 // Slice returns rows [from, to), which share b's memory: it is for reading, and
 // holds as long as b does.
 func (b *Batch) Slice(from, to int) *Batch {
@@ -16,7 +18,15 @@ func (b *Batch) Slice(from, to int) *Batch {
 // Slice returns values [from, to), which share v's memory but for the
 // validity bitmap.
 func (v *Vector) Slice(from, to int) *Vector {
-	s := &Vector{Type: v.Type, n: to - from}
+	s := &Vector{}
+	v.SliceInto(s, from, to)
+	return s
+}
+
+// SliceInto makes s what Slice returns, with s's memory for the validity bitmap.
+func (v *Vector) SliceInto(s *Vector, from, to int) {
+	valid := s.Valid[:0]
+	*s = Vector{Type: v.Type, n: to - from}
 	switch v.Type.Physical() {
 	case PhysInt64:
 		s.Int64s = v.Int64s[from:to:to]
@@ -28,11 +38,11 @@ func (v *Vector) Slice(from, to int) *Vector {
 		s.Offsets, s.Data = v.Offsets[from:to+1:to+1], v.Data
 	}
 	if v.Valid != nil {
-		s.Valid = make([]byte, (s.n+7)/8)
+		s.Valid = slices.Grow(valid, (s.n+7)/8)[:(s.n+7)/8]
+		clear(s.Valid)
 		for i := range s.n {
 			j := from + i
 			s.Valid[i>>3] |= (v.Valid[j>>3] >> (j & 7) & 1) << (i & 7)
 		}
 	}
-	return s
 }
