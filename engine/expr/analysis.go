@@ -196,11 +196,6 @@ func MapColumns(e Expr, f func(int) int) Expr {
 	})
 }
 
-// ShiftColumns returns e with by added to each column's index.
-func ShiftColumns(e Expr, by int) Expr {
-	return MapColumns(e, func(i int) int { return i + by })
-}
-
 // IsConst reports whether e has one value in an execution: it has no columns,
 // no aggregates and no function like RAND(). Parameters, outer values and NOW()
 // are constant.

@@ -17,10 +17,8 @@ func BenchmarkVectors(b *testing.B) {
 			}
 		})
 	}
-	hashes := make([]uint64, BatchRows)
 	for _, v := range []*Vector{ints, text} {
 		name := v.Type.Name()
-		run("hash/"+name, func() { HashVec(v, hashes) })
 		var key []byte
 		run("key/"+name, func() {
 			key = key[:0]

@@ -2,7 +2,6 @@ package types
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 )
 
 // A group key's value starts with one of these. What follows is of fixed width
@@ -54,62 +53,4 @@ func appendWeight(dst []byte, t Type, b []byte) []byte {
 		return append(dst, b...)
 	}
 	return append(dst, c.AppendWeight(nil, b)...)
-}
-
-var hashSeed = maphash.MakeSeed()
-
-// HashVec combines a hash of each value of v into seeds, which has v.Len()
-// entries: hashing a row's columns one after the other gives the row's hash.
-// Values that Compare finds equal have equal hashes. Hashes hold within the process only.
-func HashVec(v *Vector, seeds []uint64) {
-	switch v.Type.Physical() {
-	case PhysInt64:
-		hashIntegers(v, v.Int64s, seeds)
-		return
-	case PhysUint64:
-		hashIntegers(v, v.Uint64s, seeds)
-		return
-	}
-	asIs := v.Type.Kind != Decimal && v.Type.Kind != JSON && !v.Type.LossyKey()
-	var buf []byte
-	for i := range seeds {
-		var h uint64
-		switch {
-		case v.IsNull(i):
-		case v.Type.IsFloat():
-			h = mix(normalBits(v.Float64s[i]) ^ notNull)
-		case asIs:
-			h = maphash.Bytes(hashSeed, v.BytesAt(i))
-		default:
-			buf = appendWeight(buf[:0], v.Type, v.BytesAt(i))
-			h = maphash.Bytes(hashSeed, buf)
-		}
-		seeds[i] = combine(seeds[i], h)
-	}
-}
-
-// notNull keeps 0 from having NULL's hash.
-const notNull = 1 << 63
-
-func hashIntegers[T int64 | uint64](v *Vector, xs []T, seeds []uint64) {
-	xs = xs[:len(seeds)]
-	for i := range seeds {
-		var h uint64
-		if !v.IsNull(i) {
-			h = uint64(xs[i]) ^ notNull
-		}
-		seeds[i] = combine(seeds[i], h)
-	}
-}
-
-// combine adds a column's hash to a row's; the multiplier is 2^64 divided by the golden ratio.
-func combine(seed, h uint64) uint64 { return mix(seed*0x9e3779b97f4a7c15 + h) }
-
-// mix is the finalizer of MurmurHash3 by Austin Appleby (public domain).
-func mix(h uint64) uint64 {
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	return h ^ h>>33
 }
