@@ -361,19 +361,11 @@ func signedArith(op ArithOp, xn bool, x uint64, yn bool, y uint64) (negative boo
 	}
 }
 
-// floatArith computes with floats.
-type floatArith struct{ arithBase }
-
-func (k *floatArith) eval(in *types.Batch) (*types.Vector, error) {
-	n := in.Len
-	l, r, err := both(in, k.l, k.r)
-	if err != nil {
-		return nil, err
-	}
-	dst := k.floats(k.e.T, n)
-	a, b := k.l.spreadFloats(l, n), k.r.spreadFloats(r, n)
-	k.bothValid(n, l, r, k.l.konst, k.r.konst)
-	switch k.e.Op {
+// elementwise sets dst to a + b, a - b or a * b; other operators it leaves to
+// its caller and returns false.
+func elementwise[T int64 | float64](op ArithOp, dst, a, b []T) bool {
+	b = b[:len(a)]
+	switch op {
 	case Add:
 		for i, x := range a {
 			dst[i] = x + b[i]
@@ -387,6 +379,24 @@ func (k *floatArith) eval(in *types.Batch) (*types.Vector, error) {
 			dst[i] = x * b[i]
 		}
 	default:
+		return false
+	}
+	return true
+}
+
+// floatArith computes with floats.
+type floatArith struct{ arithBase }
+
+func (k *floatArith) eval(in *types.Batch) (*types.Vector, error) {
+	n := in.Len
+	l, r, err := both(in, k.l, k.r)
+	if err != nil {
+		return nil, err
+	}
+	dst := k.floats(k.e.T, n)
+	a, b := k.l.spreadFloats(l, n), k.r.spreadFloats(r, n)
+	k.bothValid(n, l, r, k.l.konst, k.r.konst)
+	if !elementwise(k.e.Op, dst, a, b) {
 		for i, x := range a {
 			y := b[i]
 			switch {
@@ -425,20 +435,7 @@ func (k *scaledArith) eval(in *types.Batch) (*types.Vector, error) {
 	dst := k.ints(k.e.T, n)
 	a, b := k.l.spread(l, n), k.r.spread(r, n)
 	k.bothValid(n, l, r, k.l.konst, k.r.konst)
-	switch k.e.Op {
-	case Add:
-		for i, x := range a {
-			dst[i] = x + b[i]
-		}
-	case Sub:
-		for i, x := range a {
-			dst[i] = x - b[i]
-		}
-	case Mul:
-		for i, x := range a {
-			dst[i] = x * b[i]
-		}
-	default:
+	if !elementwise(k.e.Op, dst, a, b) {
 		ls, rs, scale := scaleOf(k.l.t), scaleOf(k.r.t), scaleOf(k.e.T)
 		round := scale < quotientScale(ls, rs)
 		for i, x := range a {
