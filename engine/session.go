@@ -128,6 +128,11 @@ func (s *Session) enter() error {
 // unsupported SQL and unknown names fail here; names that an earlier statement
 // of the same text may make are looked up when it runs.
 func (s *Session) Prepare(ctx context.Context, sql string) (*Stmt, error) {
+	return s.prepare(ctx, sql, 1)
+}
+
+// prepare parses a text, and checks it if it has at least so many statements.
+func (s *Session) prepare(ctx context.Context, sql string, checked int) (*Stmt, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -136,8 +141,10 @@ func (s *Session) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkAll(ctx, t); err != nil {
-		return nil, err
+	if len(t.statements) >= checked {
+		if err := s.checkAll(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	return &Stmt{session: s, text: t}, nil
 }
@@ -185,20 +192,7 @@ func (s *Session) Query(ctx context.Context, sql string, args []Arg) (*Rows, err
 // adHoc is Prepare for a text that runs at once: a single statement is checked
 // by being run.
 func (s *Session) adHoc(ctx context.Context, sql string) (*Stmt, error) {
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	defer s.engine.leave()
-	t, err := s.engine.parse(sql)
-	if err != nil {
-		return nil, err
-	}
-	if len(t.statements) > 1 {
-		if err := s.checkAll(ctx, t); err != nil {
-			return nil, err
-		}
-	}
-	return &Stmt{session: s, text: t}, nil
+	return s.prepare(ctx, sql, 2)
 }
 
 // Zone returns the session's time zone, in which TIMESTAMP values are.

@@ -248,6 +248,16 @@ func both(in *types.Batch, l, r *operand) (lv, rv *types.Vector, err error) {
 	return lv, rv, nil
 }
 
+// all sets vecs[i] to the vector of operands[i].
+func all(in *types.Batch, operands []*operand, vecs []*types.Vector) (err error) {
+	for i, o := range operands {
+		if vecs[i], err = o.eval(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finishCompare sets the NULLs of a comparison whose values are computed.
 func (s *scratch) finishCompare(op CompareOp, n int, l, r *types.Vector, lo, ro *operand) *types.Vector {
 	if op != NullSafeEQ {

@@ -86,12 +86,8 @@ func compileNative(ev *Evaluator, e *Call) (kernel, error) {
 }
 
 func (k *nativeKernel) eval(in *types.Batch) (*types.Vector, error) {
-	for i, o := range k.in {
-		v, err := o.eval(in)
-		if err != nil {
-			return nil, err
-		}
-		k.vecs[i] = v
+	if err := all(in, k.in, k.vecs); err != nil {
+		return nil, err
 	}
 	k.vec.Reset(k.e.T)
 	for row := range in.Len {
