@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -130,6 +131,99 @@ func TestJoinsDoNotDependOnIndexes(t *testing.T) {
 			got, want := query(t, s, fmt.Sprintf(sql, "keyed")), query(t, s, fmt.Sprintf(sql, "plain"))
 			if got != want {
 				t.Errorf("%s: with an index %s, without %s", sql, got, want)
+			}
+		}
+	}
+}
+
+// TestMixedKeys compares random queries on tables whose indexes have descending
+// and prefix parts with those on a table without indexes.
+func TestMixedKeys(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, openMem(t, Config{}), SessionConfig{})
+	r := rand.New(rand.NewPCG(5, 6))
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	const columns = "(id INT PRIMARY KEY, a INT, b DECIMAL(8,2), t VARCHAR(20), x VARBINARY(9), c VARCHAR(9) COLLATE utf8mb4_0900_ai_ci, d DATE%s)"
+	run(t, s, fmt.Sprintf("CREATE TABLE plain "+columns, ""))
+	tables := []string{"plain"}
+	for i := range 6 {
+		keys := ""
+		for range 1 + r.IntN(4) {
+			var parts []string
+			for _, c := range r.Perm(6)[:1+r.IntN(3)] {
+				part := []string{"a", "b", "t", "x", "c", "d"}[c]
+				if part != "a" && part != "b" && part != "d" {
+					part += pick("", "(1)", "(2)")
+				}
+				parts = append(parts, part+pick("", " DESC"))
+			}
+			keys += ", KEY (" + strings.Join(parts, ", ") + ")"
+		}
+		name := fmt.Sprintf("keyed%d", i)
+		run(t, s, "CREATE TABLE "+name+" "+fmt.Sprintf(columns, keys))
+		tables = append(tables, name)
+	}
+	value := func(column string) string {
+		switch column {
+		case "a":
+			return pick("0", "1", "2", "-1", "1.5", "'1'", "300000000000")
+		case "b":
+			return pick("0", "1.5", "-1.25", "2", "1.255")
+		case "d":
+			return pick("'2024-02-29'", "'2024-03-01'", "'2023-12-31'", "'2024-02-29 12:00:00'")
+		case "x":
+			return pick("''", "'a'", "'ab'", "'abc'", "0x00", "0xff", "0xff00")
+		}
+		return pick("''", "'a'", "'A'", "'ab'", "'äb'", "'abc'", "'aé'", "'aéx'", "'b'")
+	}
+	for i := range 120 {
+		values := fmt.Sprint(i)
+		for _, c := range []string{"a", "b", "t", "x", "c", "d"} {
+			v := value(c)
+			if r.IntN(5) == 0 || v == "300000000000" {
+				v = "NULL"
+			}
+			values += ", " + v
+		}
+		for _, table := range tables {
+			run(t, s, "INSERT INTO "+table+" VALUES ("+values+")")
+		}
+	}
+	condition := func() string {
+		c := pick("a", "b", "t", "x", "c", "d")
+		switch r.IntN(7) {
+		case 0:
+			return c + pick(" IS NULL", " IS NOT NULL")
+		case 1:
+			return c + " IN (" + value(c) + ", " + value(c) + ")"
+		case 2:
+			return c + " BETWEEN " + value(c) + " AND " + value(c)
+		case 3:
+			return pick("t", "c") + " LIKE " + pick("'a%'", "'ab%'", "'äb%'")
+		}
+		return c + pick(" = ", " < ", " <= ", " > ", " >= ", " <=> ") + value(c)
+	}
+	for range 600 {
+		cond := condition()
+		for range r.IntN(3) {
+			cond += pick(" AND ", " AND ", " OR ") + condition()
+		}
+		order := ""
+		for range r.IntN(3) {
+			order += pick("a", "b", "t", "x", "c", "d") + pick("", " DESC") + ", "
+		}
+		tail := " WHERE " + cond + " ORDER BY " + order + "id" + pick("", " DESC") + pick("", " LIMIT 3")
+		want := query(t, s, "SELECT id FROM plain"+tail)
+		for _, table := range tables[1:] {
+			if got := query(t, s, "SELECT id FROM "+table+tail); got != want {
+				t.Fatalf("%s: %s gives %s, plain %s\n%s", tail, table, got, want, query(t, s, "SHOW CREATE TABLE "+table))
+			}
+		}
+		join := " p JOIN plain q ON p." + pick("t = q.t", "a = q.a", "x = q.x", "c = q.c", "d = q.d AND p.t = q.t") + " WHERE q.id < 20 ORDER BY p.id, q.id"
+		want = query(t, s, "SELECT p.id, q.id FROM plain"+join)
+		for _, table := range tables[1:3] {
+			if got := query(t, s, "SELECT p.id, q.id FROM "+table+join); got != want {
+				t.Fatalf("%s: %s gives %s, plain %s", join, table, got, want)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func keyMark(t *schema.Table, column int) string {
 	mark, promoted := "", !t.HasRowID()
 	for i := range t.Indexes {
 		ix := &t.Indexes[i]
-		single := ix.Unique && len(ix.Columns) == 1
+		single := ix.Unique && len(ix.Columns) == 1 && ix.Own()[0].Prefix == 0
 		if single && t.Columns[ix.Columns[0]].NotNull && !promoted {
 			// The first such index stands in for the primary key.
 			promoted = true
@@ -121,25 +121,38 @@ func (s *Session) showIndexes(t *schema.Table) ([]plan.ResultColumn, [][]types.V
 		textColumn("Index_type"), textColumn("Comment"), textColumn("Index_comment"), textColumn("Visible"), textColumn("Expression"),
 	}
 	var rows [][]types.Value
-	add := func(name string, unique bool, comment string, list []int) {
-		for n, i := range list {
-			null := ""
-			if !t.Columns[i].NotNull {
+	add := func(ix *schema.Index) {
+		name, unique, comment, visible := "PRIMARY", true, "", "YES"
+		if ix != nil {
+			name, unique, comment = ix.Name, ix.Unique, ix.Comment
+			if ix.Invisible {
+				visible = "NO"
+			}
+		}
+		key, own := t.Key(ix)
+		for n, k := range key[:own] {
+			null, order, part := "", "A", types.Value{}
+			if !t.Columns[k.Column].NotNull {
 				null = "YES"
+			}
+			if k.Desc {
+				order = "D"
+			}
+			if k.Prefix > 0 {
+				part = types.NewInt(int64(k.Prefix))
 			}
 			rows = append(rows, []types.Value{
 				types.NewString(t.Name), types.NewInt(1 - boolInt(unique)), types.NewString(name), types.NewInt(int64(n + 1)),
-				types.NewString(t.Columns[i].Name), types.NewString("A"), {}, {}, {}, types.NewString(null),
-				types.NewString("BTREE"), types.NewString(""), types.NewString(comment), types.NewString("YES"), {},
+				types.NewString(t.Columns[k.Column].Name), types.NewString(order), {}, part, {}, types.NewString(null),
+				types.NewString("BTREE"), types.NewString(""), types.NewString(comment), types.NewString(visible), {},
 			})
 		}
 	}
 	if !t.HasRowID() {
-		add("PRIMARY", true, "", t.PrimaryKey)
+		add(nil)
 	}
 	for i := range t.Indexes {
-		ix := &t.Indexes[i]
-		add(ix.Name, ix.Unique, ix.Comment, ix.Columns)
+		add(&t.Indexes[i])
 	}
 	return columns, rows
 }
@@ -168,24 +181,23 @@ func createTable(t *schema.Table) string {
 			lines = append(lines, createColumn(c))
 		}
 	}
-	names := func(list []int) string {
-		quoted := make([]string, len(list))
-		for n, i := range list {
-			quoted[n] = quoteName(t.Columns[i].Name)
-		}
-		return "(" + strings.Join(quoted, ",") + ")"
-	}
 	if !t.HasRowID() {
-		lines = append(lines, "PRIMARY KEY "+names(t.PrimaryKey))
+		lines = append(lines, "PRIMARY KEY "+keyParts(t, nil))
 	}
 	for i := range t.Indexes {
 		ix := &t.Indexes[i]
-		line := "KEY " + quoteName(ix.Name) + " " + names(ix.Columns)
+		line := "KEY " + quoteName(ix.Name) + " " + keyParts(t, ix)
 		if ix.Unique {
 			line = "UNIQUE " + line
 		}
+		if ix.BTree {
+			line += " USING BTREE"
+		}
 		if ix.Comment != "" {
 			line += " COMMENT " + quoteString(ix.Comment)
+		}
+		if ix.Invisible {
+			line += " /*!80000 INVISIBLE */"
 		}
 		lines = append(lines, line)
 	}
@@ -198,6 +210,22 @@ func createTable(t *schema.Table) string {
 		s += " COMMENT=" + quoteString(t.Comment)
 	}
 	return s
+}
+
+// keyParts prints an index's columns, nil standing for the primary key.
+func keyParts(t *schema.Table, ix *schema.Index) string {
+	key, own := t.Key(ix)
+	parts := make([]string, own)
+	for i, k := range key[:own] {
+		parts[i] = quoteName(t.Columns[k.Column].Name)
+		if k.Prefix > 0 {
+			parts[i] += fmt.Sprintf("(%d)", k.Prefix)
+		}
+		if k.Desc {
+			parts[i] += " DESC"
+		}
+	}
+	return "(" + strings.Join(parts, ",") + ")"
 }
 
 func createColumn(c *schema.Column) string {

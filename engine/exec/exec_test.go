@@ -184,8 +184,8 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 	if m.sorted == nil || m.sortedBy != req.Index {
 		m.sorted, m.sortedBy = slices.Clone(m.rows), req.Index
 		slices.SortStableFunc(m.sorted, func(a, b []types.Value) int {
-			for k, c := range key.ordinals {
-				if d := types.Compare(key.types[k], a[c], b[c]); d != 0 {
+			for k, c := range key.parts {
+				if d := types.Compare(key.types[k], a[c.Column], b[c.Column]); d != 0 {
 					return d
 				}
 			}
@@ -206,8 +206,8 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 // contains reports whether a row of the table is in r.
 func (k *keyColumns) contains(row []types.Value, r *store.KeyRange) bool {
 	key := make([]types.Value, 0, 4)
-	for _, c := range k.ordinals {
-		key = append(key, row[c])
+	for _, c := range k.parts {
+		key = append(key, row[c.Column])
 	}
 	low := edge{r.Low, r.LowExclusive && len(r.Low) > 0}
 	high := edge{r.High, !r.HighExclusive || len(r.High) == 0}

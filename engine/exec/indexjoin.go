@@ -57,7 +57,10 @@ func buildIndexJoin(n *plan.IndexJoin, rt *Runtime) (Operator, error) {
 		return nil, err
 	}
 	j.partKeys, j.rightKeys = make([]*types.Vector, len(exprs)), make([]*types.Vector, len(exprs))
-	own := j.key.ordinals[:len(n.Keys)]
+	var own []int
+	for _, p := range j.key.parts[:len(n.Keys)] {
+		own = append(own, p.Column)
+	}
 	if j.reader, err = newScanReader(n.Right, rt, own); err != nil {
 		return nil, err
 	}
@@ -175,6 +178,7 @@ rows:
 		}
 		k := keys[first:len(keys):len(keys)]
 		j.key.toUTC(k, j.rt.Env.Zone)
+		j.key.cut(k)
 		ranges = append(ranges, store.KeyRange{Low: k, High: k})
 	}
 	return j.key.merge(ranges)

@@ -23,33 +23,35 @@ type boundRange struct {
 	point     bool // high is as low, and left out
 }
 
-// keyColumns are the columns of an index's key: its own, then the primary
-// key's that are not among them.
+// keyColumns are the elements of an index's key.
 type keyColumns struct {
-	ordinals []int
+	parts    []schema.KeyColumn
 	types    []types.Type
 	nullable []bool
 }
 
 func newKeyColumns(t *schema.Table, ix *schema.Index) keyColumns {
-	n := len(t.PrimaryKey)
-	if ix != nil {
-		n += len(ix.Columns)
-	}
-	k := keyColumns{make([]int, 0, n), make([]types.Type, 0, n), make([]bool, 0, n)}
-	if ix != nil {
-		k.ordinals = append(k.ordinals, ix.Columns...)
-	}
-	for _, c := range t.PrimaryKey {
-		if !slices.Contains(k.ordinals, c) {
-			k.ordinals = append(k.ordinals, c)
-		}
-	}
-	for _, c := range k.ordinals {
-		k.types = append(k.types, t.Columns[c].Type)
-		k.nullable = append(k.nullable, !t.Columns[c].NotNull && !slices.Contains(t.PrimaryKey, c))
+	var k keyColumns
+	k.parts, _ = t.Key(ix)
+	k.types, k.nullable = make([]types.Type, len(k.parts)), make([]bool, len(k.parts))
+	for i, p := range k.parts {
+		k.types[i] = t.Columns[p.Column].Type
+		k.nullable[i] = !t.Columns[p.Column].NotNull && !slices.Contains(t.PrimaryKey, p.Column)
 	}
 	return k
+}
+
+// cut leaves of values what the key has of them. It reports whether the last
+// one lost something.
+func (k *keyColumns) cut(values []types.Value) (cut bool) {
+	for i, v := range values {
+		if cut = false; k.parts[i].Prefix > 0 && !v.IsNull() {
+			b := types.Prefix(k.types[i], v.Bytes(), k.parts[i].Prefix)
+			cut = true // also a value that is whole: longer ones begin with it
+			values[i] = types.NewBytes(b)
+		}
+	}
+	return cut
 }
 
 func newRangeSet(n *plan.Scan) (*rangeSet, error) {
@@ -165,6 +167,17 @@ high:
 	}
 	s.key.toUTC(k.Low, env.Zone)
 	s.key.toUTC(k.High, env.Zone)
+	// Of values with one prefix, some may be in the range.
+	if s.key.cut(k.Low) && len(k.Low) == len(r.low) {
+		k.LowExclusive = false
+	}
+	if s.key.cut(k.High) && len(k.High) == len(r.high) {
+		k.HighExclusive = false
+	}
+	if last := max(len(r.low), len(r.high)) - 1; last >= 0 && s.key.parts[last].Desc {
+		k.Low, k.High = k.High, k.Low
+		k.LowExclusive, k.HighExclusive = k.HighExclusive, k.LowExclusive
+	}
 	return k, true, nil
 }
 
@@ -180,6 +193,7 @@ func (s *rangeSet) evalPoint(env *expr.Env, r *boundRange) (k store.KeyRange, ok
 		k.Low[i] = v
 	}
 	s.key.toUTC(k.Low, env.Zone)
+	s.key.cut(k.Low)
 	k.High = k.Low
 	return k, true, nil
 }
@@ -243,6 +257,9 @@ type edge struct {
 func (k *keyColumns) compare(a, b edge) int {
 	for i := range min(len(a.values), len(b.values)) {
 		if c := types.Compare(k.types[i], a.values[i], b.values[i]); c != 0 {
+			if k.parts[i].Desc {
+				return -c
+			}
 			return c
 		}
 	}

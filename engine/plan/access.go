@@ -18,21 +18,6 @@ type access struct {
 	single bool          // at most one row
 }
 
-// key returns the columns that an index orders rows by: its own, then the
-// primary key's.
-func indexKey(t *schema.Table, ix *schema.Index) []int {
-	if ix == nil {
-		return t.PrimaryKey
-	}
-	k := slices.Clone(ix.Columns)
-	for _, c := range t.PrimaryKey {
-		if !slices.Contains(k, c) {
-			k = append(k, c)
-		}
-	}
-	return k
-}
-
 // indexes returns the indexes that may be used, the primary key, nil, first.
 func (r *tableRel) indexes() []*schema.Index {
 	var list []*schema.Index
@@ -40,7 +25,7 @@ func (r *tableRel) indexes() []*schema.Index {
 		list = append(list, nil)
 	}
 	for i := range r.table.Indexes {
-		if ix := &r.table.Indexes[i]; r.hint.allows(ix.ID) {
+		if ix := &r.table.Indexes[i]; !ix.Invisible && r.hint.allows(ix.ID) {
 			list = append(list, ix)
 		}
 	}
@@ -50,12 +35,20 @@ func (r *tableRel) indexes() []*schema.Index {
 	return list
 }
 
-// ownColumns returns an index's columns and whether their values are unique.
-func ownColumns(t *schema.Table, ix *schema.Index) ([]int, bool) {
-	if ix == nil {
-		return t.PrimaryKey, true
+// ownKey returns an index's own key columns that bounds can be given for, how
+// many there are in all, and whether their values are unique.
+func ownKey(t *schema.Table, ix *schema.Index) (key []schema.KeyColumn, all int, unique bool) {
+	key, all = t.Key(ix)
+	key = key[:all]
+	for i, k := range key {
+		// Prefixes of texts need not be in the texts' order, or equal when those
+		// are: characters may weigh nothing.
+		if k.Prefix > 0 && t.Columns[k.Column].Type.LossyKey() {
+			key = key[:i]
+			break
+		}
 	}
-	return ix.Columns, ix.Unique
+	return key, all, ix == nil || ix.Unique
 }
 
 // accessBy returns the best use of an index for conds; without ranges where
@@ -99,20 +92,22 @@ func (b *builder) orAccess(r *tableRel, ix *schema.Index, or *expr.Or, at int) (
 func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr) access {
 	n := b.tableRows(r.table)
 	a := access{index: ix, used: map[int]bool{}, fixed: colSet{}, read: n}
-	own, unique := ownColumns(r.table, ix)
+	own, all, unique := ownKey(r.table, ix)
 	prefixes := []Range{{}}
 	share := 1.0 // of the rows with one prefix
 	depth := 0
 	null := false
-	for _, c := range own {
-		id := r.first + c
-		v, used := boundColumn(conds, id, r.table.Columns[c].Type)
+	for _, k := range own {
+		id := r.first + k.Column
+		v, used := boundColumn(conds, id, r.table.Columns[k.Column].Type)
 		if len(v.list) == 0 || len(prefixes)*len(v.list) > maxIntervals {
 			break
 		}
 		prefixes = product(prefixes, v.list, depth)
 		for i := range used {
-			a.used[i] = true
+			if k.Prefix == 0 {
+				a.used[i] = true
+			}
 		}
 		depth++
 		if !v.points() {
@@ -134,12 +129,12 @@ func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr)
 	}
 	a.read = float64(len(prefixes)) * share
 	if points > 0 {
-		a.read *= n / keyValues(n, points, len(own), unique)
+		a.read *= n / keyValues(n, points, all, unique)
 	} else {
 		a.read = n * share
 	}
 	a.read = min(a.read, n)
-	a.single = unique && points == len(own) && len(prefixes) == 1 && !null
+	a.single = unique && points == all && len(prefixes) == 1 && !null
 	return a
 }
 
@@ -275,8 +270,12 @@ func (b *builder) scanBy(r *tableRel, a *access, conds []expr.Expr, need colSet,
 		p.rows = min(p.rows, 1)
 	}
 	rowsRead := a.read
-	for _, c := range indexKey(r.table, a.index) {
-		p.order = append(p.order, orderCol{col: r.first + c})
+	key, _ := r.table.Key(a.index)
+	for _, k := range key {
+		if k.Prefix > 0 && !p.fixed[r.first+k.Column] {
+			break // rows with one prefix are in any order
+		}
+		p.order = append(p.order, orderCol{r.first + k.Column, k.Desc})
 	}
 	if len(h.order) > 0 && !h.group && !p.satisfies(h.order) {
 		reversed := make([]orderCol, len(p.order))

@@ -342,7 +342,7 @@ func newIndexHint(t *schema.Table, hints sqlparser.IndexHints) (indexHint, error
 			id := uint32(schema.PrimaryIndexID)
 			if !name.EqualString("primary") {
 				ix := t.Index(name.String())
-				if ix == nil {
+				if ix == nil || ix.Invisible {
 					return h, sqlerr.KeyNotFound.New("Key '%s' doesn't exist in table '%s'", name.String(), t.Name)
 				}
 				id = ix.ID

@@ -172,13 +172,13 @@ func (b *builder) indexJoin(kind JoinKind, left *phys, right *tableRel, need col
 
 func (b *builder) indexJoinBy(kind JoinKind, left *phys, right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *phys {
 	t := right.table
-	own, unique := ownColumns(t, ix)
+	own, all, unique := ownKey(t, ix)
 	done, used := map[int]bool{}, map[int]bool{} // of on, of right.conds
 	var keys []expr.Expr
 	tied := false
 next:
-	for _, c := range own {
-		id, ct := right.first+c, t.Columns[c].Type
+	for _, part := range own {
+		id, ct := right.first+part.Column, t.Columns[part.Column].Type
 		for i := range pairs {
 			p := &pairs[i]
 			if !isColumn(p.right, id) {
@@ -198,7 +198,7 @@ next:
 		}
 		keys = append(keys, v.list[0].low)
 		for i := range implied {
-			used[i] = true
+			used[i] = used[i] || part.Prefix == 0
 		}
 	}
 	if !tied {
@@ -216,7 +216,7 @@ next:
 	}
 	n.Filter = b.condition(rest, rp)
 	total := b.tableRows(t)
-	matches := total / keyValues(total, len(keys), len(own), unique)
+	matches := total / keyValues(total, len(keys), all, unique)
 	n.Rows = matches * b.selectivity(rest)
 	out, both := joined(kind, left, rp)
 	out.node = &IndexJoin{Kind: kind, Left: left.node, Right: n, Keys: b.exprs(keys, left), On: b.condition(others(on, done), both)}

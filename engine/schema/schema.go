@@ -4,6 +4,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kalamgo/kalam/engine/types"
@@ -29,9 +30,10 @@ type Table struct {
 	Columns   []Column
 	// PrimaryKey lists the ordinals of the key's columns. A table without one
 	// has a hidden last column RowIDColumn, which is its key.
-	PrimaryKey []int
-	Indexes    []Index // the secondary ones
-	Comment    string
+	PrimaryKey   []int
+	PrimaryParts []Part  `json:",omitempty"` // see Index.Parts
+	Indexes      []Index // the secondary ones
+	Comment      string
 	// AutoIncrementStart is the AUTO_INCREMENT=n table option, 0 when not given.
 	AutoIncrementStart uint64
 	// NextColumnID and NextIndexID are the lowest numbers never given out.
@@ -68,9 +70,66 @@ type Index struct {
 	ID      uint32 // unique within the table, from 1; 0 stands for the primary key
 	Name    string
 	Columns []int // ordinals in key order
+	// Parts tells how the key has each of Columns; nil: whole and ascending.
+	Parts   []Part `json:",omitempty"`
 	Unique  bool
 	Comment string
+	// Invisible: not used by queries, but kept.
+	Invisible bool `json:",omitempty"`
+	BTree     bool `json:",omitempty"` // declared USING BTREE, which is what all are
 }
+
+// Part is how a key has a column.
+type Part struct {
+	Desc bool `json:",omitempty"`
+	// Prefix is how many characters, of binary columns bytes, the key has of a
+	// value; 0: all of it.
+	Prefix int `json:",omitempty"`
+}
+
+// KeyColumn is an element of a key.
+type KeyColumn struct {
+	Column int // ordinal
+	Part
+}
+
+// Key returns what the keys of an index's entries are made of, nil standing for
+// the primary key: the index's own columns, the first own ones, and those of the
+// primary key that are not among them as a whole.
+func (t *Table) Key(ix *Index) (key []KeyColumn, own int) {
+	if ix != nil {
+		key = appendKey(make([]KeyColumn, 0, len(ix.Columns)+len(t.PrimaryKey)), ix.Columns, ix.Parts)
+	}
+	own = len(key)
+	for _, k := range appendKey(nil, t.PrimaryKey, t.PrimaryParts) {
+		if ix == nil || FindPart(key[:own], k.Column, k.Prefix) < 0 {
+			key = append(key, k)
+		}
+	}
+	if ix == nil {
+		own = len(key)
+	}
+	return key, own
+}
+
+func appendKey(dst []KeyColumn, columns []int, parts []Part) []KeyColumn {
+	for i, c := range columns {
+		k := KeyColumn{Column: c}
+		if parts != nil {
+			k.Part = parts[i]
+		}
+		dst = append(dst, k)
+	}
+	return dst
+}
+
+// FindPart returns where a key has a column, or a prefix of it, or -1.
+func FindPart(key []KeyColumn, column, prefix int) int {
+	return slices.IndexFunc(key, func(k KeyColumn) bool { return k.Column == column && k.Prefix == prefix })
+}
+
+// Own returns the index's own key columns.
+func (ix *Index) Own() []KeyColumn { return appendKey(nil, ix.Columns, ix.Parts) }
 
 // PrimaryIndexID is the index id under which rows are kept.
 const PrimaryIndexID = 0
@@ -121,19 +180,11 @@ func (t *Table) Covers(ix *Index, columns []int) bool {
 	if ix == nil {
 		return true
 	}
+	key, _ := t.Key(ix)
 	for _, c := range columns {
-		if !(has(ix.Columns, c) && !t.Columns[c].Type.LossyKey()) && !(has(t.PrimaryKey, c) && !t.Columns[c].Type.LossyKey()) {
+		if t.Columns[c].Type.LossyKey() || FindPart(key, c, 0) < 0 {
 			return false
 		}
 	}
 	return true
-}
-
-func has(list []int, x int) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -80,7 +81,7 @@ func checkAlterOption(o sqlparser.AlterOption) error {
 			return sqlerr.Unsupported("ALTER TABLE %s", strings.ToUpper(sqlparser.String(o)))
 		}
 		return nil
-	case *sqlparser.RenameTableName, *sqlparser.RenameIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
+	case *sqlparser.RenameTableName, *sqlparser.RenameIndex, *sqlparser.AlterIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
 		return nil
 	case sqlparser.TableOptions:
 		for _, t := range o {
@@ -125,6 +126,15 @@ func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlpars
 			return errDupKeyName(name)
 		}
 		ix.Name = name
+	case *sqlparser.AlterIndex:
+		ix := d.Index(o.Name.String())
+		if ix == nil {
+			if o.Name.EqualString("PRIMARY") && !d.HasRowID() {
+				return errPrimaryInvisible()
+			}
+			return sqlerr.KeyNotFound.New("Key '%s' doesn't exist in table '%s'", o.Name.String(), d.Name)
+		}
+		ix.Invisible = o.Invisible
 	case *sqlparser.RenameTableName:
 		to, err := s.name(o.Table)
 		if err != nil {
@@ -149,10 +159,5 @@ func (c *Catalog) build(ctx context.Context, t *schema.Table, ix *schema.Index) 
 	if err != nil || conflict == nil {
 		return err
 	}
-	var text []string
-	for _, i := range ix.Columns {
-		text = append(text, types.Format(t.Columns[i].Type, conflict.Existing[i]))
-	}
-	return sqlerr.DupEntry.New("Duplicate entry '%s' for key '%s.%s'", strings.Join(text, "-"), t.Name, ix.Name).
-		On(t.QualifiedName()).For(ix.Name)
+	return tables.Duplicate(t, ix, func(column int) types.Value { return conflict.Existing[column] })
 }

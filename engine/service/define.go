@@ -223,7 +223,7 @@ func (d *definition) columnKeys(columns []*sqlparser.ColumnDefinition) error {
 		if c.Type.Options == nil {
 			continue
 		}
-		k := key{Index: schema.Index{Columns: []int{i}, Unique: true}}
+		k := key{Index: schema.Index{Columns: []int{i}, Unique: true}} // whole and ascending
 		switch c.Type.Options.KeyOpt {
 		case sqlparser.ColKeyPrimary, sqlparser.ColKey:
 			k.primary = true
@@ -231,7 +231,7 @@ func (d *definition) columnKeys(columns []*sqlparser.ColumnDefinition) error {
 		default:
 			continue
 		}
-		if err := d.checkKeyColumn(i, nil); err != nil {
+		if _, err := d.keyPart(i, nil); err != nil {
 			return err
 		}
 		d.keys = append(d.keys, k)
@@ -267,7 +267,14 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 	}
 	for _, o := range def.Options {
 		switch option := strings.ToLower(o.Name); option {
-		case "using", "key_block_size", "visible": // there is one kind of index
+		case "using": // there is one kind of index
+			k.BTree = strings.EqualFold(o.String, "btree")
+		case "key_block_size", "visible":
+			k.Invisible = false
+		case "invisible":
+			if k.Invisible = true; k.primary {
+				return k, errPrimaryInvisible()
+			}
 		case "comment":
 			if err := checkComment(o.Value.Val, maxComment, "index '"+k.Name+"'"); err != nil {
 				return k, err
@@ -280,12 +287,10 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 	if len(def.Columns) > maxKeyColumns {
 		return k, sqlerr.TooManyKeyParts.New("Too many key parts specified; max %d parts allowed", maxKeyColumns)
 	}
+	bytes := 0
 	for _, c := range def.Columns {
-		switch {
-		case c.Expression != nil:
+		if c.Expression != nil {
 			return k, sqlerr.Unsupported("indexes on expressions")
-		case c.Direction == sqlparser.DescOrder:
-			return k, sqlerr.Unsupported("DESC indexes")
 		}
 		i := d.Column(c.Column.String())
 		if i < 0 || d.Columns[i].Hidden {
@@ -294,14 +299,16 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 		if slices.Contains(k.Columns, i) {
 			return k, sqlerr.DupFieldName.New("Duplicate column name '%s'", c.Column.String()).In(c.Column.String())
 		}
-		if err := d.checkKeyColumn(i, c.Length); err != nil {
+		part, err := d.keyPart(i, c.Length)
+		if err != nil {
 			return k, err
 		}
-		k.Columns = append(k.Columns, i)
+		part.Desc = c.Direction == sqlparser.DescOrder
+		k.Columns, k.Parts = append(k.Columns, i), append(k.Parts, part)
+		bytes += partBytes(d.Columns[i].Type, part)
 	}
-	bytes := 0
-	for _, i := range k.Columns {
-		bytes += keyBytes(d.Columns[i].Type)
+	if !slices.ContainsFunc(k.Parts, func(p schema.Part) bool { return p != schema.Part{} }) {
+		k.Parts = nil
 	}
 	if bytes > maxKeyBytes {
 		return k, errKeyTooLong()
@@ -309,28 +316,50 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 	return k, nil
 }
 
+func errPrimaryInvisible() error {
+	return sqlerr.PKInvisible.New("A primary key index cannot be invisible")
+}
+
 func errKeyTooLong() error {
 	return sqlerr.KeyTooLong.New("Specified key was too long; max key length is %d bytes", maxKeyBytes)
 }
 
-// checkKeyColumn checks that a column, or length characters of it, can be in
-// an index.
-func (d *definition) checkKeyColumn(i int, length *int) error {
+// keyPart checks that a column, or length characters of it, can be in an index,
+// and returns how the index has it.
+func (d *definition) keyPart(i int, length *int) (p schema.Part, err error) {
 	c := &d.Columns[i]
+	wrong := sqlerr.WrongSubKey.New("Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part, " +
+		"or the storage engine doesn't support unique prefix keys").In(c.Name)
 	switch {
-	case length != nil && (!c.Type.IsString() || c.Type.Size >= 0 && *length >= c.Type.Size):
-		if !c.Type.IsString() || *length > c.Type.Size {
-			return sqlerr.WrongUsage.New("Incorrect prefix key on column '%s'", c.Name).In(c.Name)
+	case length == nil:
+		if c.Type.Kind == types.JSON {
+			return p, sqlerr.JSONUsedAsKey.New("JSON column '%s' supports indexing only via generated columns on a specified JSON path.", c.Name).In(c.Name)
 		}
-	case length != nil:
-		return sqlerr.Unsupported("indexes on a prefix of a column")
-	case c.Type.Kind == types.JSON, c.Type.IsString() && keyBytes(c.Type) < 0:
-		return sqlerr.BlobKeyNoLength.New("BLOB/TEXT column '%s' used in key specification without a key length", c.Name).In(c.Name)
+		if c.Type.IsString() && keyBytes(c.Type) < 0 {
+			return p, sqlerr.BlobKeyNoLength.New("BLOB/TEXT column '%s' used in key specification without a key length", c.Name).In(c.Name)
+		}
+	case *length == 0:
+		return p, sqlerr.KeyPartZero.New("Key part '%s' length cannot be 0", c.Name).In(c.Name)
+	case !c.Type.IsString() || c.Type.Size >= 0 && *length > c.Type.Size:
+		return p, wrong
+	case c.Type.Size < 0 || *length < c.Type.Size:
+		p.Prefix = *length
 	}
-	if keyBytes(c.Type) > maxKeyBytes {
-		return errKeyTooLong()
+	if partBytes(c.Type, p) > maxKeyBytes {
+		return p, errKeyTooLong()
 	}
-	return nil
+	return p, nil
+}
+
+// partBytes is keyBytes of what a key has of a column.
+func partBytes(t types.Type, p schema.Part) int {
+	switch {
+	case p.Prefix == 0:
+		return keyBytes(t)
+	case t.IsText():
+		return 4 * p.Prefix
+	}
+	return p.Prefix
 }
 
 // keyBytes returns how many bytes a column takes in a key, as MySQL counts;
@@ -364,7 +393,7 @@ func (d *definition) finish() (*schema.Table, error) {
 		if d.primary {
 			return nil, sqlerr.MultiplePriKey.New("Multiple primary key defined")
 		}
-		d.primary, d.PrimaryKey = true, k.Columns
+		d.primary, d.PrimaryKey, d.PrimaryParts = true, k.Columns, k.Parts
 	}
 	d.keys = slices.DeleteFunc(d.keys, func(k key) bool { return k.primary })
 	for _, i := range d.PrimaryKey {

@@ -130,6 +130,11 @@ var (
 	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
 	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
 
+	WrongSubKey   = kind("wrong_prefix_key", 1089, "HY000")      // an index has a prefix that its column cannot give.
+	KeyPartZero   = kind("key_part_zero", 1391, "HY000")         // an index has no character of a column.
+	JSONUsedAsKey = kind("json_used_as_key", 3152, "42000")      // an index is on a JSON column.
+	PKInvisible   = kind("primary_key_invisible", 3522, "HY000") // a primary key is declared INVISIBLE.
+
 	// Kalam's own.
 	DatabaseInUse  = kind("database_in_use", 20001, "HY000")  // another process has the database open.
 	NotADatabase   = kind("not_a_database", 20002, "HY000")   // the path holds something else than a Kalam database.

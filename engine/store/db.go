@@ -61,9 +61,12 @@ const (
 
 // The database's format: magic and a number that rises when an older Kalam
 // could not read what a newer one wrote.
+//
+//	1  the first
+//	2  indexes with descending parts and prefixes, rows of several schema versions
 const (
 	magic         = "kalam database\n"
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // Open opens the database that cfg describes, or makes it.
@@ -110,6 +113,8 @@ func (db *DB) checkFormat(ctx context.Context) error {
 		}
 		if n := binary.BigEndian.Uint32(v[len(magic):]); n > formatVersion {
 			return sqlerr.NewerFormat.New("the database has format %d; this Kalam reads up to %d", n, formatVersion)
+		} else if n < formatVersion && !db.readOnly {
+			return db.writeFormat(ctx)
 		}
 		return nil
 	}
@@ -128,8 +133,12 @@ func (db *DB) checkFormat(ctx context.Context) error {
 	if db.readOnly {
 		return nil
 	}
+	return db.writeFormat(ctx)
+}
+
+func (db *DB) writeFormat(ctx context.Context) error {
 	var b kv.Batch
-	b.Put(kv.Meta, key, binary.BigEndian.AppendUint32([]byte(magic), formatVersion))
+	b.Put(kv.Meta, []byte{metaFormat}, binary.BigEndian.AppendUint32([]byte(magic), formatVersion))
 	return db.kv.Write(ctx, &b, kv.Sync)
 }
 

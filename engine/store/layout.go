@@ -21,6 +21,10 @@ import (
 // repeatable set when keys of it need no lock.
 //
 //	rows                      key columns                     -> row (see row.go)
+//
+// Elements are in the direction that the index has for the column, those of other
+// key columns in the primary key's; an element of a prefix is that prefix's.
+//
 //	entries                   index columns | other key columns -> nothing
 //	entries of UNIQUE         index columns                   -> key columns
 //	the same, with a NULL     index columns | other key columns -> key columns
@@ -47,23 +51,23 @@ type layout struct {
 
 // keyDef is the key of the rows or of an index's entries.
 type keyDef struct {
-	ix      *schema.Index // nil: the primary key
-	id      uint32        // in keys
-	unique  bool
-	columns []int // ordinals of the elements; entries of a unique index end after own unless one is NULL
-	types   []types.Type
-	own     int   // the index's own columns, the first of columns
-	pk      []int // where in columns the primary key's columns are
+	ix     *schema.Index // nil: the primary key
+	id     uint32        // in keys
+	unique bool
+	parts  []part // the elements; entries of a unique index end after own unless one is NULL
+	own    int    // the index's own parts, the first of parts
+	pk     []int  // where in parts the primary key's are
+}
+
+// part is an element of a key.
+type part struct {
+	schema.KeyColumn
+	t types.Type
 }
 
 func newLayout(t *schema.Table) *layout {
 	l := &layout{t: t, types: t.Types()}
-	n := len(t.PrimaryKey)
-	l.primary = keyDef{id: schema.PrimaryIndexID, unique: true, columns: t.PrimaryKey, own: n}
-	l.primary.types = typesOf(t, t.PrimaryKey)
-	for i := range n {
-		l.primary.pk = append(l.primary.pk, i)
-	}
+	l.primary = l.newKeyDef(nil)
 	for i := range t.Indexes {
 		l.secondary = append(l.secondary, l.newKeyDef(&t.Indexes[i]))
 	}
@@ -77,19 +81,73 @@ func newLayout(t *schema.Table) *layout {
 }
 
 func (l *layout) newKeyDef(ix *schema.Index) keyDef {
-	d := keyDef{ix: ix, id: ix.ID, unique: ix.Unique, own: len(ix.Columns)}
-	if !ix.Unique {
+	d := keyDef{ix: ix, id: schema.PrimaryIndexID, unique: true}
+	if ix != nil {
+		d.id, d.unique = ix.ID, ix.Unique
+	}
+	if !d.unique {
 		d.id |= repeatable
 	}
-	d.columns = slices.Clone(ix.Columns)
-	for _, c := range l.t.PrimaryKey {
-		if !slices.Contains(d.columns, c) {
-			d.columns = append(d.columns, c)
-		}
-		d.pk = append(d.pk, slices.Index(d.columns, c))
+	key, own := l.t.Key(ix)
+	d.own = own
+	for _, k := range key {
+		d.parts = append(d.parts, part{k, l.types[k.Column]})
 	}
-	d.types = typesOf(l.t, d.columns)
+	primary, _ := l.t.Key(nil)
+	for _, k := range primary {
+		d.pk = append(d.pk, schema.FindPart(key, k.Column, k.Prefix))
+	}
 	return d
+}
+
+// whole returns where a column is in the key as a whole, or -1.
+func (d *keyDef) whole(column int) int {
+	return slices.IndexFunc(d.parts, func(p part) bool { return p.Column == column && p.Prefix == 0 })
+}
+
+// append appends the element of value i of v.
+func (p *part) append(dst []byte, v *types.Vector, i int) ([]byte, error) {
+	start := len(dst)
+	var err error
+	if p.Prefix > 0 && !v.IsNull(i) {
+		dst, err = keyenc.Append(dst, p.t, types.NewBytes(types.Prefix(p.t, v.BytesAt(i), p.Prefix)))
+	} else {
+		dst, err = keyenc.AppendFrom(dst, v, i)
+	}
+	if p.Desc {
+		keyenc.Flip(dst[start:])
+	}
+	return dst, err
+}
+
+// appendValue appends the element of v, of which the key may have a prefix.
+func (p *part) appendValue(dst []byte, v types.Value) ([]byte, error) {
+	start := len(dst)
+	if p.Prefix > 0 && !v.IsNull() {
+		v = types.NewBytes(types.Prefix(p.t, v.Bytes(), p.Prefix))
+	}
+	dst, err := keyenc.Append(dst, p.t, v)
+	if p.Desc {
+		keyenc.Flip(dst[start:])
+	}
+	return dst, err
+}
+
+// skip returns what follows the element at the start of key.
+func (p *part) skip(key []byte) ([]byte, error) {
+	if p.Desc {
+		return keyenc.SkipDesc(key, p.t)
+	}
+	return keyenc.Skip(key, p.t)
+}
+
+// decode appends the value of the element at the start of key to v and returns
+// what follows.
+func (p *part) decode(key []byte, v *types.Vector) ([]byte, error) {
+	if p.Desc {
+		return keyenc.DecodeDesc(key, v)
+	}
+	return keyenc.Decode(key, v)
 }
 
 // key returns the definition of an index of the table, nil standing for the
@@ -146,14 +204,15 @@ func lockable(key []byte) bool {
 func (d *keyDef) appendKey(dst []byte, rows *types.Batch, i int) (key []byte, whole bool, err error) {
 	start := len(dst)
 	whole = d.unique
-	for n, c := range d.columns {
+	for n := range d.parts {
 		if n == d.own && whole {
 			break
 		}
-		if n < d.own && d.ix != nil && rows.Columns[c].IsNull(i) {
+		p := &d.parts[n]
+		if n < d.own && d.ix != nil && rows.Columns[p.Column].IsNull(i) {
 			whole = false
 		}
-		if dst, err = keyenc.AppendFrom(dst, rows.Columns[c], i); err != nil {
+		if dst, err = p.append(dst, rows.Columns[p.Column], i); err != nil {
 			return dst, false, err
 		}
 	}
@@ -164,26 +223,30 @@ func (d *keyDef) appendKey(dst []byte, rows *types.Batch, i int) (key []byte, wh
 }
 
 // appendRowKey appends the elements of the primary key for an entry of d.
-func (d *keyDef) appendRowKey(dst, key, value []byte) ([]byte, error) {
+func (l *layout) appendRowKey(dst []byte, d *keyDef, key, value []byte) ([]byte, error) {
 	if d.unique {
 		return append(dst, value...), nil
 	}
 	var buf [16]int
 	ends := buf[:0] // ends[n] is where element n ends
 	rest := key
-	for _, t := range d.types {
+	for n := range d.parts {
 		var err error
-		if rest, err = keyenc.Skip(rest, t); err != nil {
+		if rest, err = d.parts[n].skip(rest); err != nil {
 			return dst, err
 		}
 		ends = append(ends, len(key)-len(rest))
 	}
-	for _, n := range d.pk {
+	for i, n := range d.pk {
 		start := 0
 		if n > 0 {
 			start = ends[n-1]
 		}
+		at := len(dst)
 		dst = append(dst, key[start:ends[n]]...)
+		if d.parts[n].Desc != l.primary.parts[i].Desc {
+			keyenc.Flip(dst[at:])
+		}
 	}
 	return dst, nil
 }

@@ -116,7 +116,25 @@ func randomTables() []*mTable {
 			{ID: 2, Name: "b_name", Columns: []int{2, 3}},
 			{ID: 4, Name: "n", Columns: []int{1}, Unique: false},
 		}}
+	mixed := &schema.Table{ID: 1003, Namespace: "test", Name: "mixed", Kind: schema.Shared, Version: 1,
+		Columns: []schema.Column{
+			{ID: 1, Name: "a", Type: types.Int64Type, NotNull: true},
+			{ID: 2, Name: "t", Type: types.TextType, NotNull: true},
+			{ID: 3, Name: "ci", Type: ciText},
+			{ID: 4, Name: "d", Type: types.DecimalType(30, 2)},
+			{ID: 5, Name: "u", Type: types.TextType},
+		},
+		PrimaryKey: []int{0, 1}, PrimaryParts: []schema.Part{{Desc: true}, {Prefix: 2}},
+		Indexes: []schema.Index{
+			{ID: 1, Name: "d_a", Columns: []int{3, 0}, Parts: []schema.Part{{Desc: true}, {}}},
+			{ID: 2, Name: "ci", Columns: []int{2, 1}, Parts: []schema.Part{{Prefix: 1, Desc: true}, {Desc: true}}},
+			{ID: 3, Name: "u", Columns: []int{4, 3}, Parts: []schema.Part{{Prefix: 2}, {Desc: true}}, Unique: true},
+			{ID: 5, Name: "t", Columns: []int{1}, Parts: []schema.Part{{Desc: true}}},
+		}}
+	words := text("", "b", "bc", "bcd", "b\x00", "Bó", "Bób", "óó", "óóó")
 	return []*mTable{
+		{mixed, [][]types.Value{ints(-2, 3), words, append(notes, null), {null, types.NewString("-1.00"), types.NewString("0.00"), types.NewString("10.50")},
+			append(words, null)}, []string{""}},
 		{shared, [][]types.Value{ints(-4, 40), append(emails, null, null, null, null, null, null, null, null), append(ints(0, 3), null), append(notes, null), floats}, []string{""}},
 		{user, [][]types.Value{{null, types.NewUint(0), types.NewUint(math.MaxUint64), types.NewUint(7)},
 			text("-12345678901234567890.50", "-1.00", "0.00", "0.50", "9.00", "10.00"), floats, notes, ints(-2, 2)},
@@ -315,7 +333,7 @@ func (m *machine) insert(t *mTable, store Table, key string) {
 		for range 12 {
 			rows = append(rows, m.randomRow(t))
 		}
-		compare := func(a, b mRow) int { return compareBy(t, t.PrimaryKey, a, b) }
+		compare := func(a, b mRow) int { return compareBy(t, primaryKey(t), a, b) }
 		slices.SortFunc(rows, compare)
 		rows = slices.CompactFunc(rows, func(a, b mRow) bool { return compare(a, b) == 0 })
 	}
@@ -352,7 +370,7 @@ func (m *machine) update(t *mTable, store Table, key string) {
 	want := "done"
 	for i := range new.Len {
 		row := new.Row(i, nil)
-		at := slices.IndexFunc(m.now[key], func(r mRow) bool { return compareBy(t, t.PrimaryKey, r, old.Row(i, nil)) == 0 })
+		at := slices.IndexFunc(m.now[key], func(r mRow) bool { return compareBy(t, primaryKey(t), r, old.Row(i, nil)) == 0 })
 		rest := slices.Delete(slices.Clone(m.now[key]), at, at+1)
 		if name, held := taken(t, rest, row); held != nil {
 			want = result(i, name, held)
@@ -388,7 +406,7 @@ func (m *machine) delete(t *mTable, store softStore, key string) {
 	for i := range b.Len {
 		row := b.Row(i, nil)
 		m.now[key+hidden] = append(slices.DeleteFunc(slices.Clone(m.now[key+hidden]), func(r mRow) bool {
-			return compareBy(t, t.PrimaryKey, r, row) == 0
+			return compareBy(t, primaryKey(t), r, row) == 0
 		}), row)
 	}
 }
@@ -401,18 +419,13 @@ func (m *machine) some(n int) []int {
 
 func (m *machine) scan(t *mTable, store Table, key string) {
 	var req ScanRequest
-	columns := t.PrimaryKey
+	columns := primaryKey(t)
 	if n := m.r.IntN(len(t.Indexes) + 2); n > len(t.Indexes) {
 		req.Deleted = true
 		key += hidden
 	} else if n > 0 {
 		req.Index = &t.Indexes[n-1]
-		columns = slices.Clone(req.Index.Columns)
-		for _, c := range t.PrimaryKey {
-			if !slices.Contains(columns, c) {
-				columns = append(columns, c)
-			}
-		}
+		columns, _ = t.Key(req.Index)
 	}
 	for c := range t.Columns {
 		if m.r.IntN(2) == 0 {
@@ -479,7 +492,7 @@ func (m *machine) finish(s *openScan, limit int) {
 }
 
 // randomRanges returns nil, or a few ranges in order that don't overlap.
-func (m *machine) randomRanges(t *mTable, columns []int) []KeyRange {
+func (m *machine) randomRanges(t *mTable, columns []schema.KeyColumn) []KeyRange {
 	if m.r.IntN(4) == 0 {
 		return nil
 	}
@@ -487,7 +500,7 @@ func (m *machine) randomRanges(t *mTable, columns []int) []KeyRange {
 		row := m.randomRow(t)
 		var vs []types.Value
 		for _, c := range columns[:n] {
-			vs = append(vs, row[c])
+			vs = append(vs, row[c.Column])
 		}
 		return vs
 	}

@@ -10,22 +10,24 @@ import (
 
 	"vitess.io/vitess/go/mysql/collations/colldata"
 
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
 // taken returns the row that holds a key that row would have, and the key.
 func taken(t *mTable, rows []mRow, row mRow) (string, mRow) {
 	for _, r := range rows {
-		if compareBy(t, t.PrimaryKey, r, row) == 0 {
+		if compareBy(t, primaryKey(t), r, row) == 0 {
 			return "PRIMARY", r
 		}
 	}
-	for _, ix := range t.Indexes {
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
 		if !ix.Unique || slices.ContainsFunc(ix.Columns, func(c int) bool { return row[c].IsNull() }) {
 			continue
 		}
 		for _, r := range rows {
-			if compareBy(t, ix.Columns, r, row) == 0 {
+			if compareBy(t, ix.Own(), r, row) == 0 {
 				return ix.Name, r
 			}
 		}
@@ -33,41 +35,66 @@ func taken(t *mTable, rows []mRow, row mRow) (string, mRow) {
 	return "", nil
 }
 
-// within reports whether a row is in a range of the key columns.
-func within(t *mTable, columns []int, row mRow, r KeyRange) bool {
-	key := make([]types.Value, len(columns))
-	for i, c := range columns {
-		key[i] = row[c]
+func primaryKey(t *mTable) []schema.KeyColumn {
+	key, _ := t.Key(nil)
+	return key
+}
+
+// within reports whether a row is in a range of a key.
+func within(t *mTable, key []schema.KeyColumn, row mRow, r KeyRange) bool {
+	values := make([]types.Value, len(key))
+	for i, k := range key {
+		values[i] = row[k.Column]
 	}
 	if len(r.Low) > 0 {
-		if c := comparePrefix(t, columns, key[:len(r.Low)], r.Low); c < 0 || c == 0 && r.LowExclusive {
+		if c := comparePrefix(t, key, values[:len(r.Low)], r.Low); c < 0 || c == 0 && r.LowExclusive {
 			return false
 		}
 	}
 	if len(r.High) > 0 {
-		if c := comparePrefix(t, columns, key[:len(r.High)], r.High); c > 0 || c == 0 && r.HighExclusive {
+		if c := comparePrefix(t, key, values[:len(r.High)], r.High); c > 0 || c == 0 && r.HighExclusive {
 			return false
 		}
 	}
 	return true
 }
 
-func compareBy(t *mTable, columns []int, a, b mRow) int {
-	for _, c := range columns {
-		if x := compareValues(t.Columns[c].Type, a[c], b[c]); x != 0 {
+func compareBy(t *mTable, key []schema.KeyColumn, a, b mRow) int {
+	for _, k := range key {
+		if x := compareParts(t, k, a[k.Column], b[k.Column]); x != 0 {
 			return x
 		}
 	}
 	return 0
 }
 
-func comparePrefix(t *mTable, columns []int, a, b []types.Value) int {
+func comparePrefix(t *mTable, key []schema.KeyColumn, a, b []types.Value) int {
 	for i := range a {
-		if x := compareValues(t.Columns[columns[i]].Type, a[i], b[i]); x != 0 {
+		if x := compareParts(t, key[i], a[i], b[i]); x != 0 {
 			return x
 		}
 	}
 	return 0
+}
+
+func compareParts(t *mTable, k schema.KeyColumn, a, b types.Value) int {
+	if k.Prefix > 0 {
+		a, b = beginning(a, k.Prefix), beginning(b, k.Prefix)
+	}
+	c := compareValues(t.Columns[k.Column].Type, a, b)
+	if k.Desc {
+		return -c
+	}
+	return c
+}
+
+// beginning returns the first n characters of a text.
+func beginning(v types.Value, n int) types.Value {
+	if v.IsNull() {
+		return v
+	}
+	r := []rune(string(v.Bytes()))
+	return types.NewString(string(r[:min(n, len(r))]))
 }
 
 func compareValues(t types.Type, a, b types.Value) int {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -24,16 +23,16 @@ func newProjection(r *relation, d *keyDef, columns []int) projection {
 	var p projection
 	if d.ix != nil {
 		p.fetch = slices.ContainsFunc(columns, func(c int) bool {
-			return !slices.Contains(d.columns, c) || r.l.types[c].LossyKey()
+			return r.l.types[c].LossyKey() || d.whole(c) < 0
 		})
 	}
 	if p.fetch {
 		d = &r.l.primary
 	}
-	p.key = elements{columns: d.columns, types: d.types}
+	p.key = elements{parts: d.parts}
 	if d.ix != nil && d.unique {
-		p.key.columns = d.columns[:d.own]
-		p.pk = elements{columns: r.l.primary.columns, types: r.l.primary.types}
+		p.key.parts = d.parts[:d.own]
+		p.pk = elements{parts: r.l.primary.parts}
 	}
 	p.row = rowDecoder{l: r.l, initial: r.tx.db.initial}
 	p.row.want = make([]wanted, 0, len(columns))
@@ -63,9 +62,8 @@ func (p *projection) decode(keys, values [][]byte, out []*types.Vector) error {
 
 // elements reads columns out of encoded keys.
 type elements struct {
-	columns []int
-	types   []types.Type
-	wants   []element // by n
+	parts []part
+	wants []element // by n
 }
 
 // element is an element of a key and the vector it goes to.
@@ -73,7 +71,7 @@ type element struct{ n, out int }
 
 // add asks for column c to be put into vector out, if there is such an element.
 func (e *elements) add(c, out int) bool {
-	n := slices.Index(e.columns, c)
+	n := slices.IndexFunc(e.parts, func(p part) bool { return p.Column == c && p.Prefix == 0 })
 	if n >= 0 {
 		e.wants = append(e.wants, element{n, out})
 	}
@@ -93,11 +91,11 @@ func (e *elements) decode(keys [][]byte, out []*types.Vector) error {
 		for i, w := range e.wants {
 			var err error
 			for ; n < w.n; n++ {
-				if rest, err = keyenc.Skip(rest, e.types[n]); err != nil {
+				if rest, err = e.parts[n].skip(rest); err != nil {
 					return err
 				}
 			}
-			next, err := keyenc.Decode(rest, out[w.out])
+			next, err := e.parts[n].decode(rest, out[w.out])
 			if err != nil {
 				return err
 			}

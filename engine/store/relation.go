@@ -135,7 +135,7 @@ func (r *relation) deleteRange(ctx context.Context, kr KeyRange) error {
 
 // eventTime returns t in the form of the column that leads a stream's key.
 func (l *layout) eventTime(t time.Time) (types.Value, error) {
-	if k := l.primary.types[0]; k.Kind != types.Timestamp && k.Kind != types.DateTime {
+	if k := l.primary.parts[0].t; k.Kind != types.Timestamp && k.Kind != types.DateTime {
 		return types.Value{}, sqlerr.Internal.New("the key of stream table %s does not begin with a time", l.t.QualifiedName()).
 			On(l.t.QualifiedName())
 	}

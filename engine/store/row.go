@@ -27,7 +27,7 @@ import (
 // All of a table's rows of one schema version have the same shape, so that a
 // reader finds out once where columns are. A column whose id a row lacks was
 // added later. Columns of the primary key are in the row's key and are not
-// kept, unless the key can't be decoded.
+// kept, unless the key has a prefix of them or can't be decoded.
 const (
 	rowFormat   = 0x10
 	wideOffsets = 0x01
@@ -126,7 +126,7 @@ func size(kept byte) int {
 func (l *layout) initRows() {
 	for c := range l.t.Columns {
 		col := &l.t.Columns[c]
-		if slices.Contains(l.t.PrimaryKey, c) && !col.Type.LossyKey() {
+		if l.primary.whole(c) >= 0 && !col.Type.LossyKey() {
 			continue
 		}
 		kept, f := keptAs(col.Type)

@@ -157,15 +157,15 @@ func (d *keyDef) span(prefix []byte, r *KeyRange) (s span, whole bool, err error
 // bound appends a bound's elements to prefix. part is the bound cut off after
 // a unique index's own columns when it goes beyond them, else nil.
 func (d *keyDef) bound(prefix []byte, values []types.Value) (key, part []byte, err error) {
-	if len(values) > len(d.columns) {
-		return nil, nil, sqlerr.Internal.New("bound of %d values for a key of %d columns", len(values), len(d.columns))
+	if len(values) > len(d.parts) {
+		return nil, nil, sqlerr.Internal.New("bound of %d values for a key of %d columns", len(values), len(d.parts))
 	}
 	key = append(make([]byte, 0, len(prefix)+16*len(values)+8), prefix...)
 	for i, v := range values {
 		if i == d.own && d.unique && !slices.ContainsFunc(values[:i], types.Value.IsNull) {
 			part = bytes.Clone(key)
 		}
-		if key, err = keyenc.Append(key, d.types[i], v); err != nil {
+		if key, err = d.parts[i].appendValue(key, v); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -296,26 +296,26 @@ func (s *scanner) advance(ctx context.Context, rows, size int) (int, error) {
 // contains reports whether an entry's elements, with those that its value
 // holds, are in sp.
 func (s *scanner) contains(sp *span, key, value []byte) (bool, error) {
-	full, err := s.key.appendElements(append(s.buf[:0], s.prefix...), key, value)
+	full, err := s.key.appendElements(append(s.buf[:0], s.prefix...), &s.l.primary, key, value)
 	s.buf = full
 	return bytes.Compare(full, sp.low) >= 0 && bytes.Compare(full, sp.high) < 0, err
 }
 
 // appendElements appends all elements of an entry of a unique index.
-func (d *keyDef) appendElements(dst, key, value []byte) ([]byte, error) {
+func (d *keyDef) appendElements(dst []byte, primary *keyDef, key, value []byte) ([]byte, error) {
 	dst = append(dst, key...)
 	rest := key
-	for _, t := range d.types[:d.own] {
+	for i := range d.own {
 		var err error
-		if rest, err = keyenc.Skip(rest, t); err != nil {
+		if rest, err = d.parts[i].skip(rest); err != nil {
 			return dst, err
 		}
 	}
 	if len(rest) > 0 {
 		return dst, nil // an entry with a NULL has them all
 	}
-	for _, p := range d.pk {
-		rest, err := keyenc.Skip(value, d.types[p])
+	for i, p := range d.pk {
+		rest, err := primary.parts[i].skip(value)
 		if err != nil {
 			return dst, err
 		}
@@ -378,7 +378,7 @@ func (s *scanner) fetch(ctx context.Context) (int, error) {
 	ends := make([]int, 0, len(s.keys))
 	for i, k := range s.keys {
 		var err error
-		if s.buf, err = s.key.appendRowKey(append(s.buf, s.rowsAt...), k, s.values[i]); err != nil {
+		if s.buf, err = s.l.appendRowKey(append(s.buf, s.rowsAt...), s.key, k, s.values[i]); err != nil {
 			return 0, err
 		}
 		ends = append(ends, len(s.buf))

@@ -187,14 +187,11 @@ func appendNumber(dst []byte, n uint64) []byte { return binary.BigEndian.AppendU
 // highest returns the highest value of a column, at least 0.
 func (r *relation) highest(ctx context.Context, column int) (uint64, error) {
 	req := ScanRequest{Columns: []int{column}}
-	led := r.l.primary.columns[0] == column
-	for i := range r.l.secondary {
-		if !led && r.l.secondary[i].columns[0] == column {
-			req.Index, led = r.l.secondary[i].ix, true
+	for d := range 1 + len(r.l.secondary) {
+		if first := &r.l.def(d).parts[0]; first.Column == column {
+			req.Index, req.Reverse, req.Limit = r.l.index(d), !first.Desc, 1
+			break
 		}
-	}
-	if led {
-		req.Reverse, req.Limit = true, 1
 	}
 	s := r.scan(req)
 	defer s.Close()

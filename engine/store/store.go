@@ -61,7 +61,9 @@ type ScanRequest struct {
 
 // KeyRange bounds the leading columns of an index's key (for a secondary index
 // its columns followed by the primary key's that are not among them).
-// Values are of the columns' physical forms; NULL sorts first.
+// Low is where the range begins in the key's order: for a descending column that
+// is the greatest value. Values are of the columns' physical forms; NULL is the
+// least. Where the key has a prefix of a column, it is the prefixes that are compared.
 // A nil bound is open. A bound with fewer values than the key stands for
 // all keys that begin with it: Low inclusive starts before them, exclusive
 // after; High inclusive ends after them, exclusive before.

@@ -199,24 +199,34 @@ func (w *writer) now(t types.Type) types.Value {
 
 // duplicate is the error for a taken key; row is the one that cannot be added.
 func (w *writer) duplicate(c *store.Conflict, rows *types.Batch) error {
-	name, columns := "PRIMARY", w.schema.PrimaryKey
-	if c.Index != nil {
-		name, columns = c.Index.Name, c.Index.Columns
+	return Duplicate(w.schema, c.Index, func(column int) types.Value { return rows.Columns[column].Value(c.Row) })
+}
+
+// Duplicate is the error for a key of t's index ix, nil standing for the primary
+// key, that a row with the given values cannot have.
+func Duplicate(t *schema.Table, ix *schema.Index, value func(column int) types.Value) error {
+	name := "PRIMARY"
+	if ix != nil {
+		name = ix.Name
 	}
-	var key []byte
-	for i, o := range columns {
+	var text []byte
+	key, own := t.Key(ix)
+	for i, k := range key[:own] {
 		if i > 0 {
-			key = append(key, '-')
+			text = append(text, '-')
 		}
-		v := rows.Columns[o]
-		if v.IsNull(c.Row) {
-			key = append(key, "NULL"...)
-		} else {
-			key = types.AppendText(key, v.Type, v.Value(c.Row))
+		v, typ := value(k.Column), t.Columns[k.Column].Type
+		switch {
+		case v.IsNull():
+			text = append(text, "NULL"...)
+		case k.Prefix > 0:
+			text = append(text, types.Prefix(typ, v.Bytes(), k.Prefix)...)
+		default:
+			text = types.AppendText(text, typ, v)
 		}
 	}
-	return sqlerr.DupEntry.New("Duplicate entry '%s' for key '%s.%s'", strings.ToValidUTF8(string(key), "?"), w.schema.Name, name).
-		On(w.name()).For(name)
+	return sqlerr.DupEntry.New("Duplicate entry '%s' for key '%s.%s'", strings.ToValidUTF8(string(text), "?"), t.Name, name).
+		On(t.QualifiedName()).For(name)
 }
 
 // checkSize refuses rows that are too large.

@@ -5,7 +5,11 @@
 // fixed-width values or offsets and bytes.
 package types
 
-import "vitess.io/vitess/go/mysql/collations"
+import (
+	"unicode/utf8"
+
+	"vitess.io/vitess/go/mysql/collations"
+)
 
 // Kind is a SQL type's name.
 type Kind uint8
@@ -166,4 +170,21 @@ func (t Type) LossyKey() bool {
 		return false
 	}
 	return t.Collation != collations.CollationUtf8mb4BinID && t.Collation != collations.CollationBinaryID
+}
+
+// Prefix returns the first n characters of a text of type t, or the first n bytes
+// of other values.
+func Prefix(t Type, b []byte, n int) []byte {
+	if len(b) <= n {
+		return b
+	}
+	if !t.IsText() {
+		return b[:n]
+	}
+	at := 0
+	for ; n > 0 && at < len(b); n-- {
+		_, size := utf8.DecodeRune(b[at:])
+		at += size
+	}
+	return b[:at]
 }

@@ -111,13 +111,12 @@ func CutDecimal(dst, key []byte, scale int) (text, rest []byte, err error) {
 	return dst, rest, nil
 }
 
-func skipDecimal(key []byte) ([]byte, error) {
+func skipDecimal(key []byte, flip byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, ErrMalformed
 	}
-	var flip byte
-	if key[0] < positive {
-		flip = 0xff
+	if key[0]^flip < positive {
+		flip = ^flip
 	}
 	for i := 1; i < len(key); i++ {
 		if b := key[i] ^ flip; b>>4 == 0 || b&0xf == 0 {

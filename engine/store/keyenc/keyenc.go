@@ -22,6 +22,8 @@
 // collations don't pad either, which is how Vitess's evalengine compares, so
 // that a filter and an index lookup agree.
 //
+// A descending element is an ascending one with all its bits flipped.
+//
 // The escaping of bytes is that of FoundationDB's tuple layer with a second
 // terminator byte, which makes the encoding prefix-free.
 package keyenc
@@ -259,11 +261,17 @@ func decodeData(key []byte, v *types.Vector) ([]byte, error) {
 }
 
 // Skip returns what follows the element of a t at the start of key.
-func Skip(key []byte, t types.Type) (rest []byte, err error) {
-	if len(key) == 0 || key[0] > value {
+func Skip(key []byte, t types.Type) (rest []byte, err error) { return skip(key, t, 0) }
+
+// SkipDesc is Skip of a descending element.
+func SkipDesc(key []byte, t types.Type) (rest []byte, err error) { return skip(key, t, 0xff) }
+
+// skip is Skip of an element whose bits in flip are flipped.
+func skip(key []byte, t types.Type, flip byte) (rest []byte, err error) {
+	if len(key) == 0 || key[0]^flip > value {
 		return nil, ErrMalformed
 	}
-	isNull := key[0] == null
+	isNull := key[0]^flip == null
 	key = key[1:]
 	if isNull {
 		return key, nil
@@ -273,9 +281,9 @@ func Skip(key []byte, t types.Type) (rest []byte, err error) {
 	case t.Kind == types.UUID:
 		width = 16
 	case t.Kind == types.Decimal && t.Physical() == types.PhysBytes:
-		return skipDecimal(key)
+		return skipDecimal(key, flip)
 	case t.Physical() == types.PhysBytes:
-		return skipBytes(key)
+		return skipBytes(key, flip)
 	}
 	if len(key) < width {
 		return nil, ErrMalformed
@@ -283,18 +291,39 @@ func Skip(key []byte, t types.Type) (rest []byte, err error) {
 	return key[width:], nil
 }
 
-func skipBytes(key []byte) ([]byte, error) {
+func skipBytes(key []byte, flip byte) ([]byte, error) {
 	for {
-		i := bytes.IndexByte(key, escape)
+		i := bytes.IndexByte(key, escape^flip)
 		if i < 0 || i+1 >= len(key) {
 			return nil, ErrMalformed
 		}
-		last := key[i+1] == end
+		last := key[i+1] == end^flip
 		key = key[i+2:]
 		if last {
 			return key, nil
 		}
 	}
+}
+
+// Flip turns ascending elements into descending ones, and back, in place.
+func Flip(elements []byte) {
+	for i := range elements {
+		elements[i] = ^elements[i]
+	}
+}
+
+// DecodeDesc is Decode of a descending element.
+func DecodeDesc(key []byte, v *types.Vector) (rest []byte, err error) {
+	if rest, err = SkipDesc(key, v.Type); err != nil {
+		return nil, err
+	}
+	var buf [64]byte
+	element := append(buf[:0], key[:len(key)-len(rest)]...)
+	Flip(element)
+	if _, err := Decode(element, v); err != nil {
+		return nil, err
+	}
+	return rest, nil
 }
 
 // AppendSuccessor appends the first key after all that begin with prefix. A

@@ -191,8 +191,15 @@ func TestOrder(t *testing.T) {
 				if want == 0 {
 					want = compare(a2, b2)
 				}
-				ka := encode(t, encode(t, nil, c.t, a), c.t, a2)
-				kb := encode(t, encode(t, nil, c.t, b), c.t, b2)
+				ka, kb := encode(t, nil, c.t, a), encode(t, nil, c.t, b)
+				if r.IntN(2) == 0 { // the first descends
+					Flip(ka)
+					Flip(kb)
+					if x := compare(a, b); x != 0 {
+						want = -x
+					}
+				}
+				ka, kb = encode(t, ka, c.t, a2), encode(t, kb, c.t, b2)
 				if got := bytes.Compare(ka, kb); got != want {
 					t.Fatalf("(%v,%v) and (%v,%v) compare %d as keys %x and %x, want %d", a, a2, b, b2, got, ka, kb, want)
 				}
@@ -223,11 +230,22 @@ func TestRoundTrip(t *testing.T) {
 			if rest, err := Skip(key, c.t); err != nil || !bytes.Equal(rest, tail) {
 				t.Fatalf("%s: Skip leaves %x, %v", c.name, rest, err)
 			}
+			desc := encode(t, nil, c.t, v)
+			Flip(desc)
+			desc = append(desc, tail...)
+			if rest, err := SkipDesc(desc, c.t); err != nil || !bytes.Equal(rest, tail) {
+				t.Fatalf("%s: SkipDesc leaves %x, %v", c.name, rest, err)
+			}
 			if c.t.LossyKey() {
 				continue
 			}
-			got := types.NewVector(c.t, 1)
-			rest, err := Decode(key, got)
+			got := types.NewVector(c.t, 2)
+			rest, err := DecodeDesc(desc, got)
+			if err != nil || !bytes.Equal(rest, tail) || got.IsNull(0) != v.IsNull() || !v.IsNull() && c.compare(v, got.Value(0)) != 0 {
+				t.Fatalf("%s: DecodeDesc of %v leaves %x, %v", c.name, v, rest, err)
+			}
+			got.Reset(c.t)
+			rest, err = Decode(key, got)
 			if err != nil || !bytes.Equal(rest, tail) || got.IsNull(0) != v.IsNull() {
 				t.Fatalf("%s: Decode leaves %x, %v", c.name, rest, err)
 			}
