@@ -399,7 +399,7 @@ func TestFormat(t *testing.T) {
 		v    string
 		want *sqlerr.Kind
 	}{
-		{"newer", []byte{metaFormat}, magic + "\x00\x00\x00\x02", sqlerr.NewerFormat},
+		{"newer", []byte{metaFormat}, magic + "\x00\x00\x00\x03", sqlerr.NewerFormat},
 		{"foreign value", []byte{metaFormat}, "something else", sqlerr.NotADatabase},
 		{"foreign keys", []byte("key"), "", sqlerr.NotADatabase},
 	} {
@@ -414,10 +414,21 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	store := mem.Open()
+	older := kv.Batch{}
+	older.Put(kv.Meta, []byte{metaFormat}, []byte(magic+"\x00\x00\x00\x01"))
+	if err := store.Write(ctx, &older, Sync); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		if _, err := New(store, Config{}); err != nil {
 			t.Error(err)
 		}
+	}
+	if snap, _ := store.Snapshot(); snap != nil {
+		if v, _, _ := snap.Get(ctx, kv.Meta, []byte{metaFormat}); string(v) != magic+"\x00\x00\x00\x02" {
+			t.Errorf("the format became %q", v)
+		}
+		snap.Release()
 	}
 	db, err := New(store, Config{ReadOnly: true})
 	if err != nil {
