@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Where Go is usually unpacked, for shells that do not look there.
 export PATH := $(PATH):/usr/local/go/bin
 
-# The folder with the sqllogictest corpus (below slt).
+# The folder with the sqllogictest corpus (below slt) and TPC-H's answers (tpch).
 export KALAM_CORPUS ?= $(abspath ../shared)
 FUZZTIME ?= 10s
 ARGS ?=
@@ -56,6 +56,10 @@ fuzz: deps ## run each fuzz target for FUZZTIME (10s)
 .PHONY: conformance
 conformance: deps ## run sqllogictest files (ARGS="FILE-or-DIR…", by default select1 to select3 of the corpus)
 	go run ./conformance/slt $(or $(ARGS),$(foreach n,1 2 3,$(KALAM_CORPUS)/slt/select$(n).test))
+
+.PHONY: tpch
+tpch: deps ## run TPC-H's queries and check the answers (ARGS="-sf 0.1 -mem_limit 32 …")
+	go run ./conformance/tpch $(ARGS)
 
 .PHONY: bench
 bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")

@@ -59,8 +59,11 @@ func NewConnector(cfg Config) (*Connector, error) {
 	if int(cfg.Sync) >= len(syncNames) {
 		return nil, sqlerr.BadDSN.New("Config.Sync is %d", cfg.Sync)
 	}
-	if cfg.CacheMB < 0 || cfg.CacheMB > maxCacheMB {
-		return nil, sqlerr.BadDSN.New("Config.CacheMB is %d; give up to %d, or 0 to let Kalam choose", cfg.CacheMB, maxCacheMB)
+	if cfg.CacheMB < 0 || cfg.CacheMB > maxMB {
+		return nil, sqlerr.BadDSN.New("Config.CacheMB is %d; give up to %d, or 0 to let Kalam choose", cfg.CacheMB, maxMB)
+	}
+	if cfg.MemLimit < 0 || cfg.MemLimit > maxMB {
+		return nil, sqlerr.BadDSN.New("Config.MemLimit is %d; give up to %d, or 0 for the default", cfg.MemLimit, maxMB)
 	}
 	return &Connector{cfg: cfg}, nil
 }
@@ -79,11 +82,12 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	session, err := e.NewSession(engine.SessionConfig{
-		User:       c.cfg.User,
-		Namespace:  c.cfg.Namespace,
-		Zone:       c.cfg.Loc,
-		Durability: durability(c.cfg.Sync),
-		ReadOnly:   c.cfg.ReadOnly,
+		User:        c.cfg.User,
+		Namespace:   c.cfg.Namespace,
+		Zone:        c.cfg.Loc,
+		Durability:  durability(c.cfg.Sync),
+		ReadOnly:    c.cfg.ReadOnly,
+		MemoryBytes: int64(c.cfg.MemLimit) << 20,
 	})
 	if err != nil {
 		e.release()

@@ -25,6 +25,8 @@
 //	create=false     refuse a path where no database is
 //	loc=Europe/Oslo  time zone of DATETIME and TIMESTAMP values and of the session; default UTC
 //	cache_mb=N       megabytes of block cache; the first who opens a path decides
+//	mem_limit=N      megabytes that a statement's sorts, joins and groups may hold before they
+//	                 spill to temporary files; default 256
 //	mode=memory      keep the database in memory under the URI's name
 //
 // Config and NewConnector say the same in Go, for sql.OpenDB.

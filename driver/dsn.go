@@ -24,8 +24,8 @@ var syncNames = [...]string{"full", "normal", "off"}
 // String returns the option's value in a data source name.
 func (s Sync) String() string { return syncNames[s] }
 
-// maxCacheMB is the largest Config.CacheMB: a terabyte.
-const maxCacheMB = 1 << 20
+// maxMB is the largest Config.CacheMB and MemLimit: a terabyte.
+const maxMB = 1 << 20
 
 // Config is a data source name in Go.
 type Config struct {
@@ -40,6 +40,7 @@ type Config struct {
 	MustExist bool           // refuse a path where no database is: create=false
 	Loc       *time.Location // nil: UTC
 	CacheMB   int            // 0: Kalam chooses
+	MemLimit  int            // megabytes that a statement may hold before it spills to files; 0: 256
 }
 
 // ParseDSN reads a data source name. Errors are of the kind sqlerr.BadDSN.
@@ -116,18 +117,26 @@ func (c *Config) setOption(name, value string) (err error) {
 			return badOption(name, value, "a time zone such as UTC, Local or Europe/Oslo")
 		}
 	case "cache_mb":
-		if c.CacheMB, err = strconv.Atoi(value); err != nil || c.CacheMB < 1 || c.CacheMB > maxCacheMB {
-			return badOption(name, value, "a number of megabytes from 1 to 1048576")
-		}
+		c.CacheMB, err = parseMB(name, value)
+	case "mem_limit":
+		c.MemLimit, err = parseMB(name, value)
 	case "mode":
 		if value != "memory" {
 			return badOption(name, value, "memory")
 		}
 		c.Memory = true
 	default:
-		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mode", name)
+		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, mode", name)
 	}
 	return err
+}
+
+func parseMB(name, value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > maxMB {
+		return 0, badOption(name, value, "a number of megabytes from 1 to 1048576")
+	}
+	return n, nil
 }
 
 func parseBool(name, value string) (bool, error) {
@@ -169,6 +178,7 @@ func (c Config) FormatDSN() string {
 		q.Set("loc", c.Loc.String())
 	}
 	set("cache_mb", strconv.Itoa(c.CacheMB), c.CacheMB != 0)
+	set("mem_limit", strconv.Itoa(c.MemLimit), c.MemLimit != 0)
 	// The path is escaped wholly but for what makes it readable.
 	escaped := strings.NewReplacer("%2F", "/", "%3A", ":").Replace(url.PathEscape(path))
 	if strings.HasPrefix(escaped, "//") {

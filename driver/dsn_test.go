@@ -24,8 +24,8 @@ func TestParseDSN(t *testing.T) {
 		{"file:///srv/app.kdb", Config{Path: "/srv/app.kdb"}},
 		{"file:a%3Fb", Config{Path: "a?b"}},
 		{"file:c?mode=memory", Config{Path: "c", Memory: true}},
-		{"file:a?user=u&namespace=n&sync=normal&readonly=true&create=false&cache_mb=64",
-			Config{Path: "a", User: "u", Namespace: "n", Sync: SyncNormal, ReadOnly: true, MustExist: true, CacheMB: 64}},
+		{"file:a?user=u&namespace=n&sync=normal&readonly=true&create=false&cache_mb=64&mem_limit=8",
+			Config{Path: "a", User: "u", Namespace: "n", Sync: SyncNormal, ReadOnly: true, MustExist: true, CacheMB: 64, MemLimit: 8}},
 		{"file:a?sync=off&readonly=0&create=1", Config{Path: "a", Sync: SyncOff}},
 		{"file:a?loc=UTC", Config{Path: "a", Loc: time.UTC}},
 	}
@@ -59,7 +59,7 @@ func TestParseDSNErrors(t *testing.T) {
 	for _, dsn := range []string{
 		"", "a\x00b", "app.kdb?user=x", "file:", "file:?user=x", "file:a?colour=red", "file:a?sync=often",
 		"file:a?readonly=perhaps", "file:a?create=2", "file:a?loc=Atlantis/Capital", "file:a?cache_mb=0",
-		"file:a?cache_mb=x", "file:a?mode=rwc", "file:a?user=x&user=y", "file:%zz", "file:a?user=%zz",
+		"file:a?cache_mb=x", "file:a?mem_limit=0", "file:a?mem_limit=2000000", "file:a?mem_limit=64MB", "file:a?mode=rwc", "file:a?user=x&user=y", "file:%zz", "file:a?user=%zz",
 	} {
 		if c, err := ParseDSN(dsn); !errors.Is(err, sqlerr.BadDSN) {
 			t.Errorf("ParseDSN(%q) = %+v, %v; want a BadDSN error", dsn, c, err)

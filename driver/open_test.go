@@ -143,7 +143,7 @@ func TestConnector(t *testing.T) {
 	if _, err := c.Connect(t.Context()); !errors.Is(err, sqlerr.Closed) {
 		t.Errorf("Connect after Close: %v", err)
 	}
-	for _, bad := range []kalam.Config{{}, {Memory: true, Sync: 9}, {Memory: true, CacheMB: -1}, {Memory: true, CacheMB: 1 << 30}} {
+	for _, bad := range []kalam.Config{{}, {Memory: true, Sync: 9}, {Memory: true, CacheMB: -1}, {Memory: true, CacheMB: 1 << 30}, {Memory: true, MemLimit: -1}} {
 		if _, err := kalam.NewConnector(bad); !errors.Is(err, sqlerr.BadDSN) {
 			t.Errorf("%+v: %v", bad, err)
 		}

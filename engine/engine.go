@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/service"
@@ -120,6 +121,14 @@ func (e *Engine) openTempDir() error {
 		return sqlerr.CantOpen.Wrap(err, "Can't make the directory of temporary files: %v", err)
 	}
 	return nil
+}
+
+// memoryBytes is what a statement may hold where its session does not say.
+func (e *Engine) memoryBytes() int64 {
+	if n := e.cfg.MemoryBytes; n > 0 {
+		return n
+	}
+	return exec.DefaultMemoryBytes
 }
 
 // enter begins a call that uses the database; leave ends it.

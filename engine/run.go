@@ -195,16 +195,16 @@ func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *
 			Warn:              s.onWarning, SetLastInsertID: s.onLastInsertID,
 		},
 		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d) },
-		MemoryBytes: s.engine.cfg.MemoryBytes,
+		MemoryBytes: s.memoryBytes(),
 		TempDir:     s.engine.tempDir,
 	}
 }
 
 func (s *Session) memoryBytes() int64 {
-	if n := s.engine.cfg.MemoryBytes; n > 0 {
+	if n := s.cfg.MemoryBytes; n > 0 {
 		return n
 	}
-	return exec.DefaultMemoryBytes
+	return s.engine.memoryBytes()
 }
 
 // openTable opens a table in transaction t, as the session's user has it.

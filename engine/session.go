@@ -35,6 +35,8 @@ type SessionConfig struct {
 	Zone       *time.Location // nil: UTC
 	Durability Durability
 	ReadOnly   bool // all its transactions are read-only
+	// MemoryBytes is what a statement may hold; 0: the engine's Config.
+	MemoryBytes int64
 }
 
 // Arg is an argument of a statement.

@@ -159,5 +159,5 @@ func (b *builder) conditions(e sqlparser.Expr, s *scope) ([]expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return expr.Conjuncts(bound), nil
+	return factored(expr.Conjuncts(bound)), nil
 }

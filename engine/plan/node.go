@@ -5,8 +5,8 @@
 // Binding (select.go, from.go, scope.go, group.go, union.go, dml.go) gives the
 // names meaning, by MySQL's rules, and makes a tree of relational operators
 // (logical.go). The rules each do one thing to that tree: semijoin.go unnests
-// subqueries, infer.go spreads constants over equal columns, pushdown.go moves
-// conditions to the tables. Lowering (lower.go) chooses operators by cost: the
+// subqueries, infer.go spreads constants over equal columns, factor.go takes ORs
+// apart, pushdown.go moves conditions to the tables. Lowering (lower.go) chooses operators by cost: the
 // index and ranges of a scan (access.go, interval.go), the order and kinds of
 // joins (joinorder.go, join.go); it prunes columns and leaves out sorts of rows
 // that come in order.

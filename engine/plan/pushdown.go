@@ -112,6 +112,19 @@ func (b *builder) pushJoin(l *joinRel, conds []expr.Expr) logical {
 	for _, c := range conds {
 		place(c, false)
 	}
+	// A side is bounded by what an OR over both says of it, too.
+	if l.kind == Inner || l.kind == Semi {
+		for _, c := range on {
+			if e := implied(c, left); e != nil {
+				toLeft = append(toLeft, e)
+			}
+		}
+	}
+	for _, c := range on {
+		if e := implied(c, right); e != nil {
+			toRight = append(toRight, e)
+		}
+	}
 	l.left, l.right, l.on = b.push(l.left, toLeft), b.push(l.right, toRight), on
 	return filtered(l, above)
 }

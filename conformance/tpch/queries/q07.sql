@@ -1,0 +1,12 @@
+-- Trade between two nations, by year.
+SELECT supp_nation, cust_nation, l_year, SUM(volume) AS revenue
+FROM (
+    SELECT n1.n_name AS supp_nation, n2.n_name AS cust_nation,
+           EXTRACT(YEAR FROM l_shipdate) AS l_year, l_extendedprice * (1 - l_discount) AS volume
+    FROM supplier, lineitem, orders, customer, nation AS n1, nation AS n2
+    WHERE l_suppkey = s_suppkey AND l_orderkey = o_orderkey AND o_custkey = c_custkey
+      AND s_nationkey = n1.n_nationkey AND c_nationkey = n2.n_nationkey
+      AND (n1.n_name = 'FRANCE' AND n2.n_name = 'GERMANY' OR n1.n_name = 'GERMANY' AND n2.n_name = 'FRANCE')
+      AND l_shipdate BETWEEN DATE '1995-01-01' AND DATE '1996-12-31') AS shipping
+GROUP BY supp_nation, cust_nation, l_year
+ORDER BY supp_nation, cust_nation, l_year
