@@ -42,6 +42,8 @@ func Build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildLimit(n, rt)
 	case *plan.Distinct:
 		return buildDistinct(n, rt)
+	case *plan.Repeat:
+		return buildRepeat(n, rt)
 	case *plan.Union:
 		return buildUnion(n, rt)
 	}

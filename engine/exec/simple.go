@@ -180,6 +180,60 @@ func (l *limit) Next(ctx context.Context) (*types.Batch, error) {
 	return l.none, nil
 }
 
+// repeat yields each row a number of times.
+type repeat struct {
+	Operator // the input
+	times    *expr.Evaluator
+	in       *types.Batch
+	left     []int64 // how often the rows of in are still to be yielded
+	sel      []int32
+	out      *types.Batch
+}
+
+func buildRepeat(n *plan.Repeat, rt *Runtime) (Operator, error) {
+	in, err := Build(n.Input, rt)
+	if err != nil {
+		return nil, err
+	}
+	times, err := expr.NewEvaluator(rt.Env, n.Times)
+	return &repeat{Operator: in, times: times, out: emptyBatch(n.Types())}, err
+}
+
+func (r *repeat) Open(ctx context.Context) error {
+	r.left = r.left[:0]
+	return r.Operator.Open(ctx)
+}
+
+func (r *repeat) Next(ctx context.Context) (*types.Batch, error) {
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		r.sel = r.sel[:0]
+		for i := range r.left {
+			for ; r.left[i] > 0 && len(r.sel) < types.BatchRows; r.left[i]-- {
+				r.sel = append(r.sel, int32(i))
+			}
+		}
+		if len(r.sel) > 0 {
+			r.out.Gather(r.in, r.sel)
+			return r.out, nil
+		}
+		b, err := r.Operator.Next(ctx)
+		if err != nil || b.Len == 0 {
+			return b, err
+		}
+		n, err := r.times.Eval(b)
+		if err != nil {
+			return nil, err
+		}
+		r.in, r.left = b, r.left[:0]
+		for i := range b.Len {
+			r.left = append(r.left, n[0].Value(i).Int())
+		}
+	}
+}
+
 // union yields its inputs one after the other; one is open at a time.
 type union struct {
 	all  []Operator

@@ -105,6 +105,7 @@ type piece struct {
 	discards   bool     // it is DO: a query whose rows nobody wants
 	parens     parens
 	windows    windows
+	setOps     setOps
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
@@ -120,6 +121,7 @@ func split(sql string) ([]piece, error) {
 	finish := func(end int) {
 		if !empty {
 			p.end = end
+			p.setOps.finish(&p, min(recent[0].to, end))
 			pieces = append(pieces, p)
 		}
 		p, recent, empty = piece{}, [2]token{}, true
@@ -151,6 +153,7 @@ func split(sql string) ([]piece, error) {
 		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
 		p.respell(sql, one, recent)
 		p.parens.add(one, recent)
+		p.setOps.add(&p, sql, one, recent)
 		switch typ {
 		case '(':
 			p.open++

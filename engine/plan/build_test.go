@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -111,11 +112,11 @@ func newTable(t testing.TB, ct *sqlparser.CreateTable) *schema.Table {
 // explain plans a statement with two integer parameters and prints the plan, or
 // its error.
 func explain(c catalog, sql string) string {
-	stmt, err := parser.Parse(sql)
+	stmts, err := parse.Parse(sql)
 	if err != nil {
 		return "parse: " + err.Error()
 	}
-	p, err := Build(context.Background(), stmt, Options{Catalog: c, Namespace: "app", SQL: sql,
+	p, err := Build(context.Background(), stmts[0].AST, Options{Catalog: c, Namespace: "app", SQL: sql,
 		Params: []types.Type{types.Int64Type, types.Int64Type}})
 	if err != nil {
 		return err.Error()

@@ -117,6 +117,8 @@ func describe(n Node) (string, []expr.Expr) {
 		return "Distinct", nil
 	case *Union:
 		return "Union", nil
+	case *Repeat:
+		return "Repeat " + n.Times.String(), []expr.Expr{n.Times}
 	case *Insert:
 		return insertText(n)
 	case *Update:

@@ -34,23 +34,9 @@ func (b *builder) inferIn(l logical) []expr.Expr {
 		}
 		list := append(b.inferIn(l.left), b.inferIn(l.right)...)
 		return append(list, l.on...)
-	case *extendRel:
-		b.infer(l.in)
-	case *groupRel:
-		b.infer(l.in)
-	case *rollupRel:
-		b.infer(l.in)
-	case *windowRel:
-		b.infer(l.in)
-	case *distinctRel:
-		b.infer(l.in)
-	case *sortRel:
-		b.infer(l.in)
-	case *limitRel:
-		b.infer(l.in)
-	case *unionRel:
-		for _, p := range l.parts {
-			b.infer(p.rel)
+	default:
+		for _, in := range l.inputs() {
+			b.infer(*in)
 		}
 	}
 	return nil

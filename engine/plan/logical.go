@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/types"
@@ -14,6 +16,10 @@ import (
 type logical interface {
 	// columns adds the numbers of the columns yielded to set.
 	columns(set colSet)
+	// inputs returns where the operators are whose rows it reads.
+	inputs() []*logical
+	// exprs returns the expressions that it evaluates, its inputs' apart.
+	exprs() []expr.Expr
 }
 
 type colSet map[int]bool
@@ -91,9 +97,9 @@ type joinRel struct {
 
 // extendRel adds computed columns to its input's.
 type extendRel struct {
-	in    logical
-	exprs []expr.Expr
-	cols  []int
+	in     logical
+	values []expr.Expr
+	cols   []int
 }
 
 // groupRel groups; a group column that is a plain column keeps its number.
@@ -159,6 +165,12 @@ type unionPart struct {
 	cols []int
 }
 
+// repeatRel yields each row as many times as an integer expression over it tells.
+type repeatRel struct {
+	in    logical
+	times expr.Expr
+}
+
 func (r *tableRel) columns(s colSet) {
 	for i := range r.table.Columns {
 		s[r.first+i] = true
@@ -183,9 +195,46 @@ func (r *windowRel) columns(s colSet) { r.in.columns(s); s.add(r.cols) }
 func (r *distinctRel) columns(s colSet) {
 	s.add(r.cols)
 }
-func (r *sortRel) columns(s colSet)  { r.in.columns(s) }
-func (r *limitRel) columns(s colSet) { r.in.columns(s) }
-func (r *unionRel) columns(s colSet) { s.add(r.cols) }
+func (r *sortRel) columns(s colSet)   { r.in.columns(s) }
+func (r *limitRel) columns(s colSet)  { r.in.columns(s) }
+func (r *unionRel) columns(s colSet)  { s.add(r.cols) }
+func (r *repeatRel) columns(s colSet) { r.in.columns(s) }
+
+func (r *tableRel) inputs() []*logical    { return nil }
+func (r *valuesRel) inputs() []*logical   { return nil }
+func (r *filterRel) inputs() []*logical   { return []*logical{&r.in} }
+func (r *joinRel) inputs() []*logical     { return []*logical{&r.left, &r.right} }
+func (r *extendRel) inputs() []*logical   { return []*logical{&r.in} }
+func (r *groupRel) inputs() []*logical    { return []*logical{&r.in} }
+func (r *rollupRel) inputs() []*logical   { return []*logical{&r.in} }
+func (r *windowRel) inputs() []*logical   { return []*logical{&r.in} }
+func (r *distinctRel) inputs() []*logical { return []*logical{&r.in} }
+func (r *sortRel) inputs() []*logical     { return []*logical{&r.in} }
+func (r *limitRel) inputs() []*logical    { return []*logical{&r.in} }
+func (r *repeatRel) inputs() []*logical   { return []*logical{&r.in} }
+func (r *unionRel) inputs() []*logical {
+	list := make([]*logical, len(r.parts))
+	for i := range r.parts {
+		list[i] = &r.parts[i].rel
+	}
+	return list
+}
+
+func (r *tableRel) exprs() []expr.Expr { return r.conds }
+func (r *valuesRel) exprs() []expr.Expr {
+	return slices.Concat(r.rows...)
+}
+func (r *filterRel) exprs() []expr.Expr   { return r.conds }
+func (r *joinRel) exprs() []expr.Expr     { return r.on }
+func (r *extendRel) exprs() []expr.Expr   { return r.values }
+func (r *groupRel) exprs() []expr.Expr    { return append(exprsOf(r.aggs), r.groupBy...) }
+func (r *rollupRel) exprs() []expr.Expr   { return nil }
+func (r *windowRel) exprs() []expr.Expr   { return exprsOf(r.funcs) }
+func (r *distinctRel) exprs() []expr.Expr { return nil }
+func (r *sortRel) exprs() []expr.Expr     { return nil }
+func (r *limitRel) exprs() []expr.Expr    { return nil }
+func (r *repeatRel) exprs() []expr.Expr   { return []expr.Expr{r.times} }
+func (r *unionRel) exprs() []expr.Expr    { return nil }
 
 func (s colSet) add(list []int) {
 	for _, c := range list {
@@ -233,17 +282,17 @@ next:
 			ids[i] = c.Index
 			continue
 		}
-		for k, known := range x.exprs {
+		for k, known := range x.values {
 			if expr.Equal(e, known) && expr.Deterministic(e) {
 				ids[i] = x.cols[k]
 				continue next
 			}
 		}
 		ids[i] = b.newColumn(e.String(), e.Type(), e.Nullable())
-		x.exprs = append(x.exprs, e)
+		x.values = append(x.values, e)
 		x.cols = append(x.cols, ids[i])
 	}
-	if len(x.exprs) == 0 {
+	if len(x.values) == 0 {
 		return rel, ids
 	}
 	return x, ids

@@ -193,6 +193,8 @@ func (b *builder) lower(l logical, need colSet, h hint) *phys {
 		return b.lowerLimit(l, need)
 	case *unionRel:
 		return b.lowerUnion(l, need)
+	case *repeatRel:
+		return b.lowerRepeat(l, need, h)
 	}
 	b.fail("no operator for %T", l)
 	return b.empty(need)
@@ -283,8 +285,8 @@ func (b *builder) lowerExtend(l *extendRel, need colSet, h hint) *phys {
 	down := need
 	for i, c := range l.cols {
 		if need[c] {
-			computed[c] = l.exprs[i]
-			down = down.with(l.exprs[i])
+			computed[c] = l.values[i]
+			down = down.with(l.values[i])
 		}
 	}
 	down = down.with()
@@ -527,4 +529,12 @@ func (b *builder) lowerUnion(l *unionRel, need colSet) *phys {
 	}
 	out.node = n
 	return out
+}
+
+func (b *builder) lowerRepeat(l *repeatRel, need colSet, h hint) *phys {
+	h.rows, h.limit = 0, nil
+	in := b.lower(l.in, need.with(l.times), h)
+	out := *in
+	out.node = &Repeat{Input: in.node, Times: b.expr(l.times, in)}
+	return &out
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/parse"
 )
 
 // leftmost returns the SELECT that names a query's columns, or nil.
@@ -43,6 +45,7 @@ func splitItems(t *sqlparser.Tokenizer, sql string) []string {
 	start, end := t.Pos, t.Pos // of the item so far
 	depth := 0
 	for {
+		from := min(t.Pos, len(sql))
 		typ, _ := t.Scan()
 		at := min(t.Pos, len(sql))
 		switch typ {
@@ -59,6 +62,10 @@ func splitItems(t *sqlparser.Tokenizer, sql string) []string {
 			if depth == 0 && strings.TrimSpace(sql[start:end]) == "" {
 				start, end = at, at
 				continue
+			}
+		case sqlparser.ID:
+			if parse.IsSetOp(strings.TrimSpace(sql[from:at])) {
+				typ = sqlparser.UNION
 			}
 		case '(':
 			depth++

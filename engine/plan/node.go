@@ -184,6 +184,12 @@ type Distinct struct{ Input Node }
 // Union yields the rows of each input in turn (UNION ALL); the inputs have equal types.
 type Union struct{ All []Node }
 
+// Repeat yields each row as many times as Times, an integer over the row, tells.
+type Repeat struct {
+	Input Node
+	Times expr.Expr
+}
+
 // Assignment sets a column to an expression's value.
 type Assignment struct {
 	Column int // ordinal

@@ -51,6 +51,10 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 		return filtered(l, conds)
 	case *unionRel:
 		return b.pushUnion(l, conds)
+	case *repeatRel:
+		down, stay := split(conds, expr.Deterministic)
+		l.in = b.push(l.in, down)
+		return filtered(l, stay)
 	}
 	return filtered(l, conds)
 }
@@ -177,8 +181,8 @@ func (b *builder) pushExtend(l *extendRel, conds []expr.Expr) logical {
 	computed := map[int]expr.Expr{}
 	barred := colSet{} // may not be computed twice
 	for i, c := range l.cols {
-		computed[c] = l.exprs[i]
-		if !expr.Deterministic(l.exprs[i]) || expr.HasSubquery(l.exprs[i]) {
+		computed[c] = l.values[i]
+		if !expr.Deterministic(l.values[i]) || expr.HasSubquery(l.values[i]) {
 			barred[c] = true
 		}
 	}

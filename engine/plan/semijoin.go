@@ -6,29 +6,11 @@ import "github.com/kalamgo/kalam/engine/expr"
 // semi and anti joins, wherever they stand as a whole condition of a filter. What
 // a query takes from the enclosing row becomes part of the join's condition.
 func (b *builder) unnest(l logical) logical {
-	switch l := l.(type) {
-	case *filterRel:
-		return b.unnestFilter(l)
-	case *joinRel:
-		l.left, l.right = b.unnest(l.left), b.unnest(l.right)
-	case *extendRel:
-		l.in = b.unnest(l.in)
-	case *groupRel:
-		l.in = b.unnest(l.in)
-	case *rollupRel:
-		l.in = b.unnest(l.in)
-	case *windowRel:
-		l.in = b.unnest(l.in)
-	case *distinctRel:
-		l.in = b.unnest(l.in)
-	case *sortRel:
-		l.in = b.unnest(l.in)
-	case *limitRel:
-		l.in = b.unnest(l.in)
-	case *unionRel:
-		for i := range l.parts {
-			l.parts[i].rel = b.unnest(l.parts[i].rel)
-		}
+	if f, ok := l.(*filterRel); ok {
+		return b.unnestFilter(f)
+	}
+	for _, in := range l.inputs() {
+		*in = b.unnest(*in)
 	}
 	return l
 }
@@ -116,10 +98,10 @@ func decorrelate(l logical, args []expr.Expr) (logical, []expr.Expr, bool) {
 		return decorrelate(l.in, args)
 	case *extendRel:
 		in, conds, ok := decorrelate(l.in, args)
-		if !ok || anyOuter(l.exprs) {
+		if !ok || anyOuter(l.values) {
 			return nil, nil, false
 		}
-		return &extendRel{in: in, exprs: l.exprs, cols: l.cols}, conds, true
+		return &extendRel{in: in, values: l.values, cols: l.cols}, conds, true
 	case *filterRel:
 		in, conds, ok := decorrelate(l.in, args)
 		if !ok {
@@ -173,39 +155,12 @@ func exprsOf[E expr.Expr](list []E) []expr.Expr {
 
 // readsOuter reports whether any expression in l reads an enclosing query's row.
 func readsOuter(l logical) bool {
-	switch l := l.(type) {
-	case *tableRel:
-		return anyOuter(l.conds)
-	case *valuesRel:
-		for _, row := range l.rows {
-			if anyOuter(row) {
-				return true
-			}
-		}
-		return false
-	case *filterRel:
-		return anyOuter(l.conds) || readsOuter(l.in)
-	case *joinRel:
-		return anyOuter(l.on) || readsOuter(l.left) || readsOuter(l.right)
-	case *extendRel:
-		return anyOuter(l.exprs) || readsOuter(l.in)
-	case *groupRel:
-		return anyOuter(l.groupBy) || anyOuter(exprsOf(l.aggs)) || readsOuter(l.in)
-	case *rollupRel:
-		return readsOuter(l.in)
-	case *windowRel:
-		return anyOuter(exprsOf(l.funcs)) || readsOuter(l.in)
-	case *distinctRel:
-		return readsOuter(l.in)
-	case *sortRel:
-		return readsOuter(l.in)
-	case *limitRel:
-		return readsOuter(l.in)
-	case *unionRel:
-		for _, p := range l.parts {
-			if readsOuter(p.rel) {
-				return true
-			}
+	if anyOuter(l.exprs()) {
+		return true
+	}
+	for _, in := range l.inputs() {
+		if readsOuter(*in) {
+			return true
 		}
 	}
 	return false

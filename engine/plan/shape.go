@@ -47,6 +47,9 @@ func (n *Distinct) Inputs() []Node { return []Node{n.Input} }
 // Inputs returns the parts.
 func (n *Union) Inputs() []Node { return n.All }
 
+// Inputs returns the node's input.
+func (n *Repeat) Inputs() []Node { return []Node{n.Input} }
+
 // Inputs returns the source of the rows.
 func (n *Insert) Inputs() []Node { return []Node{n.Input} }
 
@@ -123,6 +126,9 @@ func (n *Distinct) Types() []types.Type { return n.Input.Types() }
 
 // Types returns those of the first part.
 func (n *Union) Types() []types.Type { return n.All[0].Types() }
+
+// Types returns the input's.
+func (n *Repeat) Types() []types.Type { return n.Input.Types() }
 
 // Types returns nil: there are no rows.
 func (n *Insert) Types() []types.Type { return nil }

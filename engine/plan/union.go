@@ -6,11 +6,13 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
-// union binds a UNION: each part's columns are converted to the types that all
-// parts have in common, and named as the first part's.
+// union binds a set operation: each part's columns are converted to the types that
+// all parts have in common, and named as the first part's.
 func (b *builder) union(u *sqlparser.Union, f *frame) (*query, error) {
 	switch {
 	case u.Into != nil:
@@ -18,54 +20,59 @@ func (b *builder) union(u *sqlparser.Union, f *frame) (*query, error) {
 	case u.Lock != sqlparser.NoLock:
 		return nil, sqlerr.Unsupported("FOR UPDATE and FOR SHARE with UNION")
 	}
-	parts, err := b.unionParts(u, f)
-	if err != nil {
-		return nil, err
-	}
-	first := parts[0]
-	rel := &unionRel{}
+	var rel logical
 	var items []item
-	for i, o := range first.out {
-		t, null := b.cols[o.col].t, b.cols[o.col].null
-		for _, p := range parts[1:] {
-			c := &b.cols[p.out[i].col]
-			t, null = expr.CommonType(t, c.t), null || c.null
+	op, left := parse.SetOperation(u)
+	switch op {
+	case parse.Whole:
+		q, err := b.query(left, f)
+		if err != nil {
+			return nil, err
 		}
-		id := b.newColumn(o.name, t, null)
-		rel.cols = append(rel.cols, id)
-		items = append(items, item{b.ref(id), o.name})
-	}
-	for _, p := range parts {
-		casts := make([]expr.Expr, len(p.out))
-		for i, o := range p.out {
-			casts[i] = expr.CastTo(b.ref(o.col), b.cols[rel.cols[i]].t)
+		rel = q.rel
+		for _, o := range q.out {
+			items = append(items, item{b.ref(o.col), o.name})
 		}
-		part, ids := b.extend(p.rel, casts)
-		rel.parts = append(rel.parts, unionPart{part, ids})
+	case parse.Union:
+		parts, err := b.parts(unionParts(u), f)
+		if err != nil {
+			return nil, err
+		}
+		all := b.unionAll(parts, nil)
+		items = b.unionItems(all, parts[0])
+		if rel = all; u.Distinct {
+			rel = &distinctRel{in: all, cols: all.cols}
+		}
+	default:
+		parts, err := b.parts([]sqlparser.TableStatement{left, u.Right}, f)
+		if err != nil {
+			return nil, err
+		}
+		rel, items = b.compareSets(op, u.Distinct, parts)
 	}
 	src := &source{}
-	for i, o := range first.out {
-		src.cols = append(src.cols, &sourceColumn{name: o.name, id: rel.cols[i]})
+	for _, it := range items {
+		src.cols = append(src.cols, &sourceColumn{name: it.name, id: it.expr.(*expr.Column).Index})
 	}
 	order, err := b.orderBy(u.OrderBy, &scope{b: b, frame: f, from: &from{visible: src.cols},
 		clause: "order clause", items: items})
 	if err != nil {
 		return nil, err
 	}
-	var in logical = rel
-	if u.Distinct {
-		in = &distinctRel{in: rel, cols: rel.cols}
-	}
-	return b.finish(in, items, order, false, u.Limit, f)
+	return b.finish(rel, items, order, false, u.Limit, f)
 }
 
-// unionParts binds the parts of u; those of a UNION ALL at its left are u's own.
-func (b *builder) unionParts(u *sqlparser.Union, f *frame) ([]*query, error) {
+// unionParts returns the parts of a UNION; those of a UNION at its left that drops
+// repeated rows where it does are its own.
+func unionParts(u *sqlparser.Union) []sqlparser.TableStatement {
 	// Long chains lean to the left: walk down instead of recursing.
 	chain := []*sqlparser.Union{u}
 	for {
 		l, ok := chain[len(chain)-1].Left.(*sqlparser.Union)
 		if !ok || l.Distinct != u.Distinct || len(l.OrderBy) > 0 || l.Limit != nil || l.With != nil || l.Into != nil || l.Lock != sqlparser.NoLock {
+			break
+		}
+		if op, _ := parse.SetOperation(l); op != parse.Union {
 			break
 		}
 		chain = append(chain, l)
@@ -74,6 +81,11 @@ func (b *builder) unionParts(u *sqlparser.Union, f *frame) ([]*query, error) {
 	for i := len(chain) - 1; i >= 0; i-- {
 		stmts = append(stmts, chain[i].Right)
 	}
+	return stmts
+}
+
+// parts binds the operands of a set operation.
+func (b *builder) parts(stmts []sqlparser.TableStatement, f *frame) ([]*query, error) {
 	parts := make([]*query, len(stmts))
 	for i, s := range stmts {
 		q, err := b.query(s, f)
@@ -86,6 +98,83 @@ func (b *builder) unionParts(u *sqlparser.Union, f *frame) ([]*query, error) {
 		parts[i] = q
 	}
 	return parts, nil
+}
+
+// unionAll returns the rows of all parts, the columns of a query and one for each
+// of marks, whose values are a part's.
+func (b *builder) unionAll(parts []*query, marks []mark) *unionRel {
+	first := parts[0]
+	rel := &unionRel{}
+	for i, o := range first.out {
+		t, null := b.cols[o.col].t, b.cols[o.col].null
+		for _, p := range parts[1:] {
+			c := &b.cols[p.out[i].col]
+			t, null = expr.CommonType(t, c.t), null || c.null
+		}
+		rel.cols = append(rel.cols, b.newColumn(o.name, t, null))
+	}
+	for _, m := range marks {
+		rel.cols = append(rel.cols, b.newColumn(m.name, types.Int64Type, true))
+	}
+	for i, p := range parts {
+		casts := make([]expr.Expr, len(p.out))
+		for k, o := range p.out {
+			casts[k] = expr.CastTo(b.ref(o.col), b.cols[rel.cols[k]].t)
+		}
+		for _, m := range marks {
+			casts = append(casts, m.values[i])
+		}
+		part, ids := b.extend(p.rel, casts)
+		rel.parts = append(rel.parts, unionPart{part, ids})
+	}
+	return rel
+}
+
+// mark is a column that tells a union's parts apart.
+type mark struct {
+	name   string
+	values []expr.Expr // of each part
+}
+
+// unionItems are the columns of a set operation, named as its first part's.
+func (b *builder) unionItems(rel *unionRel, first *query) []item {
+	items := make([]item, len(first.out))
+	for i, o := range first.out {
+		items[i] = item{b.ref(rel.cols[i]), o.name}
+	}
+	return items
+}
+
+// compareSets is INTERSECT or EXCEPT: the rows of both parts are grouped, and
+// counted by part. Grouping takes equal rows together as DISTINCT does, NULLs too.
+func (b *builder) compareSets(op parse.SetOp, distinct bool, parts []*query) (logical, []item) {
+	one, null := intLiteral(1), &expr.Literal{T: types.Int64Type}
+	rel := b.unionAll(parts, []mark{{"left", []expr.Expr{one, null}}, {"right", []expr.Expr{null, one}}})
+	items := b.unionItems(rel, parts[0])
+	g := &groupRel{in: rel}
+	for _, it := range items {
+		g.groupBy = append(g.groupBy, it.expr)
+		g.groupCols = append(g.groupCols, it.expr.(*expr.Column).Index)
+	}
+	var counts []expr.Expr
+	for _, c := range rel.cols[len(items):] {
+		agg := &expr.Aggregate{Func: expr.Count, Args: []expr.Expr{b.ref(c)}, T: types.Int64Type}
+		id := b.newColumn(agg.String(), agg.T, false)
+		g.aggs, g.aggCols, counts = append(g.aggs, agg), append(g.aggCols, id), append(counts, b.ref(id))
+	}
+	left, right := counts[0], counts[1]
+	compare := func(op expr.CompareOp, l, r expr.Expr) expr.Expr { return &expr.Compare{Op: op, L: l, R: r} }
+	switch zero := intLiteral(0); {
+	case op == parse.Intersect && distinct:
+		return filtered(g, []expr.Expr{compare(expr.GT, left, zero), compare(expr.GT, right, zero)}), items
+	case op == parse.Intersect:
+		fewer := &expr.Case{Whens: []expr.When{{Cond: compare(expr.LT, left, right), Then: left}}, Else: right, T: types.Int64Type}
+		return &repeatRel{in: g, times: fewer}, items
+	case distinct:
+		return filtered(g, []expr.Expr{compare(expr.GT, left, zero), compare(expr.EQ, right, zero)}), items
+	default:
+		return &repeatRel{in: g, times: &expr.Arith{Op: expr.Sub, L: left, R: right, T: types.Int64Type}}, items
+	}
 }
 
 // valuesQuery binds VALUES ROW(…), ….
