@@ -192,6 +192,7 @@ func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *
 			Database: s.namespace, User: s.cfg.User, ConnID: s.id,
 			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
 			GroupConcatMaxLen: uint64(s.concatLen),
+			MaxRecursion:      s.recursion,
 			Warn:              s.onWarning, SetLastInsertID: s.onLastInsertID,
 		},
 		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d) },

@@ -73,6 +73,7 @@ type Session struct {
 	rowCount     int64 // of the statement before; -1: it had rows
 	foundRows    int64
 	concatLen    int64   // group_concat_max_len
+	recursion    int64   // cte_max_recursion_depth; -1: 0
 	warnings     []error // of the statement before
 	lastError    error   // the one of warnings that made it fail
 
@@ -113,7 +114,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 // initialise sets what statements can change.
 func (s *Session) initialise() {
 	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
-	s.concatLen = expr.DefaultGroupConcatMaxLen
+	s.concatLen, s.recursion = expr.DefaultGroupConcatMaxLen, expr.DefaultMaxRecursion
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil
 }

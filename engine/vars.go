@@ -97,6 +97,7 @@ func init() { // not a literal: some variables refer to others
 		"sql_safe_updates":         fixed(int64(0)),
 		"sql_notes":                ignored(int64(1)),
 		"group_concat_max_len":     {func(s *Session) any { return s.concatLen }, setConcatLen},
+		"cte_max_recursion_depth":  {func(s *Session) any { return max(s.recursion, 0) }, setRecursion},
 		"unique_checks":            ignored(int64(1)), // off permits a check less, and demands none
 		"foreign_key_checks":       ignored(int64(1)), // there are none
 		"wait_timeout":             ignored(int64(28800)),
@@ -245,6 +246,17 @@ func setConcatLen(s *Session, v any) error {
 		return errWrongValue
 	}
 	s.concatLen = max(n, 4)
+	return nil
+}
+
+func setRecursion(s *Session, v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return errWrongValue
+	}
+	if s.recursion = min(max(n, 0), 1<<32-1); s.recursion == 0 {
+		s.recursion = -1
+	}
 	return nil
 }
 

@@ -42,6 +42,10 @@ func Build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildLimit(n, rt)
 	case *plan.Distinct:
 		return buildDistinct(n, rt)
+	case *plan.Recursive:
+		return buildRecursive(n, rt)
+	case *plan.Work:
+		return buildWork(n, rt)
 	case *plan.Repeat:
 		return buildRepeat(n, rt)
 	case *plan.Union:

@@ -34,7 +34,9 @@ type Runtime struct {
 	// IDs gives out AUTO_INCREMENT values and row ids; only writes use it.
 	IDs IDs
 
-	mem *memory // shared by the operators of the execution and its subqueries
+	// recursions are those that an operator is built for a step of.
+	recursions map[int]*recursive
+	mem        *memory // shared by the operators of the execution and its subqueries
 }
 
 // IDs gives out the values of a table's sequences. A sequence goes on after

@@ -164,6 +164,9 @@ type Runner interface {
 // DefaultGroupConcatMaxLen is MySQL's default of group_concat_max_len.
 const DefaultGroupConcatMaxLen = 1024
 
+// DefaultMaxRecursion is MySQL's default of cte_max_recursion_depth.
+const DefaultMaxRecursion = 1000
+
 // Env is what one execution of a statement evaluates in. It is used by one
 // goroutine.
 type Env struct {
@@ -183,6 +186,9 @@ type Env struct {
 	// GroupConcatMaxLen is the length in bytes that GROUP_CONCAT cuts its result
 	// to; 0: DefaultGroupConcatMaxLen.
 	GroupConcatMaxLen uint64
+	// MaxRecursion is how many rounds a recursive query may take; 0:
+	// DefaultMaxRecursion, less: none.
+	MaxRecursion int64
 	// Strict makes division by zero an error, as INSERT and UPDATE want it.
 	Strict bool
 	// Warn takes warnings; nil drops them.

@@ -50,6 +50,7 @@ type builder struct {
 	depth  int
 	ctes   []*cte // in scope, inner ones last
 	bound  int    // queries bound so far
+	block  int    // how deep in queries the one being bound is
 	err    error  // a defect found while lowering
 }
 
@@ -101,6 +102,8 @@ func (b *builder) query(s sqlparser.TableStatement, f *frame) (*query, error) {
 		return nil, sqlerr.Unsupported("queries nested more than %d deep", maxDepth)
 	}
 	defer func() { b.depth-- }()
+	b.block++
+	defer func() { b.block-- }()
 	if b.bound++; b.bound > maxQueries {
 		return nil, sqlerr.Unsupported("more than %d queries in a statement", maxQueries)
 	}

@@ -10,8 +10,10 @@ import (
 
 // cte is a query named by WITH. Each use of the name is a derived table of its own.
 type cte struct {
-	def   *sqlparser.CommonTableExpr
-	frame *frame // of the query that WITH belongs to
+	def       *sqlparser.CommonTableExpr
+	frame     *frame // of the query that WITH belongs to
+	recursive bool   // it may refer to itself
+	self      *self  // set while its own query is bound
 }
 
 func withOf(s sqlparser.TableStatement) *sqlparser.With {
@@ -31,9 +33,6 @@ func (b *builder) define(w *sqlparser.With, f *frame) error {
 	if w == nil {
 		return nil
 	}
-	if w.Recursive {
-		return sqlerr.Unsupported("WITH RECURSIVE")
-	}
 	first := len(b.ctes)
 	for _, def := range w.CTEs {
 		for _, other := range b.ctes[first:] {
@@ -41,7 +40,7 @@ func (b *builder) define(w *sqlparser.With, f *frame) error {
 				return sqlerr.NonUniqTable.New("Not unique table/alias: '%s'", def.ID.String())
 			}
 		}
-		b.ctes = append(b.ctes, &cte{def, f})
+		b.ctes = append(b.ctes, &cte{def: def, frame: f, recursive: w.Recursive})
 	}
 	return nil
 }
@@ -55,6 +54,9 @@ func (b *builder) cte(name sqlparser.TableName, alias string, f *frame) (*from, 
 		if c.def.ID.String() != name.Name.String() {
 			continue
 		}
+		if c.self != nil {
+			return b.work(c.self, alias)
+		}
 		if c.frame != f {
 			f = &frame{} // rows of queries between here and there mean nothing to it
 		}
@@ -65,7 +67,7 @@ func (b *builder) cte(name sqlparser.TableName, alias string, f *frame) (*from, 
 		if alias == "" {
 			alias = c.def.ID.String()
 		}
-		q, err := b.query(c.def.Subquery, f)
+		q, err := b.cteQuery(c, f)
 		if err != nil {
 			return nil, err
 		}

@@ -117,6 +117,13 @@ func describe(n Node) (string, []expr.Expr) {
 		return "Distinct", nil
 	case *Union:
 		return "Union", nil
+	case *Recursive:
+		if n.Distinct {
+			return "Recursive " + n.Name + ", distinct", nil
+		}
+		return "Recursive " + n.Name, nil
+	case *Work:
+		return "Work " + n.Name, nil
 	case *Repeat:
 		return "Repeat " + n.Times.String(), []expr.Expr{n.Times}
 	case *Insert:

@@ -171,6 +171,23 @@ type repeatRel struct {
 	times expr.Expr
 }
 
+// recursiveRel yields the rows of seed, and of each of steps, over and over, with
+// workRel being the rows that the round before added, until a round adds none.
+type recursiveRel struct {
+	name     string
+	id       int // tells it from others in the statement
+	seed     unionPart
+	steps    []unionPart
+	distinct bool // rows that were there before are none
+	cols     []int
+}
+
+// workRel is the rows that a recursiveRel's last round added.
+type workRel struct {
+	of   *recursiveRel
+	cols []int
+}
+
 func (r *tableRel) columns(s colSet) {
 	for i := range r.table.Columns {
 		s[r.first+i] = true
@@ -200,6 +217,9 @@ func (r *limitRel) columns(s colSet)  { r.in.columns(s) }
 func (r *unionRel) columns(s colSet)  { s.add(r.cols) }
 func (r *repeatRel) columns(s colSet) { r.in.columns(s) }
 
+func (r *recursiveRel) columns(s colSet) { s.add(r.cols) }
+func (r *workRel) columns(s colSet)      { s.add(r.cols) }
+
 func (r *tableRel) inputs() []*logical    { return nil }
 func (r *valuesRel) inputs() []*logical   { return nil }
 func (r *filterRel) inputs() []*logical   { return []*logical{&r.in} }
@@ -212,10 +232,16 @@ func (r *distinctRel) inputs() []*logical { return []*logical{&r.in} }
 func (r *sortRel) inputs() []*logical     { return []*logical{&r.in} }
 func (r *limitRel) inputs() []*logical    { return []*logical{&r.in} }
 func (r *repeatRel) inputs() []*logical   { return []*logical{&r.in} }
-func (r *unionRel) inputs() []*logical {
-	list := make([]*logical, len(r.parts))
-	for i := range r.parts {
-		list[i] = &r.parts[i].rel
+func (r *unionRel) inputs() []*logical    { return partInputs(r.parts) }
+func (r *recursiveRel) inputs() []*logical {
+	return append(partInputs(r.steps), &r.seed.rel)
+}
+func (r *workRel) inputs() []*logical { return nil }
+
+func partInputs(parts []unionPart) []*logical {
+	list := make([]*logical, len(parts))
+	for i := range parts {
+		list[i] = &parts[i].rel
 	}
 	return list
 }
@@ -235,6 +261,9 @@ func (r *sortRel) exprs() []expr.Expr     { return nil }
 func (r *limitRel) exprs() []expr.Expr    { return nil }
 func (r *repeatRel) exprs() []expr.Expr   { return []expr.Expr{r.times} }
 func (r *unionRel) exprs() []expr.Expr    { return nil }
+
+func (r *recursiveRel) exprs() []expr.Expr { return nil }
+func (r *workRel) exprs() []expr.Expr      { return nil }
 
 func (s colSet) add(list []int) {
 	for _, c := range list {

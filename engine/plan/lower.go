@@ -195,6 +195,10 @@ func (b *builder) lower(l logical, need colSet, h hint) *phys {
 		return b.lowerUnion(l, need)
 	case *repeatRel:
 		return b.lowerRepeat(l, need, h)
+	case *recursiveRel:
+		return b.lowerRecursive(l)
+	case *workRel:
+		return b.lowerWork(l)
 	}
 	b.fail("no operator for %T", l)
 	return b.empty(need)

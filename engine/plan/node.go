@@ -190,6 +190,26 @@ type Repeat struct {
 	Times expr.Expr
 }
 
+// Recursive yields the rows of Seed, then, over and over, those of Steps, whose
+// Work reads the rows that were added the last time, until none are. A step's
+// values are converted to T as if they were stored.
+type Recursive struct {
+	Name     string // of the common table expression
+	ID       int    // unique in the statement
+	Seed     Node
+	Steps    []Node
+	Distinct bool     // rows that were there before are left out
+	Columns  []string // their names
+	T        []types.Type
+}
+
+// Work yields the rows that the last round of the Recursive with its ID added.
+type Work struct {
+	Name string
+	ID   int
+	T    []types.Type
+}
+
 // Assignment sets a column to an expression's value.
 type Assignment struct {
 	Column int // ordinal

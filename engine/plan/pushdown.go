@@ -51,6 +51,11 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 		return filtered(l, conds)
 	case *unionRel:
 		return b.pushUnion(l, conds)
+	case *recursiveRel:
+		for _, in := range l.inputs() {
+			*in = b.push(*in, nil)
+		}
+		return filtered(l, conds)
 	case *repeatRel:
 		down, stay := split(conds, expr.Deterministic)
 		l.in = b.push(l.in, down)

@@ -50,6 +50,12 @@ func (n *Union) Inputs() []Node { return n.All }
 // Inputs returns the node's input.
 func (n *Repeat) Inputs() []Node { return []Node{n.Input} }
 
+// Inputs returns the seed, then the steps.
+func (n *Recursive) Inputs() []Node { return append([]Node{n.Seed}, n.Steps...) }
+
+// Inputs returns nothing: the rows are the recursion's.
+func (n *Work) Inputs() []Node { return nil }
+
 // Inputs returns the source of the rows.
 func (n *Insert) Inputs() []Node { return []Node{n.Input} }
 
@@ -129,6 +135,12 @@ func (n *Union) Types() []types.Type { return n.All[0].Types() }
 
 // Types returns the input's.
 func (n *Repeat) Types() []types.Type { return n.Input.Types() }
+
+// Types returns T.
+func (n *Recursive) Types() []types.Type { return n.T }
+
+// Types returns T.
+func (n *Work) Types() []types.Type { return n.T }
 
 // Types returns nil: there are no rows.
 func (n *Insert) Types() []types.Type { return nil }

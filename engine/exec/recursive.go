@@ -1,0 +1,294 @@
+package exec
+
+import (
+	"context"
+	"maps"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// recursive yields the seed's rows, then those of the steps, round by round.
+type recursive struct {
+	plan  *plan.Recursive
+	env   *expr.Env
+	parts []Operator // the seed, then the steps
+
+	at        int  // the part that runs
+	open      bool // it is open
+	rounds    int64
+	last, now *queue // the rows that the last round added, and this one
+	rows      int64
+	seen      *seenRows // with Distinct
+	out       *types.Batch
+}
+
+func buildRecursive(n *plan.Recursive, rt *Runtime) (Operator, error) {
+	mem := rt.memory()
+	r := &recursive{plan: n, env: rt.Env, last: newQueue(n.T, rt), now: newQueue(n.T, rt), out: emptyBatch(n.T)}
+	if n.Distinct {
+		r.seen = newSeenRows(n.T, rt)
+	}
+	inner := *rt
+	inner.mem = mem
+	inner.recursions = maps.Clone(rt.recursions)
+	if inner.recursions == nil {
+		inner.recursions = map[int]*recursive{}
+	}
+	inner.recursions[n.ID] = r
+	for _, p := range n.Inputs() {
+		op, err := Build(p, &inner)
+		if err != nil {
+			return nil, err
+		}
+		r.parts = append(r.parts, op)
+	}
+	return r, nil
+}
+
+func (r *recursive) Open(context.Context) error {
+	r.at, r.open, r.rounds, r.rows = 0, false, 0, 0
+	return nil
+}
+
+func (r *recursive) Next(ctx context.Context) (*types.Batch, error) {
+	for r.at < len(r.parts) {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		part := r.parts[r.at]
+		if !r.open {
+			if err := part.Open(ctx); err != nil {
+				return nil, err
+			}
+			r.open = true
+		}
+		b, err := part.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if b.Len > 0 {
+			if b, err = r.take(b); err != nil {
+				return nil, err
+			}
+		} else {
+			r.open = false
+			if err := part.Close(); err != nil {
+				return nil, err
+			}
+			if r.at++; r.at == len(r.parts) {
+				if b, err = r.endRound(ctx); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if b.Len > 0 {
+			return b, r.now.add(b)
+		}
+	}
+	r.out.Reset()
+	return r.out, nil
+}
+
+// take returns the rows of b, which the running part gave, that are added.
+func (r *recursive) take(b *types.Batch) (*types.Batch, error) {
+	if r.at > 0 {
+		var err error
+		if b, err = r.convert(b); err != nil {
+			return nil, err
+		}
+	}
+	if r.seen != nil {
+		return r.seen.filter(b)
+	}
+	return b, nil
+}
+
+// convert makes a step's values ones of the columns.
+func (r *recursive) convert(b *types.Batch) (*types.Batch, error) {
+	out := &types.Batch{Columns: make([]*types.Vector, len(b.Columns)), Len: b.Len}
+	for i, v := range b.Columns {
+		if types.AssignNeedsNothing(r.plan.T[i], v.Type) {
+			out.Columns[i] = v
+			continue
+		}
+		to := types.Target{Type: r.plan.T[i], Column: r.plan.Columns[i], Row: int(r.rows) + 1, Zone: r.env.Zone, Now: r.env.Now}
+		out.Columns[i] = types.NewVector(to.Type, b.Len)
+		if _, err := types.AssignVector(&to, v, out.Columns[i]); err != nil {
+			return nil, err
+		}
+	}
+	r.rows += int64(b.Len)
+	return out, nil
+}
+
+// endRound begins the next round if this one added rows.
+func (r *recursive) endRound(context.Context) (*types.Batch, error) {
+	r.out.Reset()
+	if r.now.empty() {
+		return r.out, nil
+	}
+	limit := r.env.MaxRecursion
+	if limit == 0 {
+		limit = expr.DefaultMaxRecursion
+	}
+	if r.rounds++; r.rounds > max(limit, 0) {
+		return nil, sqlerr.RecursionTooDeep.New("Recursive query aborted after %d iterations. Try increasing @@cte_max_recursion_depth to a larger value.", r.rounds)
+	}
+	r.last, r.now = r.now, r.last
+	r.at = 1
+	return r.out, r.now.clear()
+}
+
+func (r *recursive) Close() error {
+	r.at = len(r.parts)
+	var first error
+	note := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	for _, p := range r.parts {
+		note(p.Close())
+	}
+	note(r.last.clear())
+	note(r.now.clear())
+	if r.seen != nil {
+		r.seen.clear()
+	}
+	return first
+}
+
+// work yields the rows that the last round of a recursion added.
+type work struct {
+	of  *recursive
+	src batchSource
+}
+
+func buildWork(n *plan.Work, rt *Runtime) (Operator, error) {
+	r := rt.recursions[n.ID]
+	if r == nil {
+		return nil, sqlerr.Internal.New("no recursion for %s", n.Name)
+	}
+	return &work{of: r}, nil
+}
+
+func (w *work) Open(context.Context) error {
+	w.src = w.of.last.source()
+	return nil
+}
+
+func (w *work) Next(ctx context.Context) (*types.Batch, error) {
+	if w.src == nil {
+		return emptyBatch(w.of.plan.T), nil
+	}
+	return w.src.Next(ctx)
+}
+
+func (w *work) Close() error {
+	w.src = nil
+	return nil
+}
+
+// seenRows knows rows that were there before.
+type seenRows struct {
+	keys  *keyTable
+	batch keyBatch
+	mem   account
+	sel   []int32
+	out   *types.Batch
+}
+
+func newSeenRows(ts []types.Type, rt *Runtime) *seenRows {
+	return &seenRows{keys: newKeyTable(ts), mem: account{memory: rt.memory()}, out: emptyBatch(ts)}
+}
+
+// filter returns the rows of b that are new.
+func (s *seenRows) filter(b *types.Batch) (*types.Batch, error) {
+	s.batch.read(b.Columns, b.Len)
+	s.sel = s.sel[:0]
+	for i := range b.Len {
+		if s.keys.find(&s.batch, i) < 0 {
+			s.keys.add(&s.batch, i)
+			s.sel = append(s.sel, int32(i))
+		}
+	}
+	if s.mem.set(s.keys.bytes()); s.mem.full() {
+		return nil, sqlerr.OutOfMemory.New("A recursive UNION DISTINCT has more rows than the memory of a statement holds")
+	}
+	if len(s.sel) == b.Len {
+		return b, nil
+	}
+	s.out.Gather(b, s.sel)
+	return s.out, nil
+}
+
+func (s *seenRows) clear() {
+	s.keys.clear()
+	s.mem.set(0)
+}
+
+// queue keeps rows in their order: in memory, or in a file when there is none
+// left.
+type queue struct {
+	rows   *rows
+	mem    account
+	file   spillFile
+	stream spillStream
+}
+
+func newQueue(ts []types.Type, rt *Runtime) *queue {
+	return &queue{rows: newRows(ts), mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
+}
+
+// add copies b's rows.
+func (q *queue) add(b *types.Batch) error {
+	if q.stream.rows > 0 {
+		return q.file.write(&q.stream, b)
+	}
+	q.rows.append(b, nil)
+	if q.mem.set(q.rows.bytes()); !q.mem.full() {
+		return nil
+	}
+	for _, c := range q.rows.chunks {
+		if err := q.file.write(&q.stream, c); err != nil {
+			return err
+		}
+	}
+	q.rows.clear()
+	q.mem.set(0)
+	return nil
+}
+
+func (q *queue) empty() bool { return q.rows.n == 0 && q.stream.rows == 0 }
+
+// source reads the rows; none may be added meanwhile.
+func (q *queue) source() batchSource {
+	if q.stream.rows > 0 {
+		return q.file.source(&q.stream, q.rows.types)
+	}
+	return &chunkSource{rows: q.rows}
+}
+
+func (q *queue) clear() error {
+	q.rows.clear()
+	q.mem.set(0)
+	q.stream = spillStream{}
+	return q.file.Close()
+}
+
+// chunkSource yields rows chunk by chunk.
+type chunkSource struct {
+	rows *rows
+	next int
+}
+
+func (s *chunkSource) Next(context.Context) (*types.Batch, error) {
+	if s.next == len(s.rows.chunks) {
+		return emptyBatch(s.rows.types), nil
+	}
+	s.next++
+	return s.rows.chunks[s.next-1], nil
+}
