@@ -18,6 +18,7 @@ type recursive struct {
 
 	at        int  // the part that runs
 	open      bool // it is open
+	ended     bool
 	rounds    int64
 	last, now *queue // the rows that the last round added, and this one
 	rows      int64
@@ -49,40 +50,18 @@ func buildRecursive(n *plan.Recursive, rt *Runtime) (Operator, error) {
 }
 
 func (r *recursive) Open(context.Context) error {
-	r.at, r.open, r.rounds, r.rows = 0, false, 0, 0
+	r.at, r.open, r.ended, r.rounds, r.rows = 0, false, false, 0, 0
 	return nil
 }
 
 func (r *recursive) Next(ctx context.Context) (*types.Batch, error) {
-	for r.at < len(r.parts) {
+	for !r.ended {
 		if err := interrupted(ctx); err != nil {
 			return nil, err
 		}
-		part := r.parts[r.at]
-		if !r.open {
-			if err := part.Open(ctx); err != nil {
-				return nil, err
-			}
-			r.open = true
-		}
-		b, err := part.Next(ctx)
+		b, err := r.step(ctx)
 		if err != nil {
 			return nil, err
-		}
-		if b.Len > 0 {
-			if b, err = r.take(b); err != nil {
-				return nil, err
-			}
-		} else {
-			r.open = false
-			if err := part.Close(); err != nil {
-				return nil, err
-			}
-			if r.at++; r.at == len(r.parts) {
-				if b, err = r.endRound(ctx); err != nil {
-					return nil, err
-				}
-			}
 		}
 		if b.Len > 0 {
 			return b, r.now.add(b)
@@ -92,10 +71,30 @@ func (r *recursive) Next(ctx context.Context) (*types.Batch, error) {
 	return r.out, nil
 }
 
-// take returns the rows of b, which the running part gave, that are added.
-func (r *recursive) take(b *types.Batch) (*types.Batch, error) {
+// step returns the next rows, or none when there may be more.
+func (r *recursive) step(ctx context.Context) (*types.Batch, error) {
+	if r.at == len(r.parts) {
+		return r.endRound(ctx)
+	}
+	part := r.parts[r.at]
+	if !r.open {
+		if err := part.Open(ctx); err != nil {
+			return nil, err
+		}
+		r.open = true
+	}
+	b, err := part.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.Len == 0 {
+		r.at, r.open = r.at+1, false
+		if r.rounds == 0 { // the seed is a round of its own
+			r.at = len(r.parts)
+		}
+		return b, part.Close()
+	}
 	if r.at > 0 {
-		var err error
 		if b, err = r.convert(b); err != nil {
 			return nil, err
 		}
@@ -124,26 +123,32 @@ func (r *recursive) convert(b *types.Batch) (*types.Batch, error) {
 	return out, nil
 }
 
-// endRound begins the next round if this one added rows.
-func (r *recursive) endRound(context.Context) (*types.Batch, error) {
+// endRound returns the rows that could not be decided on before, at the end none
+// and begins the next round if this one added rows.
+func (r *recursive) endRound(ctx context.Context) (*types.Batch, error) {
+	if r.seen != nil {
+		if b, err := r.seen.rest(ctx); err != nil || b.Len > 0 {
+			return b, err
+		}
+	}
 	r.out.Reset()
-	if r.now.empty() {
+	if r.ended = r.now.empty(); r.ended {
 		return r.out, nil
 	}
 	limit := r.env.MaxRecursion
 	if limit == 0 {
 		limit = expr.DefaultMaxRecursion
 	}
+	r.at = 1
 	if r.rounds++; r.rounds > max(limit, 0) {
 		return nil, sqlerr.RecursionTooDeep.New("Recursive query aborted after %d iterations. Try increasing @@cte_max_recursion_depth to a larger value.", r.rounds)
 	}
 	r.last, r.now = r.now, r.last
-	r.at = 1
 	return r.out, r.now.clear()
 }
 
 func (r *recursive) Close() error {
-	r.at = len(r.parts)
+	r.ended = true
 	var first error
 	note := func(err error) {
 		if first == nil {
@@ -156,7 +161,7 @@ func (r *recursive) Close() error {
 	note(r.last.clear())
 	note(r.now.clear())
 	if r.seen != nil {
-		r.seen.clear()
+		note(r.seen.clear())
 	}
 	return first
 }
@@ -190,44 +195,6 @@ func (w *work) Next(ctx context.Context) (*types.Batch, error) {
 func (w *work) Close() error {
 	w.src = nil
 	return nil
-}
-
-// seenRows knows rows that were there before.
-type seenRows struct {
-	keys  *keyTable
-	batch keyBatch
-	mem   account
-	sel   []int32
-	out   *types.Batch
-}
-
-func newSeenRows(ts []types.Type, rt *Runtime) *seenRows {
-	return &seenRows{keys: newKeyTable(ts), mem: account{memory: rt.memory()}, out: emptyBatch(ts)}
-}
-
-// filter returns the rows of b that are new.
-func (s *seenRows) filter(b *types.Batch) (*types.Batch, error) {
-	s.batch.read(b.Columns, b.Len)
-	s.sel = s.sel[:0]
-	for i := range b.Len {
-		if s.keys.find(&s.batch, i) < 0 {
-			s.keys.add(&s.batch, i)
-			s.sel = append(s.sel, int32(i))
-		}
-	}
-	if s.mem.set(s.keys.bytes()); s.mem.full() {
-		return nil, sqlerr.OutOfMemory.New("A recursive UNION DISTINCT has more rows than the memory of a statement holds")
-	}
-	if len(s.sel) == b.Len {
-		return b, nil
-	}
-	s.out.Gather(b, s.sel)
-	return s.out, nil
-}
-
-func (s *seenRows) clear() {
-	s.keys.clear()
-	s.mem.set(0)
 }
 
 // queue keeps rows in their order: in memory, or in a file when there is none
