@@ -61,6 +61,10 @@ conformance: deps ## run sqllogictest files (ARGS="FILE-or-DIR…", by default s
 tpch: deps ## run TPC-H's queries and check the answers (ARGS="-sf 0.1 -mem_limit 32 …")
 	go run ./conformance/tpch $(ARGS)
 
+.PHONY: crash
+crash: deps ## kill a working process 500 times and check its database (ARGS="-rounds 5000 -sync full")
+	go run ./conformance/crash $(or $(ARGS),-rounds 500)
+
 .PHONY: bench
 bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
 	cd conformance/bench && go run . $(ARGS)

@@ -65,6 +65,9 @@ func NewConnector(cfg Config) (*Connector, error) {
 	if cfg.MemLimit < 0 || cfg.MemLimit > maxMB {
 		return nil, sqlerr.BadDSN.New("Config.MemLimit is %d; give up to %d, or 0 for the default", cfg.MemLimit, maxMB)
 	}
+	if cfg.WriteBufferMB < 0 || cfg.WriteBufferMB > maxMB {
+		return nil, sqlerr.BadDSN.New("Config.WriteBufferMB is %d; give up to %d, or 0 to let Kalam choose", cfg.WriteBufferMB, maxMB)
+	}
 	return &Connector{cfg: cfg}, nil
 }
 
@@ -179,6 +182,8 @@ func acquire(ctx context.Context, cfg Config) (*sharedEngine, error) {
 		ReadOnly:   readOnly,
 		Create:     !cfg.MustExist && !readOnly || cfg.Memory,
 		CacheBytes: int64(cfg.CacheMB) << 20,
+
+		WriteBufferBytes: int64(cfg.WriteBufferMB) << 20,
 	})
 	if err != nil {
 		return nil, err

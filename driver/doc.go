@@ -27,6 +27,7 @@
 //	cache_mb=N       megabytes of block cache; the first who opens a path decides
 //	mem_limit=N      megabytes that a statement's sorts, joins and groups may hold before they
 //	                 spill to temporary files; default 256
+//	write_buffer_mb=N  megabytes written before they go from memory and log to tables
 //	mode=memory      keep the database in memory under the URI's name
 //
 // Config and NewConnector say the same in Go, for sql.OpenDB.

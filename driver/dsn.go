@@ -24,7 +24,7 @@ var syncNames = [...]string{"full", "normal", "off"}
 // String returns the option's value in a data source name.
 func (s Sync) String() string { return syncNames[s] }
 
-// maxMB is the largest Config.CacheMB and MemLimit: a terabyte.
+// maxMB is the largest Config.CacheMB, MemLimit and WriteBufferMB: a terabyte.
 const maxMB = 1 << 20
 
 // Config is a data source name in Go.
@@ -41,6 +41,9 @@ type Config struct {
 	Loc       *time.Location // nil: UTC
 	CacheMB   int            // 0: Kalam chooses
 	MemLimit  int            // megabytes that a statement may hold before it spills to files; 0: 256
+	// WriteBufferMB is how much is written before it goes from memory and log
+	// to tables; 0: Kalam chooses.
+	WriteBufferMB int
 }
 
 // ParseDSN reads a data source name. Errors are of the kind sqlerr.BadDSN.
@@ -120,13 +123,15 @@ func (c *Config) setOption(name, value string) (err error) {
 		c.CacheMB, err = parseMB(name, value)
 	case "mem_limit":
 		c.MemLimit, err = parseMB(name, value)
+	case "write_buffer_mb":
+		c.WriteBufferMB, err = parseMB(name, value)
 	case "mode":
 		if value != "memory" {
 			return badOption(name, value, "memory")
 		}
 		c.Memory = true
 	default:
-		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, mode", name)
+		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, mode", name)
 	}
 	return err
 }
@@ -179,6 +184,7 @@ func (c Config) FormatDSN() string {
 	}
 	set("cache_mb", strconv.Itoa(c.CacheMB), c.CacheMB != 0)
 	set("mem_limit", strconv.Itoa(c.MemLimit), c.MemLimit != 0)
+	set("write_buffer_mb", strconv.Itoa(c.WriteBufferMB), c.WriteBufferMB != 0)
 	// The path is escaped wholly but for what makes it readable.
 	escaped := strings.NewReplacer("%2F", "/", "%3A", ":").Replace(url.PathEscape(path))
 	if strings.HasPrefix(escaped, "//") {

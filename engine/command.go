@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"strings"
-	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -82,6 +81,8 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		set, err = s.describe(ctx, n)
 	case *sqlparser.ExplainStmt:
 		set, err = s.explain(ctx, st, n, args)
+	case *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable:
+		set, err = s.maintain(ctx, st)
 	default:
 		return r, nil, s.changeCatalog(ctx, st)
 	}
@@ -99,7 +100,7 @@ func checkCommand(st *parse.Statement) error {
 	case *sqlparser.Set:
 		return checkSet(n)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
-		*sqlparser.Use, *sqlparser.ExplainTab:
+		*sqlparser.Use, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable:
 		return nil
 	}
 	if known, err := service.Check(st.AST); known {
@@ -141,14 +142,13 @@ func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error 
 	if err := checkCommand(st); err != nil {
 		return err
 	}
-	if s.cfg.ReadOnly || s.defaults.ReadOnly || s.tx != nil && s.tx.ReadOnly() {
-		return sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
+	if err := s.writable(); err != nil {
+		return err
 	}
 	if err := s.commit(ctx); err != nil {
 		return err
 	}
-	scope := service.Scope{Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Warn: s.warn}
-	if err := s.engine.catalog.Run(ctx, scope, st.AST); err != nil {
+	if err := s.engine.catalog.Run(ctx, s.scope(), st.AST); err != nil {
 		return err
 	}
 	if d, ok := st.AST.(*sqlparser.DropDatabase); ok && d.DBName.String() == s.namespace {

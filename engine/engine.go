@@ -30,6 +30,9 @@ type Config struct {
 	ReadOnly   bool   // refuse writes with sqlerr.ReadOnly
 	Create     bool   // make the database when it is missing
 	CacheBytes int64  // block cache; 0: a default
+	// WriteBufferBytes is what is written before it goes from memory and log to
+	// tables; 0: a default.
+	WriteBufferBytes int64
 
 	// MemoryBytes is what a statement's sorts, joins and aggregations may hold
 	// before they spill to temporary files; 0: a default.
@@ -71,6 +74,7 @@ type Engine struct {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	db, err := store.Open(store.Config{
 		Path: cfg.Path, InMemory: cfg.InMemory, ReadOnly: cfg.ReadOnly, Create: cfg.Create, CacheBytes: cfg.CacheBytes,
+		WriteBufferBytes: cfg.WriteBufferBytes,
 	})
 	if err != nil {
 		return nil, err
@@ -97,6 +101,9 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 		return nil, err
 	}
 	if !cfg.ReadOnly {
+		if err := e.catalog.Sweep(ctx); err != nil {
+			return nil, err
+		}
 		scope := service.Scope{Now: time.Now().UTC(), Warn: func(error) {}}
 		if err := e.catalog.CreateNamespace(ctx, scope, DefaultNamespace); err != nil {
 			return nil, err

@@ -186,7 +186,8 @@ func (s *Session) see(t *transaction, p *plan.Plan, v uint64) (bool, error) {
 		return ok, err
 	}
 	if t.version == v {
-		return true, nil
+		// A writer waited for its table, whose definition may have changed meanwhile.
+		return p.Writes == nil || c.Version() == v, nil
 	}
 	for _, table := range p.Tables {
 		if table.Kind != schema.System && c.ChangedSince(table, t.version) {

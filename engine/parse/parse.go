@@ -196,6 +196,10 @@ func skipBlank(sql string, at int) int {
 
 // parse fills st from piece p of sql.
 func (st *Statement) parse(sql string, p *piece) error {
+	if ast, err := p.own(sql); ast != nil || err != nil {
+		st.AST = ast
+		return err
+	}
 	text := p.edited(sql)
 	ast, err := parseStrict(text)
 	if err != nil {

@@ -51,6 +51,25 @@ func New(db *store.DB, txns *txn.Manager) *Catalog {
 	}
 }
 
+// Sweep removes what a crash left half made. It is called before the catalogue
+// is used.
+func (c *Catalog) Sweep(ctx context.Context) error {
+	return store.Sweep(ctx, c.db, func(tx *store.Tx, table, index uint32) (bool, error) {
+		r, err := sqlmeta.Tables.Get(ctx, tx, table)
+		if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NoSuchRecord {
+			return false, nil
+		}
+		if err != nil || index == 0 {
+			return err == nil, err
+		}
+		t, err := sqlmeta.CurrentSchema(ctx, tx, r)
+		if err != nil {
+			return false, err
+		}
+		return slices.ContainsFunc(t.Indexes, func(ix schema.Index) bool { return ix.ID == index }), nil
+	})
+}
+
 // Version returns a number that is another one after every change.
 func (c *Catalog) Version() uint64 { return c.version.Load() }
 

@@ -57,6 +57,7 @@ const (
 	metaFormat   = 0 // the database's format
 	_            = 1 // package sqlmeta's records
 	metaSequence = 2 // see sequence
+	metaPending  = 3 // see pending
 )
 
 // The database's format: magic and a number that rises when an older Kalam

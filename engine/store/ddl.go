@@ -51,7 +51,7 @@ const buildBytes = 4 << 20
 // it goes, without waiting for the disk. Nobody may write to the table
 // meanwhile. The entries count once a later, durable commit makes the index
 // part of the table; when an error is returned they are removed again, and
-// what a crash left behind is removed by the next build of an index with this id.
+// what a crash left behind is removed by Sweep.
 //
 // When ix is unique and two rows of a user share a key, the second is returned
 // as a conflict's Existing, and the entries are removed too.
@@ -66,7 +66,9 @@ func BuildIndex(ctx context.Context, db *DB, t *schema.Table, ix *schema.Index) 
 	}
 	conflict, err := b.run(ctx)
 	if conflict != nil || err != nil {
-		if e := b.clear(context.WithoutCancel(ctx)); err == nil {
+		b.batch.Reset()
+		b.pending().discard(&b.batch, b.space)
+		if e := b.flush(context.WithoutCancel(ctx)); err == nil {
 			err = e
 		}
 	}
@@ -82,10 +84,13 @@ type indexBuild struct {
 	batch kv.Batch
 }
 
+func (b *indexBuild) pending() pending { return pending{b.l.t.ID, b.def.id} }
+
+// clear notes that the index is being built.
 func (b *indexBuild) clear(ctx context.Context) error {
-	p := appendPrefix(nil, b.l.t.ID, b.def.id, nil)
 	b.batch.Reset()
-	b.batch.DeleteRange(b.space, p, edge(p, true))
+	b.pending().discard(&b.batch, b.space)
+	b.batch.Put(kv.Meta, pendingKey(b.l.t.ID, b.def.id), nil)
 	return b.flush(ctx)
 }
 
@@ -112,6 +117,9 @@ func (b *indexBuild) run(ctx context.Context) (*Conflict, error) {
 			return nil, b.flush(ctx)
 		}
 		if conflict, err := b.add(ctx, rows, users); conflict != nil || err != nil {
+			if conflict != nil && users.Len() > 0 {
+				conflict.User = string(users.BytesAt(conflict.Row))
+			}
 			return conflict, err
 		}
 	}
@@ -185,7 +193,7 @@ func (b *indexBuild) duplicate(rows *types.Batch, i int) *Conflict {
 	for c := range row {
 		row[c] = row[c].Clone()
 	}
-	return &Conflict{Index: b.def.ix, Existing: row}
+	return &Conflict{Row: i, Index: b.def.ix, Existing: row}
 }
 
 // eachPair calls f with every pair whose key begins with prefix, until f fails.

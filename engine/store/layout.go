@@ -17,8 +17,9 @@ import (
 //
 // The user is there in user and stream tables, escaped and terminated, so that
 // no user's prefix is another's. The index is schema.PrimaryIndexID for rows,
-// deletedRows for soft-deleted ones, and for entries the index's id, with
-// repeatable set when keys of it need no lock.
+// deletedRows for soft-deleted ones, setAside for those that a repair took out
+// because they can't be read, and for entries the index's id, with repeatable
+// set when keys of it need no lock.
 //
 //	rows                      key columns                     -> row (see row.go)
 //
@@ -30,6 +31,7 @@ import (
 //	the same, with a NULL     index columns | other key columns -> key columns
 const (
 	deletedRows = 0x7fffffff
+	setAside    = 0x7ffffffe
 	repeatable  = 0x80000000
 
 	prefixBytes = 8 // of table and index
@@ -271,7 +273,7 @@ func (d *keyDef) name() string {
 // says which table is damaged.
 func (l *layout) corrupt(err error) error {
 	name := l.t.QualifiedName()
-	for _, complaint := range []error{keyenc.ErrMalformed, errRow, errOrphan} {
+	for _, complaint := range []error{keyenc.ErrMalformed, errRow, errOrphan, errRowKey} {
 		if errors.Is(err, complaint) {
 			return sqlerr.Corrupt.Wrap(err, "Table '%s' is damaged: %v", name, err).On(name)
 		}

@@ -7,8 +7,12 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// errOrphan is the complaint about an index entry that leads nowhere.
-var errOrphan = errors.New("index entry without row")
+var (
+	// errOrphan is the complaint about an index entry that leads nowhere.
+	errOrphan = errors.New("index entry without row")
+	// errRowKey is the complaint about a row under a key that isn't its own.
+	errRowKey = errors.New("row under another key than its own")
+)
 
 // projection decodes a request's columns out of keys, values and rows.
 type projection struct {

@@ -85,6 +85,7 @@ type Scanner interface {
 // Conflict tells of a key that is taken.
 type Conflict struct {
 	Row   int           // index in the batch
+	User  string        // whose row it is; of BuildIndex only
 	Index *schema.Index // nil: the primary key
 	// Existing is the row that holds the key, all columns, values its own.
 	Existing []types.Value

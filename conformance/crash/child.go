@@ -1,0 +1,325 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// childVariable has the data source name of a child; without it the program is
+// the parent.
+const childVariable = "KALAM_CRASH_CHILD"
+
+// The size of the workload.
+const (
+	accounts    = 20
+	startAmount = 1000
+	transferers = 4 // the first half of them in a chain
+	lists       = 8
+	appenders   = 2
+	notesParts  = 3
+	ddlRows     = 100
+)
+
+// schema makes the tables. It may be interrupted anywhere.
+var schema = []string{
+	`CREATE TABLE IF NOT EXISTS accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL, changes INT NOT NULL,
+		KEY by_balance (balance), KEY by_changes (changes, balance))`,
+	`CREATE TABLE IF NOT EXISTS transfers (worker INT, seq BIGINT, src INT NOT NULL, dst INT NOT NULL, amount BIGINT NOT NULL,
+		chain BIGINT, tag VARCHAR(40) NOT NULL, pad VARCHAR(200), PRIMARY KEY (worker, seq),
+		UNIQUE KEY by_chain (chain), UNIQUE KEY by_tag (tag), KEY by_src (src, amount))`,
+	`CREATE TABLE IF NOT EXISTS counter (id INT PRIMARY KEY, n BIGINT NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS lists (id INT PRIMARY KEY, n INT NOT NULL, elements LONGTEXT NOT NULL, KEY by_n (n))`,
+	`CREATE TABLE IF NOT EXISTS notes (id BIGINT AUTO_INCREMENT PRIMARY KEY, seq BIGINT NOT NULL, part INT NOT NULL, pad VARCHAR(300),
+		UNIQUE KEY by_seq (seq, part))`,
+}
+
+// fills are single statements, so that each table is full or empty.
+func fills() []string {
+	var rows, empty []string
+	for i := range accounts {
+		rows = append(rows, fmt.Sprintf("(%d, %d, 0)", i, startAmount))
+	}
+	for i := range lists {
+		empty = append(empty, fmt.Sprintf("(%d, 0, '')", i))
+	}
+	return []string{
+		"INSERT IGNORE INTO accounts VALUES " + strings.Join(rows, ", "),
+		"INSERT IGNORE INTO counter VALUES (1, 0)",
+		"INSERT IGNORE INTO lists VALUES " + strings.Join(empty, ", "),
+	}
+}
+
+// worker is the state of a goroutine of the child.
+type worker struct {
+	db     *sql.DB
+	random *rand.Rand
+	stop   *atomic.Bool
+	id     int
+}
+
+// say tells the parent. One write of a short line is atomic.
+func say(format string, args ...any) { fmt.Fprintf(os.Stdout, format+"\n", args...) }
+
+// child works until its standard input ends, then closes the database and
+// returns the exit status.
+func child(dsn string) int {
+	db, err := sql.Open("kalam", dsn)
+	if err != nil {
+		say("broken %v", err)
+		return 1
+	}
+	for _, s := range append(schema, fills()...) {
+		if _, err := db.Exec(s); err != nil {
+			say("broken %s: %v", s, err)
+			return 1
+		}
+	}
+	say("ready")
+	// Contexts stay as they are: database/sql rolls back what they end in the
+	// background, and would not have closed the database when Close returns.
+	ctx := context.Background()
+	var stop atomic.Bool
+	go func() {
+		bufio.NewReader(os.Stdin).ReadByte()
+		stop.Store(true)
+	}()
+	var all sync.WaitGroup
+	run := func(id int, loop func(*worker, context.Context) error) {
+		all.Go(func() {
+			w := &worker{db: db, random: rand.New(rand.NewPCG(rand.Uint64(), 0)), stop: &stop, id: id}
+			if err := loop(w, ctx); err != nil {
+				say("broken worker %d: %v", id, err)
+			}
+		})
+	}
+	for i := range transferers {
+		run(i, (*worker).transfer)
+	}
+	for i := range appenders {
+		run(i, (*worker).appends)
+	}
+	run(0, (*worker).notes)
+	run(0, (*worker).define)
+	run(0, (*worker).index)
+	run(0, (*worker).audit)
+	all.Wait()
+	if err := db.Close(); err != nil {
+		say("broken Close: %v", err)
+		return 1
+	}
+	say("closed")
+	return 0
+}
+
+// next returns the number after the last one that a query returns.
+func (w *worker) next(ctx context.Context, query string, args ...any) (int64, error) {
+	var n sql.NullInt64
+	err := w.db.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n.Int64 + 1, err
+}
+
+// try runs f in a transaction until it gets through.
+func (w *worker) try(ctx context.Context, f func(tx *sql.Tx) error) error {
+	for {
+		tx, err := w.db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if err = f(tx); err == nil {
+			err = tx.Commit()
+		} else {
+			tx.Rollback()
+		}
+		var e *sqlerr.Error
+		if err == nil || !errors.As(err, &e) || !e.Retryable() {
+			return err
+		}
+	}
+}
+
+var padding = strings.Repeat("padding ", 25)
+
+// transfer moves money, and tells of each transfer in a row. Transfers of the
+// first half of the workers are numbered in the order of their commits.
+func (w *worker) transfer(ctx context.Context) error {
+	chained := w.id < transferers/2
+	seq, err := w.next(ctx, "SELECT MAX(seq) FROM transfers WHERE worker = ?", w.id)
+	for ; err == nil && !w.stop.Load(); seq++ {
+		src, dst := w.random.IntN(accounts), w.random.IntN(accounts)
+		amount := 1 + w.random.IntN(10)
+		chain := sql.NullInt64{}
+		err = w.try(ctx, func(tx *sql.Tx) error {
+			if chained {
+				if _, err := tx.ExecContext(ctx, "UPDATE counter SET n = n + 1 WHERE id = 1"); err != nil {
+					return err
+				}
+				if err := tx.QueryRowContext(ctx, "SELECT n FROM counter WHERE id = 1").Scan(&chain); err != nil {
+					return err
+				}
+			}
+			for _, move := range []struct{ id, by int }{{src, -amount}, {dst, amount}} {
+				if _, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance + ?, changes = changes + 1 WHERE id = ?", move.by, move.id); err != nil {
+					return err
+				}
+			}
+			_, err := tx.ExecContext(ctx, "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+				w.id, seq, src, dst, amount, chain, fmt.Sprintf("%d of %d", seq, w.id), padding[:w.random.IntN(len(padding))])
+			return err
+		})
+		if err == nil {
+			say("transfer %d %d", w.id, seq)
+			if chained {
+				say("chain %d", chain.Int64)
+			}
+		}
+	}
+	return err
+}
+
+// appends adds an element to two lists at once.
+func (w *worker) appends(ctx context.Context) error {
+	all, err := strings1(ctx, w.db, "SELECT elements FROM lists")
+	seq := int64(1)
+	for _, l := range all {
+		elements, e := parseList(l)
+		err = errors.Join(err, e)
+		for _, x := range elements {
+			if x.worker == w.id {
+				seq = max(seq, x.seq+1)
+			}
+		}
+	}
+	for ; err == nil && !w.stop.Load(); seq++ {
+		a, b := pick(w.id, seq)
+		err = w.try(ctx, func(tx *sql.Tx) error {
+			for _, id := range []int{a, b} {
+				_, err := tx.ExecContext(ctx, "UPDATE lists SET elements = CONCAT(elements, ?), n = n + 1 WHERE id = ?", fmt.Sprintf("%d.%d;", w.id, seq), id)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			say("append %d %d", w.id, seq)
+		}
+	}
+	return err
+}
+
+// pick returns the two lists that an element goes to.
+func pick(worker int, seq int64) (a, b int) {
+	n := rand.New(rand.NewPCG(uint64(worker), uint64(seq)))
+	a = n.IntN(lists)
+	return a, (a + 1 + n.IntN(lists-1)) % lists
+}
+
+// notes adds some rows with one autocommit statement, and removes old ones.
+func (w *worker) notes(ctx context.Context) error {
+	seq, err := w.next(ctx, "SELECT MAX(seq) FROM notes")
+	for ; err == nil && !w.stop.Load(); seq++ {
+		var rows []string
+		for part := range notesParts {
+			rows = append(rows, fmt.Sprintf("(%d, %d, '%s')", seq, part, padding))
+		}
+		if _, err = w.db.ExecContext(ctx, "INSERT INTO notes (seq, part, pad) VALUES "+strings.Join(rows, ", ")); err == nil {
+			say("note %d", seq)
+		}
+		if err == nil && seq%8 == 0 {
+			_, err = w.db.ExecContext(ctx, "DELETE FROM notes WHERE seq <= ?", seq-100)
+		}
+	}
+	return err
+}
+
+// define makes a table, step by step, and drops it.
+func (w *worker) define(ctx context.Context) error {
+	names, err := strings1(ctx, w.db, "SHOW TABLES LIKE 'ddl\\_%'")
+	for _, name := range names {
+		if err == nil {
+			_, err = w.db.ExecContext(ctx, "DROP TABLE "+name)
+			say("define %s %d", strings.TrimPrefix(name, "ddl_"), len(definitions))
+		}
+	}
+	for k := w.random.Uint32(); err == nil && !w.stop.Load(); k = w.random.Uint32() {
+		for step, s := range definitions {
+			if _, err = w.db.ExecContext(ctx, strings.ReplaceAll(s, "$", fmt.Sprint("ddl_", k))); err != nil {
+				break
+			}
+			say("define %d %d", k, step+1)
+		}
+	}
+	return err
+}
+
+// definitions are the steps of a table's life.
+var definitions = []string{
+	"CREATE TABLE $ (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(50), UNIQUE KEY u (b))",
+	"INSERT INTO $ (a, b) VALUES " + func() string {
+		var rows []string
+		for i := range ddlRows {
+			rows = append(rows, fmt.Sprintf("(%d, 'row %d')", i%10, i))
+		}
+		return strings.Join(rows, ", ")
+	}(),
+	"CREATE INDEX i ON $ (a)",
+	"ALTER TABLE $ ADD UNIQUE KEY v (a, b), DROP KEY u",
+	"TRUNCATE TABLE $",
+	"DROP TABLE $",
+}
+
+// index adds an index to the busiest table and drops it.
+func (w *worker) index(ctx context.Context) error {
+	w.db.ExecContext(ctx, "DROP INDEX by_amount ON transfers") // of before
+	for !w.stop.Load() {
+		if _, err := w.db.ExecContext(ctx, "CREATE INDEX by_amount ON transfers (amount, dst)"); err != nil {
+			return err
+		}
+		if _, err := w.db.ExecContext(ctx, "DROP INDEX by_amount ON transfers"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// audit reads the sum of all accounts, which never changes.
+func (w *worker) audit(ctx context.Context) error {
+	for !w.stop.Load() {
+		var sum int64
+		if err := w.db.QueryRowContext(ctx, "SELECT SUM(balance) FROM accounts").Scan(&sum); err != nil {
+			return err
+		}
+		if sum != accounts*startAmount {
+			return fmt.Errorf("the accounts have %d", sum)
+		}
+	}
+	return nil
+}
+
+// strings1 returns the first column of a query.
+func strings1(ctx context.Context, db *sql.DB, query string) ([]string, error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,522 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ledger is what the parent knows of a database.
+type ledger struct {
+	path, sync string
+	ready      time.Duration // that the child took to open, last time
+
+	// The highest number acknowledged: of transfers and appends by worker, of
+	// chained transfers, of notes.
+	transfers [transferers]int64
+	appends   [appenders]int64
+	chain     int64
+	note      int64
+	defined   map[string]int // steps by table
+	inherited map[string]int // defined as the child found it, which drops those first
+	made      bool           // the tables are all there
+}
+
+func newLedger(path, sync string) *ledger {
+	return &ledger{path: path, sync: sync, defined: map[string]int{}, ready: 200 * time.Millisecond}
+}
+
+// round runs a child, kills it and checks the database.
+func (l *ledger) round(random *rand.Rand, total *counts) error {
+	opening, clean := random.IntN(5) == 0, random.IntN(10) == 0
+	acknowledged, err := l.runChild(random, opening && !clean, clean)
+	total.acknowledged += acknowledged
+	switch {
+	case err != nil:
+		return err
+	case clean:
+		total.clean++
+	case opening:
+		total.opening++
+	}
+	if opening && !clean && l.sync != "off" && random.IntN(2) == 0 {
+		return nil // crash again on what there is now
+	}
+	readOnly := l.made && random.IntN(2) == 0 // leaves all as it is
+	before := l.total()
+	if err := l.check(readOnly, l.sync == "off" && !clean); err != nil {
+		return err
+	}
+	if l.sync == "off" {
+		total.acknowledgedOff += acknowledged
+		total.lost += before - l.total()
+	}
+	return nil
+}
+
+func (l *ledger) total() int {
+	n := l.note
+	for _, x := range append(l.transfers[:], l.appends[:]...) {
+		n += x
+	}
+	return int(n)
+}
+
+// runChild runs a child until it is killed or ended and returns the number of
+// commits it told of.
+func (l *ledger) runChild(random *rand.Rand, opening, clean bool) (acknowledged int, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=file:%s?sync=%s&write_buffer_mb=1&cache_mb=8", childVariable, l.path, l.sync))
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	l.inherited = maps.Clone(l.defined)
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	kill := func() { cmd.Process.Kill() }
+	if opening {
+		time.AfterFunc(time.Duration(random.Int64N(int64(l.ready)*5/4)), kill)
+	}
+	life := time.Duration(random.Int64N(int64(150 * time.Millisecond)))
+	var broken []string
+	closed := false
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		switch what, rest, _ := strings.Cut(lines.Text(), " "); what {
+		case "ready":
+			l.made = true
+			l.ready = time.Since(begin)
+			if clean {
+				time.AfterFunc(life, func() { stdin.Close() })
+			} else if !opening {
+				time.AfterFunc(life, kill)
+			}
+		case "closed":
+			closed = true
+		case "broken":
+			broken = append(broken, rest)
+			kill()
+		default:
+			if err := l.acknowledge(what, strings.Fields(rest)); err != nil {
+				broken = append(broken, fmt.Sprintf("%q: %v", lines.Text(), err))
+				kill()
+			}
+			acknowledged++
+		}
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case broken != nil:
+		return acknowledged, errors.New("the child says: " + strings.Join(broken, "; "))
+	case clean && (err != nil || !closed):
+		return acknowledged, fmt.Errorf("the child did not end cleanly: %v", err)
+	case !clean && (!errors.As(err, &exit) || exit.Success() || exit.ExitCode() != -1):
+		return acknowledged, fmt.Errorf("the child ended by itself: %v", err)
+	}
+	return acknowledged, nil
+}
+
+// acknowledge notes a commit.
+func (l *ledger) acknowledge(what string, args []string) error {
+	n := make([]int64, len(args))
+	for i, a := range args {
+		var err error
+		if n[i], err = strconv.ParseInt(a, 10, 64); err != nil {
+			return err
+		}
+	}
+	switch {
+	case what == "transfer" && len(n) == 2:
+		return ascend(&l.transfers[n[0]], n[1])
+	case what == "append" && len(n) == 2:
+		return ascend(&l.appends[n[0]], n[1])
+	case what == "note" && len(n) == 1:
+		return ascend(&l.note, n[0])
+	case what == "chain" && len(n) == 1:
+		l.chain = max(l.chain, n[0]) // told after the commit, in any order
+	case what == "define" && len(n) == 2:
+		l.defined[args[0]] = int(n[1])
+	default:
+		return errors.New("unknown")
+	}
+	return nil
+}
+
+// ascend sets the last of numbers that leave none out. A child goes on after
+// what it finds, which may be more than was acknowledged, by the one commit that
+// was under way.
+func ascend(last *int64, n int64) error {
+	if n != *last+1 && n != *last+2 {
+		return fmt.Errorf("%d follows %d", n, *last)
+	}
+	*last = n
+	return nil
+}
+
+// check opens the database and compares it with the ledger, which follows it.
+func (l *ledger) check(readOnly, mayLose bool) error {
+	db, err := sql.Open("kalam", fmt.Sprintf("file:%s?sync=%s&readonly=%v&write_buffer_mb=1&cache_mb=8", l.path, l.sync, readOnly))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	a := auditor{l: l, db: db, mayLose: mayLose}
+	a.run(context.Background())
+	if err := db.Close(); err != nil {
+		a.fail("Close: %v", err)
+	}
+	return errors.Join(a.failures...)
+}
+
+// auditor compares a database with a ledger.
+type auditor struct {
+	l        *ledger
+	db       *sql.DB
+	mayLose  bool // the last commits
+	failures []error
+}
+
+func (a *auditor) fail(format string, args ...any) {
+	if len(a.failures) < 20 {
+		a.failures = append(a.failures, fmt.Errorf(format, args...))
+	}
+}
+
+// each calls f with the rows of a query as numbers; NULL is 0.
+func (a *auditor) each(ctx context.Context, query string, f func(n []int64)) {
+	rows, err := a.db.QueryContext(ctx, query)
+	if err != nil {
+		a.fail("%s: %v", query, err)
+		return
+	}
+	defer rows.Close()
+	columns, _ := rows.Columns()
+	values, dest, n := make([]sql.NullInt64, len(columns)), make([]any, len(columns)), make([]int64, len(columns))
+	for i := range values {
+		dest[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			a.fail("%s: %v", query, err)
+			return
+		}
+		for i := range values {
+			n[i] = values[i].Int64
+		}
+		f(n)
+	}
+	if err := rows.Err(); err != nil {
+		a.fail("%s: %v", query, err)
+	}
+}
+
+// settle compares the last number that was acknowledged with the last one found,
+// and takes that over.
+func (a *auditor) settle(what string, last *int64, found int64) {
+	if found < *last && !a.mayLose || found > *last+1 {
+		a.fail("%s: %d is acknowledged, %d found", what, *last, found)
+	}
+	*last = found
+}
+
+func (a *auditor) run(ctx context.Context) {
+	if !a.complete(ctx) {
+		return
+	}
+	a.checkTables(ctx)
+	a.transfers(ctx)
+	a.lists(ctx)
+	a.notes(ctx)
+	a.definitions(ctx)
+}
+
+// complete reports whether the child has got as far as making all tables, which
+// it must have if it said so.
+func (a *auditor) complete(ctx context.Context) bool {
+	names, err := strings1(ctx, a.db, "SHOW TABLES")
+	if err != nil {
+		a.fail("SHOW TABLES: %v", err)
+		return false
+	}
+	for _, t := range []string{"accounts", "counter", "lists", "notes", "transfers"} {
+		if !slices.Contains(names, t) {
+			if a.l.made && !a.mayLose {
+				a.fail("table %s is missing", t)
+			}
+			a.lostAll()
+			return false
+		}
+	}
+	filled := int64(1)
+	a.each(ctx, "SELECT (SELECT COUNT(*) FROM accounts), (SELECT COUNT(*) FROM lists), (SELECT COUNT(*) FROM counter)", func(n []int64) {
+		if n[0] != 0 && n[0] != accounts || n[1] != 0 && n[1] != lists {
+			a.fail("%d accounts and %d lists", n[0], n[1])
+		}
+		filled = n[0] * n[1] * n[2]
+	})
+	if filled == 0 {
+		if a.l.made && !a.mayLose {
+			a.fail("tables are empty")
+		}
+		a.lostAll()
+	}
+	return filled != 0
+}
+
+// lostAll lets the ledger begin anew, where all could be lost.
+func (a *auditor) lostAll() {
+	if len(a.failures) == 0 {
+		*a.l = *newLedger(a.l.path, a.l.sync)
+	}
+}
+
+func (a *auditor) checkTables(ctx context.Context) {
+	rows, err := a.db.QueryContext(ctx, "CHECK DATABASE EXTENDED")
+	if err != nil {
+		a.fail("CHECK DATABASE: %v", err)
+		return
+	}
+	defer rows.Close()
+	tables := 0
+	for rows.Next() {
+		var table, op, kind, text string
+		if err := rows.Scan(&table, &op, &kind, &text); err != nil {
+			a.fail("CHECK DATABASE: %v", err)
+		}
+		if tables++; kind != "status" || text != "OK" {
+			a.fail("CHECK DATABASE: %s: %s %s", table, kind, text)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		a.fail("CHECK DATABASE: %v", err)
+	}
+	if tables < 5 {
+		a.fail("CHECK DATABASE: %d tables", tables)
+	}
+}
+
+func (a *auditor) transfers(ctx context.Context) {
+	var balance, changes [accounts]int64
+	for i := range balance {
+		balance[i] = startAmount
+	}
+	var last [transferers]int64
+	a.each(ctx, "SELECT worker, seq, src, dst, amount FROM transfers ORDER BY worker, seq", func(n []int64) {
+		if w := n[0]; n[1] != last[w]+1 {
+			a.fail("transfers of worker %d: %d follows %d", w, n[1], last[w])
+		}
+		last[n[0]] = n[1]
+		balance[n[2]] -= n[4]
+		balance[n[3]] += n[4]
+		changes[n[2]]++
+		changes[n[3]]++
+	})
+	for w := range last {
+		a.settle(fmt.Sprint("transfers of worker ", w), &a.l.transfers[w], last[w])
+	}
+	sum := int64(0)
+	a.each(ctx, "SELECT id, balance, changes FROM accounts", func(n []int64) {
+		sum += n[1]
+		if n[1] != balance[n[0]] || n[2] != changes[n[0]] {
+			a.fail("account %d has %d after %d changes, its transfers make %d and %d", n[0], n[1], n[2], balance[n[0]], changes[n[0]])
+		}
+	})
+	if sum != accounts*startAmount {
+		a.fail("all accounts have %d", sum)
+	}
+	chain := int64(0)
+	a.each(ctx, "SELECT chain FROM transfers WHERE chain IS NOT NULL ORDER BY chain", func(n []int64) {
+		if chain++; n[0] != chain {
+			a.fail("chained transfers: %d follows %d", n[0], chain-1)
+			chain = n[0]
+		}
+	})
+	a.each(ctx, "SELECT n FROM counter", func(n []int64) {
+		if n[0] != chain {
+			a.fail("the counter is %d after %d chained transfers", n[0], chain)
+		}
+	})
+	if chain < a.l.chain && !a.mayLose {
+		a.fail("chained transfers: %d is acknowledged, %d found", a.l.chain, chain)
+	}
+	a.l.chain = chain
+}
+
+// element is one of a list.
+type element struct {
+	worker int
+	seq    int64
+}
+
+func parseList(text string) (list []element, err error) {
+	for text != "" {
+		one, rest, whole := strings.Cut(text, ";")
+		var e element
+		if _, err := fmt.Sscanf(one, "%d.%d", &e.worker, &e.seq); err != nil || !whole || e.worker < 0 || e.worker >= appenders {
+			return nil, fmt.Errorf("a list has %q", one)
+		}
+		list, text = append(list, e), rest
+	}
+	return list, nil
+}
+
+func (a *auditor) lists(ctx context.Context) {
+	rows, err := a.db.QueryContext(ctx, "SELECT id, n, elements FROM lists")
+	if err != nil {
+		a.fail("lists: %v", err)
+		return
+	}
+	defer rows.Close()
+	in := map[element][]int{}
+	var last [appenders]int64
+	for rows.Next() {
+		var id, n int
+		var text string
+		if err := rows.Scan(&id, &n, &text); err != nil {
+			a.fail("lists: %v", err)
+			return
+		}
+		list, err := parseList(text)
+		if err != nil {
+			a.fail("list %d: %v", id, err)
+		}
+		if len(list) != n {
+			a.fail("list %d has %d elements and counts %d", id, len(list), n)
+		}
+		before := [appenders]int64{}
+		for _, e := range list {
+			if e.seq <= before[e.worker] {
+				a.fail("list %d: %d of worker %d after %d", id, e.seq, e.worker, before[e.worker])
+			}
+			before[e.worker] = e.seq
+			last[e.worker] = max(last[e.worker], e.seq)
+			in[e] = append(in[e], id)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		a.fail("lists: %v", err)
+	}
+	for w := range last {
+		for seq := int64(1); seq <= last[w]; seq++ {
+			x, y := pick(w, seq)
+			if got := in[element{w, seq}]; !slices.Equal(got, []int{min(x, y), max(x, y)}) {
+				a.fail("element %d of worker %d is in lists %v, not %d and %d", seq, w, got, x, y)
+			}
+		}
+		a.settle(fmt.Sprint("appends of worker ", w), &a.l.appends[w], last[w])
+	}
+}
+
+func (a *auditor) notes(ctx context.Context) {
+	last, parts := int64(0), int64(notesParts)
+	a.each(ctx, "SELECT seq, part FROM notes ORDER BY seq, part", func(n []int64) {
+		switch {
+		case parts == notesParts && (last == 0 || n[0] == last+1) && n[1] == 0:
+			last, parts = n[0], 1
+		case n[0] == last && n[1] == parts:
+			parts++
+		default:
+			a.fail("note %d, part %d follows %d, part %d", n[0], n[1], last, parts-1)
+			last, parts = n[0], n[1]+1
+		}
+	})
+	if parts != notesParts {
+		a.fail("note %d has %d parts", last, parts)
+	}
+	a.settle("notes", &a.l.note, last)
+}
+
+// definitions checks that each table is in the state that was acknowledged last,
+// or one step further.
+func (a *auditor) definitions(ctx context.Context) {
+	names, err := strings1(ctx, a.db, "SHOW TABLES LIKE 'ddl\\_%'")
+	if err != nil {
+		a.fail("SHOW TABLES: %v", err)
+	}
+	if len(names) > 1 {
+		a.fail("tables %v: only one is there at a time", names)
+	}
+	state := map[string]int{}
+	for _, name := range names {
+		step, err := a.step(ctx, name)
+		if err != nil {
+			a.fail("%s: %v", name, err)
+		}
+		state[strings.TrimPrefix(name, "ddl_")] = step
+	}
+	if !a.mayLose {
+		for k, step := range a.l.defined {
+			found, there := state[k]
+			if !there {
+				found = len(definitions)
+			}
+			_, inherited := a.l.inherited[k]
+			if found != step && found != step+1 && !(inherited && !there) {
+				a.fail("table ddl_%s: step %d is acknowledged, the table is at %d", k, step, found)
+			}
+		}
+	}
+	a.l.defined = state
+}
+
+// step finds out how far a table has got.
+func (a *auditor) step(ctx context.Context, name string) (int, error) {
+	rows := int64(-1)
+	a.each(ctx, "SELECT COUNT(*) FROM "+name, func(n []int64) { rows = n[0] })
+	var list []string
+	shown, err := a.db.QueryContext(ctx, "SHOW INDEX FROM "+name)
+	if err != nil {
+		return 0, err
+	}
+	defer shown.Close()
+	columns, _ := shown.Columns()
+	for shown.Next() {
+		dest := make([]any, len(columns))
+		var key string
+		for i := range dest {
+			dest[i] = new(any)
+			if columns[i] == "Key_name" {
+				dest[i] = &key
+			}
+		}
+		if err := shown.Scan(dest...); err != nil {
+			return 0, err
+		}
+		if !slices.Contains(list, key) {
+			list = append(list, key)
+		}
+	}
+	slices.Sort(list)
+	for step, want := range []struct {
+		rows int64
+		keys string
+	}{1: {0, "PRIMARY u"}, 2: {ddlRows, "PRIMARY u"}, 3: {ddlRows, "PRIMARY i u"}, 4: {ddlRows, "PRIMARY i v"}, 5: {0, "PRIMARY i v"}} {
+		if step > 0 && want.rows == rows && want.keys == strings.Join(list, " ") {
+			return step, nil
+		}
+	}
+	return 0, fmt.Errorf("%d rows and keys %v: half made", rows, list)
+}

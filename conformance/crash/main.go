@@ -1,0 +1,116 @@
+// Command crash kills a process that works on a database, again and again, and
+// checks what is left.
+//
+//	go run ./conformance/crash [-rounds N] [-seed S] [-dir DIR] [-sync full|normal|off]
+//
+// A round starts the program itself as a child, which runs bank transfers,
+// appends to lists and definitions of tables and indexes in several goroutines
+// and tells of each commit once it is acknowledged. The child is killed with
+// SIGKILL at a random moment, also while it opens the database, and the
+// database is checked: every acknowledged commit is there, none is torn, no
+// money is lost, indexes agree with rows, nothing half-made is left. With
+// sync=off the last commits may be missing, but only from the end.
+//
+// The last line counts rounds: "N passed, N failed". The exit status is 1 when
+// one failed; its database is kept.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "github.com/kalamgo/kalam/driver"
+)
+
+func main() {
+	if dsn := os.Getenv(childVariable); dsn != "" {
+		os.Exit(child(dsn))
+	}
+	var c config
+	flag.IntVar(&c.rounds, "rounds", 50, "how many times to kill the child")
+	flag.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()), "of the random moments")
+	flag.StringVar(&c.dir, "dir", "", "where the databases go; default: a temporary directory")
+	flag.StringVar(&c.sync, "sync", "", "full, normal or off; default: each in turn")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	failed, err := c.run(os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "crash:", err)
+		os.Exit(2)
+	}
+	if failed > 0 {
+		os.Exit(1)
+	}
+}
+
+// config says what to do.
+type config struct {
+	rounds int
+	seed   uint64
+	dir    string
+	sync   string
+}
+
+// roundsPerDatabase is after how many rounds a new database begins.
+const roundsPerDatabase = 12
+
+// run runs the rounds and returns how many failed.
+func (c *config) run(out io.Writer) (failed int, err error) {
+	dir := c.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "kalam-crash-"); err != nil {
+			return 0, err
+		}
+	}
+	random := rand.New(rand.NewPCG(c.seed, 0))
+	fmt.Fprintf(out, "seed %d\n", c.seed)
+	modes := []string{"full", "normal", "off"}
+	if c.sync != "" {
+		modes = []string{c.sync}
+	}
+	var total counts
+	var l *ledger
+	begin, shown, keep := time.Now(), time.Now(), false
+	databases, inDatabase := 0, 0
+	for n := range c.rounds {
+		if l == nil || inDatabase == roundsPerDatabase {
+			if l != nil && !keep {
+				os.RemoveAll(l.path)
+			}
+			l = newLedger(filepath.Join(dir, fmt.Sprintf("%03d.kdb", databases)), modes[databases%len(modes)])
+			databases, inDatabase, keep = databases+1, 0, false
+		}
+		inDatabase++
+		if err := l.round(random, &total); err != nil {
+			failed++
+			keep = true
+			fmt.Fprintf(out, "round %d, sync=%s, %s: %v\n", n, l.sync, l.path, err)
+			l = nil
+		}
+		if time.Since(shown) > 5*time.Second {
+			shown = time.Now()
+			fmt.Fprintf(out, "%d of %d rounds, %d failed, %d commits acknowledged\n", n+1, c.rounds, failed, total.acknowledged)
+		}
+	}
+	fmt.Fprintf(out, "%d databases, %d kills while opening, %d clean ends, %d commits acknowledged, with sync=off %d of %d lost, %.0f s\n",
+		databases, total.opening, total.clean, total.acknowledged, total.lost, total.acknowledgedOff, time.Since(begin).Seconds())
+	fmt.Fprintf(out, "%d passed, %d failed\n", c.rounds-failed, failed)
+	if failed == 0 && c.dir == "" {
+		os.RemoveAll(dir)
+	}
+	return failed, nil
+}
+
+// counts are figures of all rounds.
+type counts struct {
+	opening, clean                      int
+	acknowledged, acknowledgedOff, lost int
+}
