@@ -44,5 +44,7 @@ var (
 	ErrNewerFormat     = sqlerr.NewerFormat     // … the database was written by a newer Kalam.
 	ErrCorrupt         = sqlerr.Corrupt         // … stored data fails its checks.
 	ErrDiskFull        = sqlerr.DiskFull        // … the disk has no room for a write.
+	ErrNotABackup      = sqlerr.NotABackup      // … a directory holds something else than backups.
+	ErrBackupInUse     = sqlerr.BackupInUse     // … another backup writes to the directory.
 	ErrClosed          = sqlerr.Closed          // … the database is closed.
 )

@@ -83,6 +83,8 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		set, err = s.explain(ctx, st, n, args)
 	case *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable:
 		set, err = s.maintain(ctx, st)
+	case *parse.Backup, *parse.Restore, *parse.VerifyBackup:
+		set, err = s.copies(ctx, st)
 	default:
 		return r, nil, s.changeCatalog(ctx, st)
 	}
@@ -100,7 +102,8 @@ func checkCommand(st *parse.Statement) error {
 	case *sqlparser.Set:
 		return checkSet(n)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
-		*sqlparser.Use, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable:
+		*sqlparser.Use, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable,
+		*parse.Backup, *parse.Restore, *parse.VerifyBackup:
 		return nil
 	}
 	if known, err := service.Check(st.AST); known {

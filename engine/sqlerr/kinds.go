@@ -148,6 +148,8 @@ var (
 	NoSuchDatabase = kind("database_missing", 20004, "HY000") // the path does not exist and create=false.
 	BadDSN         = kind("bad_dsn", 20005, "HY000")          // a data source name cannot be understood.
 	Closed         = kind("closed", 20006, "HY000")           // the database, session, statement or rows is closed.
+	NotABackup     = kind("not_a_backup", 20007, "HY000")     // the path holds something else than a backup.
+	BackupInUse    = kind("backup_in_use", 20008, "HY000")    // another backup writes to the directory.
 	Internal       = kind("internal", 20099, "HY000")         // Kalam failed; a defect to report.
 )
 

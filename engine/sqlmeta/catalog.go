@@ -123,3 +123,16 @@ func counter(ctx context.Context, rd kv.Reader, which byte) (uint64, error) {
 }
 
 func counterKey(which byte) []byte { return []byte{space, counters, which} }
+
+// CopyCounters copies the numbers given out so far, for a copy of tables that
+// keep theirs.
+func CopyCounters(ctx context.Context, from kv.Reader, to kv.Writer) error {
+	for _, which := range []byte{catalogVersion, namespaceID, tableID, jobID} {
+		n, err := counter(ctx, from, which)
+		if err != nil {
+			return err
+		}
+		to.Put(kv.Meta, counterKey(which), binary.BigEndian.AppendUint64(nil, n))
+	}
+	return nil
+}

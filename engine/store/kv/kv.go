@@ -166,3 +166,12 @@ func (c *Chunk) Append(key, value []byte) {
 	c.Buf = append(c.Buf, value...)
 	c.Pos = append(c.Pos, k, uint32(len(c.Buf)))
 }
+
+// Checkpointer is a DB that can make a copy of itself at little cost.
+type Checkpointer interface {
+	// Checkpoint makes a directory, which must not exist, with a database that
+	// has all that was written so far. It shares files with this one where it can,
+	// so the directory must be on the same file system and may only be read.
+	// Name is the database's, other than any other's.
+	Checkpoint(ctx context.Context, dir string) (name string, err error)
+}
