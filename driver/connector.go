@@ -68,6 +68,9 @@ func NewConnector(cfg Config) (*Connector, error) {
 	if cfg.WriteBufferMB < 0 || cfg.WriteBufferMB > maxMB {
 		return nil, sqlerr.BadDSN.New("Config.WriteBufferMB is %d; give up to %d, or 0 to let Kalam choose", cfg.WriteBufferMB, maxMB)
 	}
+	if cfg.Node < 0 || cfg.Node > engine.MaxNode {
+		return nil, sqlerr.BadDSN.New("Config.Node is %d; give 1 to %d, or 0 to have it derived", cfg.Node, engine.MaxNode)
+	}
 	return &Connector{cfg: cfg}, nil
 }
 
@@ -184,6 +187,7 @@ func acquire(ctx context.Context, cfg Config) (*sharedEngine, error) {
 		CacheBytes: int64(cfg.CacheMB) << 20,
 
 		WriteBufferBytes: int64(cfg.WriteBufferMB) << 20,
+		Node:             cfg.Node,
 	})
 	if err != nil {
 		return nil, err

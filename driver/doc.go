@@ -28,6 +28,8 @@
 //	mem_limit=N      megabytes that a statement's sorts, joins and groups may hold before they
 //	                 spill to temporary files; default 256
 //	write_buffer_mb=N  megabytes written before they go from memory and log to tables
+//	node=N           the database's number in SNOWFLAKE_ID(), 1 to 1023; the first who opens a path decides;
+//	                 default: derived from the machine's name and the path
 //	mode=memory      keep the database in memory under the URI's name
 //
 // Config and NewConnector say the same in Go, for sql.OpenDB.

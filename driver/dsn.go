@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kalamgo/kalam/engine"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
@@ -44,6 +45,7 @@ type Config struct {
 	// WriteBufferMB is how much is written before it goes from memory and log
 	// to tables; 0: Kalam chooses.
 	WriteBufferMB int
+	Node          int // number in SNOWFLAKE_ID(), 1 to 1023; 0: derived from machine and path
 }
 
 // ParseDSN reads a data source name. Errors are of the kind sqlerr.BadDSN.
@@ -125,13 +127,17 @@ func (c *Config) setOption(name, value string) (err error) {
 		c.MemLimit, err = parseMB(name, value)
 	case "write_buffer_mb":
 		c.WriteBufferMB, err = parseMB(name, value)
+	case "node":
+		if c.Node, err = strconv.Atoi(value); err != nil || c.Node < 1 || c.Node > engine.MaxNode {
+			return badOption(name, value, "a number from 1 to 1023")
+		}
 	case "mode":
 		if value != "memory" {
 			return badOption(name, value, "memory")
 		}
 		c.Memory = true
 	default:
-		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, mode", name)
+		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, node, mode", name)
 	}
 	return err
 }
@@ -185,6 +191,7 @@ func (c Config) FormatDSN() string {
 	set("cache_mb", strconv.Itoa(c.CacheMB), c.CacheMB != 0)
 	set("mem_limit", strconv.Itoa(c.MemLimit), c.MemLimit != 0)
 	set("write_buffer_mb", strconv.Itoa(c.WriteBufferMB), c.WriteBufferMB != 0)
+	set("node", strconv.Itoa(c.Node), c.Node != 0)
 	// The path is escaped wholly but for what makes it readable.
 	escaped := strings.NewReplacer("%2F", "/", "%3A", ":").Replace(url.PathEscape(path))
 	if strings.HasPrefix(escaped, "//") {

@@ -8,6 +8,7 @@ package engine
 
 import (
 	"context"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/service"
@@ -33,6 +35,10 @@ type Config struct {
 	// WriteBufferBytes is what is written before it goes from memory and log to
 	// tables; 0: a default.
 	WriteBufferBytes int64
+
+	// Node is the database's number in SNOWFLAKE_ID(), up to MaxNode; 0: derived from
+	// the machine's name and the path.
+	Node int
 
 	// MemoryBytes is what a statement's sorts, joins and aggregations may hold
 	// before they spill to temporary files; 0: a default.
@@ -96,6 +102,9 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 		sessions: map[*Session]struct{}{},
 		zones:    map[string]*time.Location{},
 	}
+	if e.cfg.Node == 0 {
+		e.cfg.Node = derivedNode(cfg.Path)
+	}
 	e.catalog = service.New(db, e.txns)
 	if err := e.openTempDir(); err != nil {
 		return nil, err
@@ -110,6 +119,20 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+// MaxNode is the largest Config.Node.
+const MaxNode = expr.MaxNode
+
+// derivedNode returns a node for the database at path on this machine.
+func derivedNode(path string) int {
+	host, _ := os.Hostname()
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(host + "\x00" + path))
+	return int(h.Sum32() % (MaxNode + 1))
 }
 
 // openTempDir makes the directory of temporary files, empty.

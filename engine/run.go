@@ -189,7 +189,7 @@ func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *
 	return &exec.Runtime{
 		Env: &expr.Env{
 			Context: ctx, Params: args.values, Now: time.Now(), Zone: s.zone,
-			Database: s.namespace, User: s.cfg.User, ConnID: s.id,
+			Database: s.namespace, User: s.cfg.User, ConnID: s.id, Node: s.engine.cfg.Node,
 			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
 			GroupConcatMaxLen: uint64(s.concatLen),
 			MaxRecursion:      s.recursion,

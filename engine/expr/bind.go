@@ -124,6 +124,9 @@ var isTests = map[sqlparser.IsExprOperator]IsTest{
 }
 
 func notSupported(e sqlparser.SQLNode) error {
+	if name := callName(e); functionsByName()[name] != nil {
+		return sqlerr.Unsupported("%s", construct(name))
+	}
 	return sqlerr.Unsupported("%s", sqlparser.String(e))
 }
 
@@ -250,43 +253,80 @@ func disjunction(l, r Expr) Expr {
 	return &Or{[]Expr{l, r}}
 }
 
-// NewCompare returns l op r: a *Compare, or a *Call where JSON is compared.
-func NewCompare(op CompareOp, l, r Expr) (Expr, error) {
+// opNames are the operators that MySQL's messages spell otherwise.
+var opNames = map[CompareOp]string{EQ: "=", NE: "<>", LT: "<", LE: "<=", GT: ">", GE: ">=", NullSafeEQ: "<=>"}
+
+// NewCompare returns l op r. Errors: sqlerr.IllegalMix, WrongValue.
+func NewCompare(op CompareOp, l, r Expr) (_ Expr, err error) {
 	lt, rt := l.Type(), r.Type()
 	if (lt.Kind == types.JSON || rt.Kind == types.JSON) && lt.Kind != types.Null && rt.Kind != types.Null {
-		return newCall(string(op), []Expr{l, r}, &sqlparser.ComparisonExpr{
-			Operator: vitessOp(op), Left: &sqlparser.Offset{V: 0}, Right: &sqlparser.Offset{V: 1},
-		})
+		if l, err = toJSON(l); err != nil {
+			return nil, err
+		}
+		if r, err = toJSON(r); err != nil {
+			return nil, err
+		}
+		return &Compare{Op: op, L: l, R: r}, nil
 	}
+	l, r = yearConstant(l, r), yearConstant(r, l)
 	if err := checkDates(l, r); err != nil {
 		return nil, err
 	}
-	return &Compare{Op: op, L: l, R: r, Collation: collationOf(l, r)}, nil
-}
-
-func vitessOp(op CompareOp) sqlparser.ComparisonExprOperator {
-	for v, o := range compareOps {
-		if o == op {
-			return v
-		}
+	t, err := ComparedAs(opNames[op], l, r)
+	if err != nil {
+		return nil, err
 	}
-	return sqlparser.EqualOp
+	return &Compare{Op: op, L: l, R: r, Collation: t.Collation}, nil
 }
 
 func (b *Binder) between(n *sqlparser.BetweenExpr) (Expr, error) {
-	low, err := b.compare(GE, n.Left, n.From)
+	list, err := b.list([]sqlparser.Expr{n.Left, n.From, n.To})
 	if err != nil {
 		return nil, err
 	}
-	high, err := b.compare(LE, n.Left, n.To)
-	if err != nil {
-		return nil, err
-	}
-	and := Conjunction(low, high)
-	if n.IsBetween {
-		return and, nil
+	and, err := newBetween(list[0], list[1], list[2])
+	if err != nil || n.IsBetween {
+		return and, err
 	}
 	return &Not{and}, nil
+}
+
+// newBetween returns e BETWEEN low AND high. All three compare as one type: texts are
+// numbers where one is a number, and dates where one is a date.
+func newBetween(e, low, high Expr) (Expr, error) {
+	list := []Expr{e, low, high}
+	if e.Type().IsString() {
+		as := types.NullType
+		for _, x := range list[1:] {
+			switch t := x.Type(); {
+			case t.IsNumeric():
+				as = types.Float64Type
+			case t.IsTemporal() && t.Kind != types.Time && !as.IsNumeric():
+				as = dateTimeType
+			}
+		}
+		for i, x := range list {
+			if x.Type().IsString() && as.Kind != types.Null {
+				list[i] = CastTo(x, as)
+			}
+		}
+	}
+	above, err := NewCompare(GE, list[0], list[1])
+	if err != nil {
+		return nil, err
+	}
+	below, err := NewCompare(LE, list[0], list[2])
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := above.(*Compare); ok && list[0].Type().IsString() {
+		id, err := collateForCompare("between", list...)
+		if err != nil {
+			return nil, err
+		}
+		a.Collation, below.(*Compare).Collation = id, id
+	}
+	return Conjunction(above, below), nil
 }
 
 // quantified binds = ANY and <> ALL, which are IN and NOT IN.
@@ -327,6 +367,9 @@ func (b *Binder) in(n *sqlparser.ComparisonExpr) (Expr, error) {
 }
 
 func newInList(left Expr, items []Expr) (Expr, error) {
+	for i, item := range items {
+		items[i] = yearConstant(item, left)
+	}
 	for _, item := range items {
 		if left.Type().Kind != types.JSON && item.Type().Kind != types.JSON {
 			continue
@@ -342,16 +385,21 @@ func newInList(left Expr, items []Expr) (Expr, error) {
 		return or, nil
 	}
 	in := &InList{Expr: left, List: items, Collation: types.DefaultCollation}
+	texts := []Expr{left}
 	for _, item := range items {
 		if err := checkDates(left, item); err != nil {
 			return nil, err
 		}
-	}
-	for _, item := range items {
-		if hasCollation(item.Type()) || item.Type().IsBinary() {
-			in.Collation = collationOf(left, item)
-			break
+		if CompareType(left.Type(), item.Type()).IsString() {
+			texts = append(texts, item)
 		}
+	}
+	if len(texts) > 1 {
+		id, err := collateForCompare("IN", texts...)
+		if err != nil {
+			return nil, err
+		}
+		in.Collation = id
 	}
 	return in, nil
 }
@@ -399,7 +447,11 @@ func (b *Binder) like(n *sqlparser.ComparisonExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	like := &Like{Expr: l, Pattern: r, Escape: '\\', Collation: collationOf(l, r)}
+	id, err := collateForCompare("like", l, r)
+	if err != nil {
+		return nil, err
+	}
+	like := &Like{Expr: l, Pattern: r, Escape: '\\', Collation: id}
 	if n.Escape != nil {
 		lit, ok := n.Escape.(*sqlparser.Literal)
 		if !ok || lit.Type != sqlparser.StrVal || utf8.RuneCountInString(lit.Val) > 1 {
@@ -509,7 +561,13 @@ func commonTypeOf(list []Expr) types.Type {
 	for _, e := range list {
 		t = CommonType(t, e.Type())
 	}
-	if t.Kind != types.Decimal {
+	switch {
+	case t.IsText():
+		if d, err := collate("", list...); err == nil && d.strength < numeric {
+			t.Collation = d.id
+		}
+		return t
+	case t.Kind != types.Decimal:
 		return t
 	}
 	whole, scale := 0, 0

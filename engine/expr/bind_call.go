@@ -37,39 +37,93 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 		return b.nativeCall("timestampdiff", sqlparser.NewStrLiteral(n.Unit.ToString()), n.Expr1, n.Expr2)
 	case *sqlparser.ExtractFuncExpr:
 		return b.nativeCall("extract", sqlparser.NewStrLiteral(n.IntervalType.ToString()), n.Expr)
+	case *sqlparser.LocateExpr:
+		if n.Pos == nil {
+			return b.nativeCall("locate", n.SubStr, n.Str)
+		}
+		return b.nativeCall("locate", n.SubStr, n.Str, n.Pos)
+	case *sqlparser.JSONValueExpr:
+		return b.jsonValue(n)
+	case *sqlparser.PerformanceSchemaFuncExpr:
+		if name := callName(n); natives[name] != nil {
+			return b.nativeCall(name, n.Argument)
+		}
 	case *sqlparser.ConvertUsingExpr:
-		if strings.EqualFold(n.Type, "utf8mb4") || strings.EqualFold(n.Type, "utf8") || strings.EqualFold(n.Type, "utf8mb3") {
-			arg, err := b.bind(n.Expr)
-			if err != nil {
-				return nil, err
-			}
-			return CastTo(arg, types.TextType), nil
-		}
-		return b.viaVitess("convert", n)
-	case *sqlparser.JSONAttributesExpr:
-		name := n.Type.ToString()
-		list := []sqlparser.Expr{n.JSONDoc}
-		if n.Path != nil {
-			list = append(list, n.Path)
-		}
-		if natives[name] == nil {
-			return b.viaVitess(name, &sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI(name), Exprs: list})
-		}
-		return b.nativeCall(name, list...)
+		return b.convertUsing(n)
 	case *sqlparser.MatchExpr:
 		return nil, notSupported(n)
-	case *sqlparser.JSONQuoteExpr:
-		return b.nativeCall("json_quote", n.StringArg)
-	case *sqlparser.JSONContainsExpr:
-		return b.nativeCall("json_contains", append([]sqlparser.Expr{n.Target, n.Candidate}, n.PathList...)...)
-	case *sqlparser.JSONValueModifierExpr:
-		list := []sqlparser.Expr{n.JSONDoc}
-		for _, p := range n.Params {
-			list = append(list, p.Key, p.Value)
-		}
-		return b.nativeCall(n.Type.ToString(), list...)
 	}
-	return b.viaVitess(callName(n), n)
+	if name, args := jsonCall(n); name != "" {
+		if functionsByName()[name] != nil {
+			if err := checkFunction(name, len(args)); err != nil {
+				return nil, err
+			}
+		}
+		return b.nativeCall(name, args...)
+	}
+	name := callName(n)
+	if f := functionsByName()[name]; f != nil && f.Refused {
+		return nil, sqlerr.Unsupported("%s", construct(name))
+	}
+	return b.viaVitess(name, n)
+}
+
+// jsonCall returns the name and arguments of a JSON function whose arguments are a
+// plain list; "" of other functions.
+func jsonCall(n sqlparser.Callable) (name string, args []sqlparser.Expr) {
+	list := func(optional ...sqlparser.Expr) (args []sqlparser.Expr) {
+		for _, e := range optional {
+			if e != nil {
+				args = append(args, e)
+			}
+		}
+		return args
+	}
+	pairs := func(first []sqlparser.Expr, params []*sqlparser.JSONObjectParam) []sqlparser.Expr {
+		for _, p := range params {
+			first = append(first, p.Key, p.Value)
+		}
+		return first
+	}
+	switch n := n.(type) {
+	case *sqlparser.JSONAttributesExpr:
+		return n.Type.ToString(), list(n.JSONDoc, n.Path)
+	case *sqlparser.JSONQuoteExpr:
+		return "json_quote", list(n.StringArg)
+	case *sqlparser.JSONUnquoteExpr:
+		return "json_unquote", list(n.JSONValue)
+	case *sqlparser.JSONArrayExpr:
+		return "json_array", n.Params
+	case *sqlparser.JSONObjectExpr:
+		return "json_object", pairs(nil, n.Params)
+	case *sqlparser.JSONContainsExpr:
+		return "json_contains", append(list(n.Target, n.Candidate), n.PathList...)
+	case *sqlparser.JSONContainsPathExpr:
+		return "json_contains_path", append(list(n.JSONDoc, n.OneOrAll), n.PathList...)
+	case *sqlparser.JSONExtractExpr:
+		return "json_extract", append(list(n.JSONDoc), n.PathList...)
+	case *sqlparser.JSONKeysExpr:
+		return "json_keys", list(n.JSONDoc, n.Path)
+	case *sqlparser.JSONOverlapsExpr:
+		return "json_overlaps", list(n.JSONDoc1, n.JSONDoc2)
+	case *sqlparser.JSONSearchExpr:
+		return "json_search", append(list(n.JSONDoc, n.OneOrAll, n.SearchStr, n.EscapeChar), n.PathList...)
+	case *sqlparser.JSONPrettyExpr:
+		return "json_pretty", list(n.JSONVal)
+	case *sqlparser.JSONStorageSizeExpr:
+		return "json_storage_size", list(n.JSONVal)
+	case *sqlparser.JSONStorageFreeExpr:
+		return "json_storage_free", list(n.JSONVal)
+	case *sqlparser.MemberOfExpr:
+		return "member of", list(n.Value, n.JSONArr)
+	case *sqlparser.JSONValueModifierExpr:
+		return n.Type.ToString(), pairs(list(n.JSONDoc), n.Params)
+	case *sqlparser.JSONValueMergeExpr:
+		return n.Type.ToString(), append(list(n.JSONDoc), n.JSONDocList...)
+	case *sqlparser.JSONRemoveExpr:
+		return "json_remove", append(list(n.JSONDoc), n.PathList...)
+	}
+	return "", nil
 }
 
 // callName returns the function's name in lower case.
@@ -109,36 +163,31 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	if name == "grouping" {
 		return b.grouping(n)
 	}
+	if err := checkFunction(name, len(n.Exprs)); err != nil {
+		return nil, err
+	}
+	if name == "get_format" {
+		// Its first argument is a word of its own, which parses as a column's name.
+		if word, ok := n.Exprs[0].(*sqlparser.ColName); ok && word.Qualifier.IsEmpty() {
+			switch kind := word.Name.Lowered(); kind {
+			case "date", "time", "datetime", "timestamp":
+				return b.nativeCall(name, sqlparser.NewStrLiteral(kind), n.Exprs[1])
+			}
+		}
+		return nil, sqlerr.WrongArguments.New("Incorrect arguments to get_format")
+	}
 	args, err := b.list(n.Exprs)
 	if err != nil {
 		return nil, err
 	}
-	count := func(want int) error {
-		if len(args) != want {
-			return wrongParamCount(name)
-		}
-		return nil
-	}
 	switch name {
+	case "coercibility":
+		return intLiteral(int64(derive(args[0]).strength)), nil
 	case "if":
-		if err := count(3); err != nil {
-			return nil, err
-		}
 		return &Case{Whens: []When{{args[0], args[1]}}, Else: args[2], T: commonTypeOf(args[1:])}, nil
-	case "ifnull":
-		if err := count(2); err != nil {
-			return nil, err
-		}
-		return &Coalesce{args, commonTypeOf(args)}, nil
-	case "coalesce":
-		if len(args) == 0 {
-			return nil, wrongParamCount(name)
-		}
+	case "ifnull", "coalesce":
 		return &Coalesce{args, commonTypeOf(args)}, nil
 	case "nullif":
-		if err := count(2); err != nil {
-			return nil, err
-		}
 		same, err := NewCompare(EQ, args[0], args[1])
 		if err != nil {
 			return nil, err
@@ -146,14 +195,8 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 		t := args[0].Type()
 		return &Case{Whens: []When{{same, &Literal{T: types.NullType}}}, Else: args[0], T: t}, nil
 	case "isnull":
-		if err := count(1); err != nil {
-			return nil, err
-		}
 		return &Is{IsNull, args[0]}, nil
 	case "mod":
-		if err := count(2); err != nil {
-			return nil, err
-		}
 		return newArith(Mod, args[0], args[1]), nil
 	case "last_insert_id":
 		if len(args) == 1 {
@@ -163,17 +206,16 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 		if len(args) == 0 {
 			return newNative(name, natives[name], args)
 		}
-	case "strcmp":
-		if err := count(2); err != nil {
+	case "field", "greatest", "least":
+		if args, err = sameType(name, args); err != nil {
 			return nil, err
 		}
-		t := types.TextType
-		t.Collation = collationOf(args[0], args[1])
-		return newNative(name, compareText, []Expr{CastTo(args[0], t), CastTo(args[1], t)})
+	case "instr":
+		return newNative("locate", natives["locate"], []Expr{args[1], args[0]})
 	case "adddate", "subdate":
 		// The form with a number of days; the one with INTERVAL has its own syntax.
-		if err := count(2); err != nil {
-			return nil, err
+		if len(args) != 2 {
+			return nil, wrongParamCount(name)
 		}
 		syntax := sqlparser.IntervalDateExprAdddate
 		if name == "subdate" {
@@ -183,10 +225,10 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 			Syntax: syntax, Date: n.Exprs[0], Interval: n.Exprs[1], Unit: datetime.IntervalDay,
 		})
 	}
-	if f := dateParts[name]; f != nil && len(args) == 1 && args[0].Type().IsTemporal() && args[0].Type().Kind != types.Time {
+	if f := dateParts[name]; f != nil && args[0].Type().IsTemporal() && args[0].Type().Kind != types.Time {
 		return newNative(name, f, args)
 	}
-	if name == "round" && len(args) > 0 && numericType(args[0]).IsFloat() {
+	if name == "round" && numericType(args[0]).IsFloat() {
 		return newNative(name, roundFloat, args)
 	}
 	if name != "unix_timestamp" && natives[name] != nil {
@@ -228,15 +270,16 @@ func (b *Binder) viaVitess(name string, n sqlparser.Expr) (Expr, error) {
 
 // newCall returns the call of tmpl, whose Offset i stands for args[i].
 func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
-	args = readableTime(name, args, tmpl)
+	texts := args
+	args, tmpl, err := collateCall(name, readableTime(name, args, tmpl), tmpl)
+	if err != nil {
+		return nil, err
+	}
 	c := &Call{Name: name, Args: args, tmpl: tmpl, cache: &programCache{}}
 	t, nullable, err := c.resultType()
 	if err != nil {
 		if !errors.Is(err, sqlerr.NotSupported) {
 			return nil, err
-		}
-		if _, ok := tmpl.(*sqlparser.FuncExpr); ok && !lacks(name) {
-			return nil, sqlerr.UnknownFunction.Wrap(err, "FUNCTION %s does not exist", name)
 		}
 		return nil, unsupported(err, "%s", construct(name))
 	}
@@ -245,6 +288,10 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 		c.Args = asDoubles(args)
 	}
 	refine(c)
+	if keepsText[name] && c.T.IsText() {
+		c.T.Collation = textOf(texts).Collation
+		c.derived = &derivation{c.T.Collation, strongest(c.T.Collation, texts)}
+	}
 	switch name {
 	case "round", "truncate", "ceil", "ceiling", "floor", "abs", "sign":
 		// These see the digits that division has among other arithmetic.
@@ -271,10 +318,8 @@ func asDoubles(args []Expr) []Expr {
 // those above all that depend on the digits of decimals.
 func refine(c *Call) {
 	switch c.Name {
-	case "regexp_replace", "regexp_substr", "json_unquote":
+	case "regexp_replace", "regexp_substr":
 		c.T = types.TextType
-	case "json_length", "json_depth":
-		c.T = types.Int64Type
 	case "crc32":
 		c.T = types.Uint64Type
 	case "char":
@@ -332,10 +377,6 @@ func refine(c *Call) {
 				_, s := digitsOf(x)
 				c.T.Scale = min(s, 6)
 			}
-		}
-	case "greatest", "least":
-		if t := commonTypeOf(c.Args); t.IsNumeric() {
-			c.T = t
 		}
 	case "unix_timestamp":
 		t := c.Args[0].Type()
@@ -404,7 +445,7 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 	case t.IsString():
 		own = to.Length == nil && from.Kind != types.Bit
 	case t.Kind == types.JSON:
-		own = from.Kind == types.JSON
+		return newNative("cast_as_json", natives["cast_as_json"], []Expr{arg})
 	}
 	if own {
 		if from == t {
@@ -481,4 +522,23 @@ func castType(n *sqlparser.ConvertType) (types.Type, error) {
 		return decimalType(p, s), nil
 	}
 	return types.Type{}, sqlerr.Unsupported("CAST AS %s", name)
+}
+
+// convertUsing binds CONVERT(… USING charset). Text is UTF-8 here, so only the
+// character sets that are the same bytes there are had.
+func (b *Binder) convertUsing(n *sqlparser.ConvertUsingExpr) (Expr, error) {
+	arg, err := b.bind(n.Expr)
+	if err != nil {
+		return nil, err
+	}
+	switch cs := strings.ToLower(n.Type); cs {
+	case "utf8mb4", "utf8", "utf8mb3":
+		return CastTo(arg, types.TextType), nil
+	case "binary":
+		return CastTo(arg, types.BytesType), nil
+	case "ascii":
+		return newNative("convert", toASCII, []Expr{arg})
+	default:
+		return nil, sqlerr.Unsupported("CHARACTER SET %s", cs)
+	}
 }

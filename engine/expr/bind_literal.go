@@ -73,6 +73,9 @@ func bindLiteral(n *sqlparser.Literal) (*Literal, error) {
 			t, name = temporalType(types.DateTime, int(datetime.SizeFromString(text))), "DATETIME"
 		}
 		v, ok := parseTemporal([]byte(text), t)
+		if n.Type == sqlparser.TimestampVal && !strings.ContainsAny(strings.TrimSpace(text), " Tt") {
+			ok = false // a date alone
+		}
 		if !ok {
 			return nil, sqlerr.WrongValue.New("Incorrect %s value: '%s'", name, text)
 		}
@@ -120,8 +123,8 @@ func (b *Binder) collate(n *sqlparser.CollateExpr) (Expr, error) {
 	if id == collations.Unknown {
 		return nil, sqlerr.UnknownCollation.New("Unknown collation: '%s'", n.Collation)
 	}
-	if cs := vitess().CollationEnv().LookupCharsetName(id); cs != "utf8mb4" && cs != "binary" {
-		return nil, sqlerr.Unsupported("COLLATE %s", n.Collation)
+	if cs := vitess().CollationEnv().LookupCharsetName(id); cs != "utf8mb4" && !(cs == "binary" && arg.Type().IsBinary()) {
+		return nil, sqlerr.CollationMismatch.New("COLLATION '%s' is not valid for CHARACTER SET 'utf8mb4'", n.Collation)
 	}
 	t := types.TextType
 	if arg.Type().IsText() {

@@ -512,7 +512,7 @@ func (e *Call) perRow() bool {
 	if e.native != nil {
 		return e.native.perRow
 	}
-	return e.Name == "random_bytes"
+	return false
 }
 
 // foldable reports whether the value depends on the operands only.
@@ -520,7 +520,7 @@ func (e *Call) foldable() bool {
 	if e.native != nil {
 		return !e.native.perRow && !e.native.session
 	}
-	return e.Name != "from_unixtime" && e.Name != "unix_timestamp" && e.Name != "random_bytes"
+	return e.Name != "from_unixtime" && e.Name != "unix_timestamp"
 }
 
 // construct names a function in a message, as NAME(), and an operator as it is.

@@ -99,10 +99,8 @@ func comparedAs(l, r Expr, coll collations.ID) types.Type {
 		rp, rs := digitsOf(r)
 		scale := max(ls, rs)
 		return decimalType(max(lp-ls, rp-rs)+scale, scale)
-	case t.IsText():
-		t.Collation = coll
 	}
-	return t
+	return collated(t, coll)
 }
 
 // asComparand returns a literal as what it is in a comparison with other: a
@@ -183,13 +181,16 @@ func checkDates(l, r Expr) error {
 
 // isBytewise reports whether equal values of t have equal bytes.
 func isBytewise(t types.Type) bool {
-	return !t.IsText() || !t.LossyKey()
+	return t.Kind != types.JSON && !t.LossyKey()
 }
 
 // comparator returns the order of values of t, which are held as bytes.
 func comparator(t types.Type) func(a, b []byte) int {
 	if c, ok := t.Collator(); ok {
 		return c.Compare
+	}
+	if t.Kind == types.JSON {
+		return func(a, b []byte) int { return types.Compare(t, types.NewBytes(a), types.NewBytes(b)) }
 	}
 	return bytes.Compare
 }
@@ -433,3 +434,38 @@ func compileNullCompare(ev *Evaluator, op CompareOp, l, r Expr) (kernel, error) 
 	}
 	return (&Is{IsNull, l}).compile(ev)
 }
+
+// yearConstant returns e, a constant of one or two digits that is compared with a YEAR
+// column, as the year that the column would take it for.
+func yearConstant(e, other Expr) Expr {
+	if other.Type().Kind != types.Year || e.Type().Kind == types.Year {
+		return e
+	}
+	switch other.(type) {
+	case *Column, *Outer:
+	default:
+		return e
+	}
+	switch e.(type) {
+	case *Literal, *Param:
+	default:
+		return e
+	}
+	if t := e.Type(); !t.IsInteger() && !t.IsText() {
+		return e
+	}
+	return Fold(&Call{Name: "year", Args: []Expr{e}, T: types.Int64Type, native: yearOf})
+}
+
+// yearOf reads a number or text as a YEAR column does, if the column can.
+var yearOf = &native{nulls: false, eval: func(c *nativeCall) (types.Value, error) {
+	v := types.NewVector(c.types[0], 1)
+	v.AppendValue(c.args[0])
+	n := types.NewVector(types.Int64Type, 1)
+	warning := toInteger(c.env, n, v, 0)
+	year, err := types.Assign(&types.Target{Type: types.Type{Kind: types.Year, Size: -1}}, c.types[0], c.args[0])
+	if err != nil || warning != nil {
+		return n.Value(0), nil
+	}
+	return year, nil
+}}

@@ -179,6 +179,7 @@ type Env struct {
 	Database string
 	User     string
 	ConnID   uint64
+	Node     int // the database's number in SNOWFLAKE_ID(), up to MaxNode
 	// LastInsertID, RowCount and FoundRows are the session's.
 	LastInsertID uint64
 	RowCount     int64

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/types"
@@ -185,7 +186,7 @@ func TestKernelsAgree(t *testing.T) {
 					continue
 				}
 				for vop, op := range compareOps {
-					e := &Compare{Op: op, L: pair[0], R: pair[1], Collation: collationOf(pair[0], pair[1])}
+					e := &Compare{Op: op, L: pair[0], R: pair[1], Collation: mustCollate(t, pair[0], pair[1])}
 					check(e, &sqlparser.ComparisonExpr{Operator: vop, Left: offset(0), Right: offset(1)}, b)
 				}
 			}
@@ -245,7 +246,7 @@ func TestInListAgrees(t *testing.T) {
 					item = &Literal{Value: b.Columns[0].Value(7).Clone(), T: lt}
 				}
 				items = append(items, item)
-				or.Args = append(or.Args, &Compare{Op: EQ, L: left, R: item, Collation: collationOf(left, item)})
+				or.Args = append(or.Args, &Compare{Op: EQ, L: left, R: item, Collation: mustCollate(t, left, item)})
 			}
 			in, err := newInList(left, items)
 			if err != nil {
@@ -296,4 +297,13 @@ func TestCastsAgree(t *testing.T) {
 			}
 		}
 	}
+}
+
+func mustCollate(t *testing.T, l, r Expr) collations.ID {
+	t.Helper()
+	id, err := collateForCompare("=", l, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

@@ -1,20 +1,16 @@
 package expr
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"maps"
 	mathrand "math/rand/v2"
 	"time"
 
-	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
 // native is a function that is computed here: those that ask the session, and
 // those that evalengine lacks.
 type native struct {
-	min, max int // number of arguments
 	// args are the types that arguments convert to; the last one holds for the
 	// rest. NullType leaves an argument as it is.
 	args []types.Type
@@ -23,7 +19,12 @@ type native struct {
 	typed  func(args []Expr) types.Type
 	// eval is given arguments of the types of args. Unless nulls is set it is not
 	// called when one is NULL: the result is NULL.
-	eval    func(c *nativeCall) (types.Value, error)
+	eval func(c *nativeCall) (types.Value, error)
+	// collates says that the texts among the arguments are converted to what they are
+	// together, under the collation that they have then, or binary, and so is the
+	// result; compares, that they must have one.
+	collates, compares bool
+
 	nulls   bool
 	notNull bool // the result is never NULL, arguments apart
 	perRow  bool // each evaluation gives another value
@@ -32,34 +33,55 @@ type native struct {
 
 // nativeCall is one evaluation of a native function.
 type nativeCall struct {
+	name  string
+	e     *Call
 	env   *Env
 	ev    *Evaluator
 	args  []types.Value
 	types []types.Type
-	state any // what the function keeps between rows
+	konst []bool // which arguments are the same for every row
+	state any    // what the function keeps between rows
 }
 
 // newNative returns the call of native function n.
 func newNative(name string, n *native, args []Expr) (Expr, error) {
-	if n == nil {
-		return nil, sqlerr.UnknownFunction.New("FUNCTION %s does not exist", name)
+	want := func(i int) types.Type {
+		if len(n.args) == 0 {
+			return types.NullType
+		}
+		return n.args[min(i, len(n.args)-1)]
 	}
-	if len(args) < n.min || n.max >= 0 && len(args) > n.max {
-		return nil, wrongParamCount(name)
+	text := types.TextType
+	if n.collates {
+		var texts []Expr
+		for i, a := range args {
+			if want(i) == types.TextType {
+				texts = append(texts, a)
+			}
+		}
+		text = textOf(texts)
+		if n.compares {
+			if _, err := collateForCompare(name, texts...); err != nil {
+				return nil, err
+			}
+		}
 	}
 	list := make([]Expr, len(args))
 	notNull := n.notNull
 	for i, a := range args {
-		t := types.NullType
-		if len(n.args) > 0 {
-			t = n.args[min(i, len(n.args)-1)]
+		t := want(i)
+		if t == types.TextType {
+			t = text
 		}
 		list[i] = CastTo(a, t)
 		notNull = notNull && !list[i].Nullable()
 	}
 	c := &Call{Name: name, Args: list, T: n.result, native: n, NotNull: notNull}
-	if n.typed != nil {
+	switch {
+	case n.typed != nil:
 		c.T = n.typed(list)
+	case n.result == types.TextType:
+		c.T = text
 	}
 	return c, nil
 }
@@ -78,9 +100,12 @@ func compileNative(ev *Evaluator, e *Call) (kernel, error) {
 		return nil, err
 	}
 	k := &nativeKernel{e: e, in: in, vecs: make([]*types.Vector, len(in))}
-	k.call = nativeCall{env: ev.env, ev: ev, args: make([]types.Value, len(in))}
+	k.call = nativeCall{name: e.Name, e: e, env: ev.env, ev: ev, args: make([]types.Value, len(in))}
 	for _, a := range e.Args {
 		k.call.types = append(k.call.types, a.Type())
+	}
+	for _, o := range in {
+		k.call.konst = append(k.call.konst, o.konst)
 	}
 	return k, nil
 }
@@ -167,14 +192,15 @@ func init() {
 		"last_insert_id": sessionNumber(types.Uint64Type, func(e *Env) types.Value { return types.NewUint(e.LastInsertID) }),
 		"unix_timestamp": sessionNumber(types.Int64Type, func(e *Env) types.Value { return types.NewInt(e.Now.Unix()) }),
 
-		"uuid":    random(func(*Env) []byte { return uuidText(newUUIDv1()) }),
-		"uuid_v7": random(func(*Env) []byte { return uuidText(newUUIDv7()) }),
-		"ulid":    random(func(*Env) []byte { return newULID() }),
-		"rand":    {max: 1, args: intArg, result: types.Float64Type, nulls: true, notNull: true, perRow: true, eval: random01},
+		"rand": {args: intArg, result: types.Float64Type, nulls: true, notNull: true, perRow: true, eval: random01},
 	}
 	maps.Copy(natives, timeNatives())
 	maps.Copy(natives, textNatives())
 	maps.Copy(natives, mysqlNatives())
+	maps.Copy(natives, jsonNatives())
+	maps.Copy(natives, cryptNatives())
+	maps.Copy(natives, numberNatives())
+	maps.Copy(natives, idNatives())
 }
 
 func (env *Env) utc() time.Time { return env.Now.UTC() }
@@ -183,7 +209,7 @@ func (env *Env) utc() time.Time { return env.Now.UTC() }
 // digits of the second.
 func clock(k types.Kind, now func(*Env) time.Time) *native {
 	return &native{
-		max: 1, args: intArg, session: true, notNull: true,
+		args: intArg, session: true, notNull: true,
 		typed: func(args []Expr) types.Type { return temporalType(k, precision(args)) },
 		eval: func(c *nativeCall) (types.Value, error) {
 			scale := 0
@@ -242,7 +268,7 @@ func sessionNumber(t types.Type, f func(*Env) types.Value) *native {
 
 // setLastInsertID is LAST_INSERT_ID(expr).
 var setLastInsertID = &native{
-	min: 1, max: 1, args: []types.Type{types.Uint64Type}, result: types.Uint64Type, perRow: true, eval: lastInsertID,
+	args: []types.Type{types.Uint64Type}, result: types.Uint64Type, perRow: true, eval: lastInsertID,
 }
 
 func lastInsertID(c *nativeCall) (types.Value, error) {
@@ -252,74 +278,31 @@ func lastInsertID(c *nativeCall) (types.Value, error) {
 	return c.args[0], nil
 }
 
-func random(f func(*Env) []byte) *native {
-	return &native{result: types.TextType, notNull: true, perRow: true, eval: func(c *nativeCall) (types.Value, error) {
-		return types.NewBytes(f(c.env)), nil
-	}}
-}
-
-// random01 is RAND(); with a seed each evaluation yields the next of a sequence.
+// random01 is RAND(); with a seed each evaluation yields the next of a sequence,
+// MySQL's, and a seed that is no constant starts one in each row.
 func random01(c *nativeCall) (types.Value, error) {
 	if len(c.args) == 0 {
 		return types.NewFloat(mathrand.Float64()), nil
 	}
-	r, ok := c.state.(*mathrand.Rand)
-	if !ok {
-		seed := uint64(c.args[0].Int())
-		r = mathrand.New(mathrand.NewPCG(seed, seed))
+	r, ok := c.state.(*sequence)
+	if !ok || !c.konst[0] {
+		r = newSequence(uint32(c.args[0].Int()))
 		c.state = r
 	}
-	return types.NewFloat(r.Float64()), nil
+	return types.NewFloat(r.next()), nil
 }
 
-func randomBytes(b []byte) { _, _ = rand.Read(b) } // it never fails
+// sequence is MySQL's generator of random numbers from a seed.
+type sequence struct{ a, b uint32 }
 
-func uuidText(u []byte) []byte {
-	return types.AppendText(nil, types.Type{Kind: types.UUID}, types.NewBytes(u))
+const sequenceModulus = 0x3FFFFFFF
+
+func newSequence(seed uint32) *sequence {
+	return &sequence{(seed*0x10001 + 55555555) % sequenceModulus, seed * 0x10000001 % sequenceModulus}
 }
 
-// newUUIDv1 makes a time-based UUID with a random node, as RFC 9562 has it.
-func newUUIDv1() []byte {
-	u := make([]byte, 16)
-	randomBytes(u[8:])
-	// 100 ns ticks since 15 October 1582.
-	t := uint64(time.Now().UnixNano()/100) + 0x01B21DD213814000
-	binary.BigEndian.PutUint32(u, uint32(t))
-	binary.BigEndian.PutUint16(u[4:], uint16(t>>32))
-	binary.BigEndian.PutUint16(u[6:], uint16(t>>48)&0x0fff|0x1000)
-	u[8] = u[8]&0x3f | 0x80
-	u[10] |= 1 // multicast: not a hardware address
-	return u
-}
-
-// newUUIDv7 makes a UUID ordered by time (RFC 9562).
-func newUUIDv7() []byte {
-	u := timeOrdered()
-	u[6] = u[6]&0x0f | 0x70
-	u[8] = u[8]&0x3f | 0x80
-	return u
-}
-
-// timeOrdered returns 48 bits of Unix milliseconds and 80 random bits.
-func timeOrdered() []byte {
-	u := make([]byte, 16)
-	randomBytes(u[6:])
-	ms := uint64(time.Now().UnixMilli())
-	binary.BigEndian.PutUint16(u, uint16(ms>>32))
-	binary.BigEndian.PutUint32(u[2:], uint32(ms))
-	return u
-}
-
-// newULID makes a ULID: 26 characters of Crockford's base 32, ordered by time.
-func newULID() []byte {
-	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	u := timeOrdered()
-	hi, lo := binary.BigEndian.Uint64(u), binary.BigEndian.Uint64(u[8:])
-	out := make([]byte, 26)
-	for i := 25; i >= 0; i-- {
-		out[i] = alphabet[lo&31]
-		lo = lo>>5 | hi<<59
-		hi >>= 5
-	}
-	return out
+func (s *sequence) next() float64 {
+	s.a = (s.a*3 + s.b) % sequenceModulus
+	s.b = (s.a + s.b + 33) % sequenceModulus
+	return float64(s.a) / sequenceModulus
 }

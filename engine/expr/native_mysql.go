@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,39 +13,17 @@ import (
 
 func mysqlNatives() map[string]*native {
 	return map[string]*native{
-		"sleep":      {min: 1, max: 1, args: []types.Type{types.Float64Type}, result: types.Int64Type, nulls: true, notNull: true, perRow: true, eval: sleep},
-		"soundex":    {min: 1, max: 1, args: textArg, result: types.TextType, eval: soundex},
-		"make_set":   {min: 2, max: -1, args: []types.Type{types.Uint64Type, types.TextType}, result: types.TextType, nulls: true, eval: makeSet},
-		"export_set": {min: 3, max: 5, args: []types.Type{types.Uint64Type, types.TextType, types.TextType, types.TextType, types.Int64Type}, result: types.TextType, eval: exportSet},
-		"charset":    {min: 1, max: 1, args: anyArg, result: types.TextType, nulls: true, notNull: true, eval: charsetOf},
-		"collation":  {min: 1, max: 1, args: anyArg, result: types.TextType, nulls: true, notNull: true, eval: collationOfArg},
+		"sleep":            {args: []types.Type{types.Float64Type}, result: types.Int64Type, nulls: true, notNull: true, perRow: true, eval: sleep},
+		"soundex":          {args: textArg, result: types.TextType, eval: soundex},
+		"make_set":         {args: []types.Type{types.Uint64Type, types.TextType}, result: types.TextType, collates: true, nulls: true, eval: makeSet},
+		"export_set":       {args: []types.Type{types.Uint64Type, types.TextType, types.TextType, types.TextType, types.Int64Type}, result: types.TextType, collates: true, eval: exportSet},
+		"charset":          {args: anyArg, result: types.TextType, nulls: true, notNull: true, eval: charsetOf},
+		"format_bytes":     {args: []types.Type{types.Float64Type}, result: types.TextType, eval: formatBytes},
+		"format_pico_time": {args: []types.Type{types.Float64Type}, result: types.TextType, eval: formatPicoTime},
+		"get_format":       {args: textArg, result: types.TextType, eval: getFormat},
+		"collation":        {args: anyArg, result: types.TextType, nulls: true, notNull: true, eval: collationOfArg},
 	}
 }
-
-// lacking are the functions of MySQL 8 that are not here.
-var lacking = func() map[string]bool {
-	names := map[string]bool{}
-	for _, n := range strings.Fields(`
-		aes_decrypt aes_encrypt asymmetric_decrypt asymmetric_encrypt asymmetric_sign asymmetric_verify
-		benchmark coercibility compress current_role default extractvalue
-		format_bytes format_pico_time get_dd_column_privileges get_dd_create_options get_format get_lock
-		group_replication_set_as_primary grouping gtid_subset gtid_subtract icu_version
-		is_free_lock is_used_lock is_visible_dd_object json_merge json_merge_patch json_merge_preserve
-		json_overlaps json_pretty json_schema_valid json_schema_validation_report json_search
-		json_storage_free json_storage_size json_table json_value load_file
-		master_pos_wait name_const ps_current_thread_id ps_thread_id release_all_locks release_lock
-		roles_graphml source_pos_wait statement_digest statement_digest_text uncompress uncompressed_length
-		updatexml uuid_short validate_password_strength
-		wait_for_executed_gtid_set wait_until_sql_thread_after_gtids
-		geomcollection geometrycollection linestring point polygon multilinestring multipoint multipolygon
-		mbrcontains mbrcoveredby mbrcovers mbrdisjoint mbrequals mbrintersects mbroverlaps mbrtouches mbrwithin`) {
-		names[n] = true
-	}
-	return names
-}()
-
-// lacks reports whether MySQL 8 has function name and Kalam has not.
-func lacks(name string) bool { return lacking[name] || strings.HasPrefix(name, "st_") }
 
 // sleep is SLEEP(seconds): 0, after as long, unless the context ends it.
 func sleep(c *nativeCall) (types.Value, error) {
@@ -158,4 +138,54 @@ func collationOfArg(c *nativeCall) (types.Value, error) {
 		return types.NewString(types.CollationName(t.Collation)), nil
 	}
 	return types.NewString("binary"), nil
+}
+
+// inUnit is FORMAT_BYTES and FORMAT_PICO_TIME: x in the largest unit that it has, whole
+// in the smallest one.
+func inUnit(x float64, whole string, sizes []float64, names []string) types.Value {
+	i := len(sizes) - 1
+	for i > 0 && math.Abs(x) < sizes[i] {
+		i--
+	}
+	switch x /= sizes[i]; {
+	case i == 0:
+		return types.NewString(fmt.Sprintf(whole+" %s", int64(x), names[i]))
+	case math.Abs(x) >= 100000:
+		return types.NewString(fmt.Sprintf("%4.2e %s", x, names[i]))
+	}
+	return types.NewString(fmt.Sprintf("%4.2f %s", x, names[i]))
+}
+
+func formatBytes(c *nativeCall) (types.Value, error) {
+	return inUnit(c.args[0].Float(), "%4d", []float64{1, 1 << 10, 1 << 20, 1 << 30, 1 << 40, 1 << 50, 1 << 60},
+		[]string{"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}), nil
+}
+
+func formatPicoTime(c *nativeCall) (types.Value, error) {
+	const second = 1e12
+	return inUnit(c.args[0].Float(), "%3d", []float64{1, 1e3, 1e6, 1e9, second, 60 * second, 3600 * second, 86400 * second},
+		[]string{"ps", "ns", "us", "ms", "s", "min", "h", "d"}), nil
+}
+
+// dateFormats are GET_FORMAT's, for DATE, TIME and DATETIME.
+var dateFormats = map[string][3]string{
+	"USA":      {"%m.%d.%Y", "%h:%i:%s %p", "%Y-%m-%d %H.%i.%s"},
+	"JIS":      {"%Y-%m-%d", "%H:%i:%s", "%Y-%m-%d %H:%i:%s"},
+	"ISO":      {"%Y-%m-%d", "%H:%i:%s", "%Y-%m-%d %H:%i:%s"},
+	"EUR":      {"%d.%m.%Y", "%H.%i.%s", "%Y-%m-%d %H.%i.%s"},
+	"INTERNAL": {"%Y%m%d", "%H%i%s", "%Y%m%d%H%i%s"},
+}
+
+func getFormat(c *nativeCall) (types.Value, error) {
+	f, ok := dateFormats[strings.ToUpper(string(c.args[1].Bytes()))]
+	if !ok {
+		return types.Value{}, nil
+	}
+	switch string(c.args[0].Bytes()) {
+	case "date":
+		return types.NewString(f[0]), nil
+	case "time":
+		return types.NewString(f[1]), nil
+	}
+	return types.NewString(f[2]), nil
 }

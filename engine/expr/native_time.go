@@ -10,16 +10,16 @@ import (
 
 func timeNatives() map[string]*native {
 	return map[string]*native{
-		"datediff":      {min: 2, max: 2, args: []types.Type{dateType}, result: types.Int64Type, eval: dateDiff},
-		"timestampdiff": {min: 3, max: 3, args: []types.Type{types.TextType, dateTimeType}, result: types.Int64Type, eval: timestampDiff},
-		"extract":       {min: 2, max: 2, args: []types.Type{types.TextType, types.NullType}, result: types.Int64Type, eval: extract},
-		"dayname":       {min: 1, max: 1, args: []types.Type{dateType}, result: types.TextType, eval: dayName},
-		"timestamp":     {min: 1, max: 2, args: []types.Type{dateTimeType, timeType}, typed: timestampType, eval: timestamp},
-		"timediff":      {min: 2, max: 2, args: anyArg, typed: timeDiffType, eval: timeDiff},
-		"addtime":       {min: 2, max: 2, args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(1)},
-		"subtime":       {min: 2, max: 2, args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(-1)},
-		"time_format":   {min: 2, max: 2, args: []types.Type{timeType, types.TextType}, result: types.TextType, eval: timeFormat},
-		"str_to_date":   {min: 2, max: 2, args: textArg, typed: strToDateType, eval: strToDate},
+		"datediff":      {args: []types.Type{dateType}, result: types.Int64Type, eval: dateDiff},
+		"timestampdiff": {args: []types.Type{types.TextType, dateTimeType}, result: types.Int64Type, eval: timestampDiff},
+		"extract":       {args: []types.Type{types.TextType, types.NullType}, result: types.Int64Type, eval: extract},
+		"dayname":       {args: []types.Type{dateType}, result: types.TextType, eval: dayName},
+		"timestamp":     {args: []types.Type{dateTimeType, timeType}, typed: timestampType, eval: timestamp},
+		"timediff":      {args: anyArg, typed: timeDiffType, eval: timeDiff},
+		"addtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(1)},
+		"subtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(-1)},
+		"time_format":   {args: []types.Type{timeType, types.TextType}, result: types.TextType, eval: timeFormat},
+		"str_to_date":   {args: textArg, typed: strToDateType, eval: strToDate},
 	}
 }
 
@@ -38,7 +38,7 @@ var dateParts = map[string]*native{
 }
 
 func datePart(f func(civil) int) *native {
-	return &native{min: 1, max: 1, args: anyArg, result: types.Int64Type, notNull: true, eval: func(c *nativeCall) (types.Value, error) {
+	return &native{args: anyArg, result: types.Int64Type, notNull: true, eval: func(c *nativeCall) (types.Value, error) {
 		return types.NewInt(int64(f(unpack(c.args[0].Int())))), nil
 	}}
 }

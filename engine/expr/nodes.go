@@ -157,6 +157,7 @@ type Call struct {
 	T    types.Type
 	// NotNull says that the result is never NULL.
 	NotNull bool
+	derived *derivation    // the text's collation, where the arguments do not tell
 	native  *native        // nil: evaluated by evalengine
 	tmpl    sqlparser.Expr // of evalengine: the syntax tree with Offset i for Args[i]
 	cache   *programCache  // of evalengine: the compiled form, shared by all executions

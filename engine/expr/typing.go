@@ -357,36 +357,6 @@ func hasCollation(t types.Type) bool {
 	return t.IsText() || t.Kind == types.Enum || t.Kind == types.Set
 }
 
-// collationOf returns the collation that l and r compare under: an explicit one
-// wins, then a column's over a literal's.
-func collationOf(l, r Expr) collations.ID {
-	cl, cr := coercibility(l), coercibility(r)
-	switch {
-	case cl < cr:
-		return l.Type().Collation
-	case cr < cl:
-		return r.Type().Collation
-	}
-	return mergeCollations(l.Type(), r.Type())
-}
-
-// coercibility is MySQL's: 0 explicit, 2 implicit, 4 coercible, 5 no text.
-func coercibility(e Expr) int {
-	t := e.Type()
-	if !hasCollation(t) && !t.IsBinary() {
-		return 5
-	}
-	switch e := e.(type) {
-	case *Cast:
-		if e.Explicit {
-			return 0
-		}
-	case *Literal, *Param:
-		return 4
-	}
-	return 2
-}
-
 // CompareType is the type in which values of two types compare by MySQL's
 // rules. NullType: the comparison is NULL. Signed and unsigned BIGINT compare as
 // DECIMAL(20,0), exactly.

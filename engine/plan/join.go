@@ -65,12 +65,23 @@ func equiPairs(on []expr.Expr, left, right colSet) []equiPair {
 		}
 		switch {
 		case within(eq.L, left) && within(eq.R, right):
-			pairs = append(pairs, equiPair{i, eq.L, eq.R, eq})
+			pairs = append(pairs, equiPair{i, collated(eq.L, eq), collated(eq.R, eq), eq})
 		case within(eq.R, left) && within(eq.L, right):
-			pairs = append(pairs, equiPair{i, eq.R, eq.L, eq})
+			pairs = append(pairs, equiPair{i, collated(eq.R, eq), collated(eq.L, eq), eq})
 		}
 	}
 	return pairs
+}
+
+// collated returns e, an operand of a comparison, as text of the comparison's collation,
+// if it is text of another.
+func collated(e expr.Expr, eq *expr.Compare) expr.Expr {
+	t := e.Type()
+	if !eq.L.Type().IsText() || !eq.R.Type().IsText() || t.Collation == eq.Collation {
+		return e
+	}
+	t.Collation = eq.Collation
+	return expr.CastTo(e, t)
 }
 
 // hashable reports whether the sides of a pair can be compared by hash under

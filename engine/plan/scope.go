@@ -239,7 +239,11 @@ func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, 
 		if sameKeys(left.Type(), t) {
 			break
 		}
-		if c := expr.CompareType(left.Type(), t); c.Kind != types.Null {
+		c, err := expr.ComparedAs("=", left, s.b.ref(q.out[0].col))
+		if err != nil {
+			return nil, err
+		}
+		if c.Kind != types.Null {
 			t = c
 		}
 		sub.Left = expr.CastTo(left, t)

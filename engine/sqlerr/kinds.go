@@ -133,6 +133,28 @@ var (
 	RowsInterval        = kind("rows_interval", 3596, "HY000")            // a frame of ROWS has an INTERVAL.
 	NotGroupedBy        = kind("grouping_not_in_group_by", 3602, "HY000") // GROUPING names what is not in GROUP BY.
 
+	ZlibTooLarge        = kind("zlib_too_large", 1256, "HY000")            // UNCOMPRESS is given what is too long uncompressed.
+	CorruptedZlib       = kind("zlib_corrupted", 1259, "HY000")            // UNCOMPRESS is given what is not compressed.
+	IllegalMix          = kind("illegal_mix_of_collations", 1267, "HY000") // two texts' collations exclude one another.
+	IllegalMixOfThree   = kind("illegal_mix_of_three", 1270, "HY000")      // three texts' collations exclude one another.
+	IllegalMixOfMany    = kind("illegal_mix_of_many", 1271, "HY000")       // several texts' collations exclude one another.
+	InvalidCharacters   = kind("invalid_characters", 1300, "HY000")        // bytes are no text in a character set.
+	IncorrectType       = kind("incorrect_type", 3064, "HY000")            // a function's argument is of a type that it does not take.
+	InvalidJSONText     = kind("invalid_json_text", 3141, "22032")         // a function's argument is a text that is not JSON.
+	InvalidJSONCharset  = kind("invalid_json_charset", 3144, "22032")      // JSON would be made from a binary string.
+	InvalidJSONPath     = kind("invalid_json_path", 3143, "42000")         // a text is not a JSON path.
+	InvalidJSONType     = kind("invalid_json_type", 3146, "22032")         // a JSON function is given neither JSON nor text.
+	JSONPathWildcard    = kind("json_path_wildcard", 3149, "42000")        // a path has * or ** where it must lead to one value.
+	JSONPathRoot        = kind("json_path_root", 3153, "42000")            // the path $ stands where it may not.
+	JSONOneOrAll        = kind("json_one_or_all", 3154, "42000")           // an argument is neither 'one' nor 'all'.
+	JSONTooDeep         = kind("json_too_deep", 3157, "22032")             // a JSON document is nested too deep.
+	JSONPathNotCell     = kind("json_path_not_cell", 3165, "42000")        // a path does not lead to a cell of an array.
+	MissingJSONValue    = kind("missing_json_value", 3966, "22035")        // JSON_VALUE finds nothing, and ERROR ON EMPTY.
+	MultipleJSONValues  = kind("multiple_json_values", 3967, "22034")      // JSON_VALUE finds an array or object, and ERROR ON ERROR.
+	JSONTableMissing    = kind("json_table_missing", 3665, "22035")        // JSON_TABLE finds no value for a column, and ERROR ON EMPTY.
+	JSONTableNotScalar  = kind("json_table_not_scalar", 3666, "2203F")     // JSON_TABLE finds an array or object for a scalar column, and ERROR ON ERROR.
+	JSONTableOutOfRange = kind("json_table_out_of_range", 3667, "22003")   // JSON_TABLE finds a value that its column does not hold, and ERROR ON ERROR.
+
 	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
 	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
 

@@ -421,7 +421,7 @@ func numberText(buf []byte, from Type, v Value) []byte {
 	case from.Kind == JSON && jsonTypeOf(v.data) == jsonBool:
 		return append(buf, byte('0'+btoi(v.data[0] == 't')))
 	case from.Kind == JSON && jsonTypeOf(v.data) == jsonString:
-		return unquoteJSON(v.data)
+		return UnquoteJSON(v.data)
 	}
 	return v.data
 }

@@ -268,7 +268,7 @@ func (to *Target) uuid(from Type, v Value) (Value, *sqlerr.Error) {
 	if from.IsString() || from.Kind == JSON {
 		s := v.data
 		if from.Kind == JSON && jsonTypeOf(s) == jsonString {
-			s = unquoteJSON(s)
+			s = UnquoteJSON(s)
 		}
 		if id, ok := ParseUUID(s); ok {
 			return NewBytes(id[:]), nil

@@ -70,7 +70,7 @@ func (to *Target) dateTimeOf(from Type, v Value) (int64, parseResult) {
 	case from.IsString():
 		return parseDateTime(v.data, fsp, to.zone())
 	case from.Kind == JSON && jsonTypeOf(v.data) == jsonString:
-		return parseDateTime(unquoteJSON(v.data), fsp, to.zone())
+		return parseDateTime(UnquoteJSON(v.data), fsp, to.zone())
 	}
 	n, us, ok := to.numberOf(from, v)
 	if !ok || n < 0 {
@@ -97,7 +97,7 @@ func (to *Target) timeOf(from Type, v Value) (int64, parseResult) {
 	case from.IsString():
 		return parseTime(v.data, fsp)
 	case from.Kind == JSON && jsonTypeOf(v.data) == jsonString:
-		return parseTime(unquoteJSON(v.data), fsp)
+		return parseTime(UnquoteJSON(v.data), fsp)
 	}
 	n, us, ok := to.numberOf(from, v)
 	if !ok {

@@ -98,6 +98,9 @@ func (c Collator) Compare(a, b []byte) int {
 	return c.collation.Collate(c.significant(a), c.significant(b), false)
 }
 
+// Same reports whether a and b are equal, spaces at their ends counted.
+func (c Collator) Same(a, b []byte) bool { return c.collation.Collate(a, b, false) == 0 }
+
 // AppendWeight appends bytes that order as Compare does.
 func (c Collator) AppendWeight(dst, b []byte) []byte {
 	return c.collation.WeightString(dst, c.significant(b), 0)

@@ -3,7 +3,9 @@ package types
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -148,7 +150,7 @@ func (p *jsonReader) object(dst []byte, depth int) ([]byte, bool) {
 	}
 	// Keys are ordered by what they say, not by how they are escaped.
 	slices.SortStableFunc(members, func(a, b jsonMember) int {
-		x, y := unquoteJSON(a.key), unquoteJSON(b.key)
+		x, y := UnquoteJSON(a.key), UnquoteJSON(b.key)
 		if c := cmp.Compare(len(x), len(y)); c != 0 {
 			return c
 		}
@@ -331,8 +333,25 @@ func AppendJSON(dst []byte, t Type, v Value) []byte {
 		return AppendText(dst, t, v)
 	case t.Kind == DateTime || t.Kind == Timestamp || t.Kind == Time:
 		t.Scale = 6
+	case t.IsBinary() || t.Kind == Bit:
+		return appendJSONOpaque(dst, t, AppendText(nil, t, v))
 	}
 	return AppendJSONString(dst, AppendText(nil, t, v))
+}
+
+// appendJSONOpaque appends bytes in base 64 after the number of MySQL's type.
+func appendJSONOpaque(dst []byte, t Type, b []byte) []byte {
+	number := 15 // VARCHAR
+	switch t.Kind {
+	case Binary:
+		number = 254
+	case TinyBlob, Blob, MediumBlob, LongBlob:
+		number = 252
+	case Bit:
+		number = 16
+	}
+	dst = fmt.Appendf(dst, "\"base64:type%d:", number)
+	return append(base64.StdEncoding.AppendEncode(dst, b), '"')
 }
 
 func appendJSONRune(dst []byte, r rune) []byte {
@@ -349,9 +368,9 @@ func appendJSONRune(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 }
 
-// unquoteJSON returns the characters of a JSON string, those of damaged text as
+// UnquoteJSON returns the characters of a JSON string, those of damaged text as
 // far as they go.
-func unquoteJSON(s []byte) []byte {
+func UnquoteJSON(s []byte) []byte {
 	if len(s) < 2 {
 		return nil
 	}
@@ -419,7 +438,7 @@ func compareJSON(a, b []byte) int {
 	case jsonNumber:
 		return compareJSONNumber(a, b)
 	case jsonString:
-		return bytes.Compare(unquoteJSON(a), unquoteJSON(b))
+		return bytes.Compare(UnquoteJSON(a), UnquoteJSON(b))
 	case jsonBool:
 		return cmp.Compare(a[0], b[0]) // false before true
 	case jsonArray, jsonObject:
@@ -520,7 +539,7 @@ func appendJSONWeight(dst, s []byte) []byte {
 		f, _ := strconv.ParseFloat(string(s), 64)
 		return binary.BigEndian.AppendUint64(append(dst, 2), normalBits(f))
 	case jsonString:
-		u := unquoteJSON(s)
+		u := UnquoteJSON(s)
 		return append(binary.BigEndian.AppendUint32(dst, uint32(len(u))), u...)
 	case jsonBool:
 		return append(dst, s[0])

@@ -1,0 +1,103 @@
+package expr
+
+import (
+	"math"
+	"strings"
+
+	"vitess.io/vitess/go/mysql/decimal"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+func numberNatives() map[string]*native {
+	return map[string]*native{
+		"pow":     double(func(a []types.Value) float64 { return math.Pow(a[0].Float(), a[1].Float()) }),
+		"power":   double(func(a []types.Value) float64 { return math.Pow(a[0].Float(), a[1].Float()) }),
+		"exp":     double(func(a []types.Value) float64 { return math.Exp(a[0].Float()) }),
+		"cot":     double(func(a []types.Value) float64 { return 1 / math.Tan(a[0].Float()) }),
+		"degrees": double(func(a []types.Value) float64 { return a[0].Float() * (180 / math.Pi) }),
+		"radians": double(func(a []types.Value) float64 { return a[0].Float() * (math.Pi / 180) }),
+	}
+}
+
+// double is a function of doubles that may leave their range.
+func double(f func(a []types.Value) float64) *native {
+	return &native{args: []types.Type{types.Float64Type}, result: types.Float64Type, eval: func(c *nativeCall) (types.Value, error) {
+		x := f(c.args)
+		if math.IsInf(x, 0) || math.IsNaN(x) {
+			return types.Value{}, outOfRange(types.Float64Type, c.e)
+		}
+		return types.NewFloat(x), nil
+	}}
+}
+
+// roundFloat is ROUND of a DOUBLE, halves to even.
+var roundFloat = &native{
+	args: []types.Type{types.Float64Type, types.Int64Type}, result: types.Float64Type,
+	eval: func(c *nativeCall) (types.Value, error) {
+		x, places := c.args[0].Float(), int64(0)
+		if len(c.args) == 2 {
+			places = min(max(c.args[1].Int(), -400), 400)
+		}
+		by := math.Pow10(int(max(places, -places)))
+		var r float64
+		if places >= 0 {
+			r = math.RoundToEven(x*by) / by
+			if isInf(x*by) || isInf(r) {
+				r = x
+			}
+		} else if r = math.RoundToEven(x/by) * by; isInf(r) {
+			r = 0
+		}
+		return types.NewFloat(r), nil
+	},
+}
+
+// locales are those that FORMAT knows: what sets thousands apart, and the point.
+var locales = map[string][2]string{
+	"en_us": {",", "."}, "en_gb": {",", "."}, "ja_jp": {",", "."}, "zh_cn": {",", "."}, "zh_tw": {",", "."}, "ko_kr": {",", "."},
+	"de_de": {".", ","},
+}
+
+// formatNumber is FORMAT(number, digits, locale): thousands are set apart.
+func formatNumber(c *nativeCall) (types.Value, error) {
+	if c.args[0].IsNull() || c.args[1].IsNull() {
+		return types.Value{}, nil
+	}
+	v := types.NewVector(c.types[0], 1)
+	v.AppendValue(c.args[0])
+	var d decimal.Decimal
+	if c.types[0].IsNumeric() || c.types[0].IsTemporal() {
+		d = decimalAt(v, 0)
+	} else {
+		f, warning := parseFloat(v, 0)
+		if warning != nil {
+			c.ev.warn(warning)
+		}
+		d = decimal.NewFromFloatMySQL(f)
+	}
+	marks := locales["en_us"]
+	if len(c.args) == 3 && !c.args[2].IsNull() {
+		var ok bool
+		if marks, ok = locales[strings.ToLower(string(c.args[2].Bytes()))]; !ok {
+			return types.Value{}, sqlerr.Unsupported("locale %s", c.args[2].Bytes())
+		}
+	}
+	places := int32(min(max(c.args[1].Int(), 0), maxScale))
+	text := string(d.Round(places).FormatMySQL(places))
+	whole, frac, _ := strings.Cut(text, ".")
+	digits := strings.TrimPrefix(whole, "-")
+	var b strings.Builder
+	b.WriteString(whole[:len(whole)-len(digits)])
+	for i, ch := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteString(marks[0])
+		}
+		b.WriteRune(ch)
+	}
+	if frac != "" {
+		b.WriteString(marks[1] + frac)
+	}
+	return types.NewString(b.String()), nil
+}
