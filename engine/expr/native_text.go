@@ -81,16 +81,13 @@ func locate(c *nativeCall) (types.Value, error) {
 	at := -1
 	if collator, ok := c.types[0].Collator(); ok {
 		for i := start; i+len(part) <= len(text); i++ {
-			if utf8.RuneStart(text[min(i, len(text)-1)]) && collator.Same(text[i:i+len(part)], part) {
+			if (i == len(text) || utf8.RuneStart(text[i])) && collator.Same(text[i:i+len(part)], part) {
 				at = i
 				break
 			}
 			if err := c.ev.step(len(part)); err != nil {
 				return types.Value{}, err
 			}
-		}
-		if len(text) == 0 && len(part) == 0 {
-			at = 0
 		}
 	} else if i := bytes.Index(text[start:], part); i >= 0 {
 		at = start + i

@@ -1,10 +1,12 @@
 package expr
 
 import (
+	"bytes"
 	"time"
 
 	"vitess.io/vitess/go/mysql/datetime"
 
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -18,6 +20,7 @@ func timeNatives() map[string]*native {
 		"timediff":      {args: anyArg, typed: timeDiffType, eval: timeDiff},
 		"addtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(1)},
 		"subtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(-1)},
+		"time":          {args: anyArg, typed: timeDiffType, eval: timeOf},
 		"time_format":   {args: []types.Type{timeType, types.TextType}, result: types.TextType, eval: timeFormat},
 		"str_to_date":   {args: textArg, typed: strToDateType, eval: strToDate},
 	}
@@ -296,16 +299,43 @@ func addTime(sign int64) func(c *nativeCall) (types.Value, error) {
 }
 
 func timeFormat(c *nativeCall) (types.Value, error) {
-	text := types.AppendText(nil, timeType, c.args[0])
-	t, _, state := datetime.ParseTime(string(text), 6)
+	negative, hours, _, _, _ := splitTime(c.args[0].Int())
+	v := c.args[0].Int()
+	if negative {
+		v = -v
+	}
+	t, _, state := datetime.ParseTime(string(types.AppendText(nil, timeType, types.NewInt(v))), 6)
 	if state != datetime.TimeOK {
 		return types.Value{}, nil
 	}
-	out, err := datetime.Format(string(c.args[1].Bytes()), datetime.DateTime{Time: t}, 6)
+	half := "AM"
+	if hours%24 >= 12 {
+		half = "PM"
+	}
+	// Which half of the day it is evalengine tells of hours up to 23 only.
+	format := bytes.ReplaceAll(c.args[1].Bytes(), []byte("%r"), []byte("%h:%i:%s %p"))
+	format = bytes.ReplaceAll(format, []byte("%p"), []byte(half))
+	out, err := datetime.Format(string(format), datetime.DateTime{Time: t}, 6)
 	if err != nil {
 		return types.Value{}, nil
 	}
+	if negative {
+		out = append([]byte("-"), out...)
+	}
 	return types.NewBytes(out), nil
+}
+
+// timeOf is TIME(moment).
+func timeOf(c *nativeCall) (types.Value, error) {
+	v, isTime, ok := c.moment(0)
+	switch {
+	case !ok:
+		c.ev.warn(sqlerr.TruncatedWrongVal.New("Incorrect time value: '%s'", types.AppendText(nil, c.types[0], c.args[0])))
+		return types.Value{}, nil
+	case !isTime:
+		v = clockMicros(unpack(v))
+	}
+	return types.NewInt(v), nil
 }
 
 // strToDateType is by what the format asks for, if it is a literal.

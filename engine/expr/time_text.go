@@ -19,7 +19,7 @@ var timeReaders = func() map[string]func([]byte) []byte {
 	} {
 		readers[name] = dateTimeText
 	}
-	for _, name := range []string{"hour", "minute", "second", "microsecond", "time", "time_to_sec"} {
+	for _, name := range []string{"hour", "minute", "second", "microsecond", "time_to_sec"} {
 		readers[name] = timeText
 	}
 	return readers
