@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -18,6 +19,26 @@ import (
 // childVariable has the data source name of a child; without it the program is
 // the parent.
 const childVariable = "KALAM_CRASH_CHILD"
+
+// troubleVariable is set for a child whose statements may fail because of the
+// file system. It ends with troubleStatus when it can't begin.
+const (
+	troubleVariable = "KALAM_CRASH_TROUBLE"
+	troubleStatus   = 3
+)
+
+// troubled reports whether err is one that the file system's trouble may make.
+func troubled(err error) bool {
+	if os.Getenv(troubleVariable) == "" {
+		return false
+	}
+	for _, k := range []*sqlerr.Kind{sqlerr.StorageIO, sqlerr.DiskFull, sqlerr.Corrupt, sqlerr.CantOpen} {
+		if errors.Is(err, k) {
+			return true
+		}
+	}
+	return false
+}
 
 // The size of the workload.
 const (
@@ -79,7 +100,9 @@ func child(dsn string) int {
 		return 1
 	}
 	for _, s := range append(schema, fills()...) {
-		if _, err := db.Exec(s); err != nil {
+		if _, err := db.Exec(s); troubled(err) {
+			return troubleStatus
+		} else if err != nil {
 			say("broken %s: %v", s, err)
 			return 1
 		}
@@ -97,7 +120,12 @@ func child(dsn string) int {
 	run := func(id int, loop func(*worker, context.Context) error) {
 		all.Go(func() {
 			w := &worker{db: db, random: rand.New(rand.NewPCG(rand.Uint64(), 0)), stop: &stop, id: id}
-			if err := loop(w, ctx); err != nil {
+			err := loop(w, ctx)
+			for troubled(err) && !stop.Load() {
+				time.Sleep(time.Millisecond)
+				err = loop(w, ctx) // which looks for how far it has got
+			}
+			if err != nil && !troubled(err) {
 				say("broken worker %d: %v", id, err)
 			}
 		})
@@ -247,7 +275,9 @@ func (w *worker) define(ctx context.Context) error {
 	names, err := strings1(ctx, w.db, "SHOW TABLES LIKE 'ddl\\_%'")
 	for _, name := range names {
 		if err == nil {
-			_, err = w.db.ExecContext(ctx, "DROP TABLE "+name)
+			if _, err = w.db.ExecContext(ctx, "DROP TABLE "+name); err != nil {
+				break
+			}
 			say("define %s %d", strings.TrimPrefix(name, "ddl_"), len(definitions))
 		}
 	}
@@ -280,7 +310,9 @@ var definitions = []string{
 
 // index adds an index to the busiest table and drops it.
 func (w *worker) index(ctx context.Context) error {
-	w.db.ExecContext(ctx, "DROP INDEX by_amount ON transfers") // of before
+	if _, err := w.db.ExecContext(ctx, "DROP INDEX by_amount ON transfers"); err != nil && !errors.Is(err, sqlerr.CantDropKey) {
+		return err
+	}
 	for !w.stop.Load() {
 		if _, err := w.db.ExecContext(ctx, "CREATE INDEX by_amount ON transfers (amount, dst)"); err != nil {
 			return err

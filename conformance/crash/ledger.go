@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,6 +20,8 @@ import (
 // ledger is what the parent knows of a database.
 type ledger struct {
 	path, sync string
+	shim       *shim
+	kind       string        // of faults
 	ready      time.Duration // that the child took to open, last time
 
 	// The highest number acknowledged: of transfers and appends by worker, of
@@ -32,14 +35,14 @@ type ledger struct {
 	made      bool           // the tables are all there
 }
 
-func newLedger(path, sync string) *ledger {
-	return &ledger{path: path, sync: sync, defined: map[string]int{}, ready: 200 * time.Millisecond}
+func newLedger(path, sync string, s *shim, kind string) *ledger {
+	return &ledger{path: path, sync: sync, shim: s, kind: kind, defined: map[string]int{}, ready: 200 * time.Millisecond}
 }
 
 // round runs a child, kills it and checks the database.
 func (l *ledger) round(random *rand.Rand, total *counts) error {
-	opening, clean := random.IntN(5) == 0, random.IntN(10) == 0
-	acknowledged, err := l.runChild(random, opening && !clean, clean)
+	opening, clean := random.IntN(5) == 0, random.IntN(10) == 0 && l.kind != errorFaults
+	acknowledged, err := l.runChild(random, opening && !clean, clean, total)
 	total.acknowledged += acknowledged
 	switch {
 	case err != nil:
@@ -49,16 +52,17 @@ func (l *ledger) round(random *rand.Rand, total *counts) error {
 	case opening:
 		total.opening++
 	}
-	if opening && !clean && l.sync != "off" && random.IntN(2) == 0 {
+	mayLose := (l.sync == "off" || l.sync == "normal" && l.kind == powerFaults) && !clean
+	if opening && !clean && !mayLose && random.IntN(2) == 0 {
 		return nil // crash again on what there is now
 	}
 	readOnly := l.made && random.IntN(2) == 0 // leaves all as it is
 	before := l.total()
-	if err := l.check(readOnly, l.sync == "off" && !clean); err != nil {
+	if err := l.check(readOnly, mayLose); err != nil {
 		return err
 	}
-	if l.sync == "off" {
-		total.acknowledgedOff += acknowledged
+	if mayLose {
+		total.losable += acknowledged
 		total.lost += before - l.total()
 	}
 	return nil
@@ -74,14 +78,36 @@ func (l *ledger) total() int {
 
 // runChild runs a child until it is killed or ended and returns the number of
 // commits it told of.
-func (l *ledger) runChild(random *rand.Rand, opening, clean bool) (acknowledged int, err error) {
+func (l *ledger) runChild(random *rand.Rand, opening, clean bool, total *counts) (acknowledged int, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
 	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=file:%s?sync=%s&write_buffer_mb=1&cache_mb=8", childVariable, l.path, l.sync))
-	cmd.Stderr = os.Stderr
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	var f *faults
+	stop := make(chan struct{})
+	defer close(stop)
+	if l.kind != noFaults {
+		if f, err = l.shim.on(l.path, random.Uint32()); err != nil {
+			return 0, err
+		}
+		cmd.Env = append(cmd.Env, f.environment()...)
+	}
+	trouble := func() {
+		if l.kind == errorFaults {
+			trouble := rand.New(rand.NewPCG(random.Uint64(), 0))
+			go f.trouble(trouble, stop)
+		}
+	}
+	if l.kind == errorFaults {
+		cmd.Env = append(cmd.Env, troubleVariable+"=1")
+		if opening {
+			trouble()
+		}
+	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return 0, err
@@ -108,6 +134,9 @@ func (l *ledger) runChild(random *rand.Rand, opening, clean bool) (acknowledged 
 		case "ready":
 			l.made = true
 			l.ready = time.Since(begin)
+			if !opening {
+				trouble()
+			}
 			if clean {
 				time.AfterFunc(life, func() { stdin.Close() })
 			} else if !opening {
@@ -128,15 +157,36 @@ func (l *ledger) runChild(random *rand.Rand, opening, clean bool) (acknowledged 
 	}
 	err = cmd.Wait()
 	var exit *exec.ExitError
+	if f != nil {
+		total.faults += int(f.get(faulted))
+	}
+	if l.kind == powerFaults && !clean {
+		if err := f.loseUnsynced(random, random.IntN(2) == 0); err != nil {
+			return 0, err
+		}
+	}
 	switch {
 	case broken != nil:
 		return acknowledged, errors.New("the child says: " + strings.Join(broken, "; "))
 	case clean && (err != nil || !closed):
-		return acknowledged, fmt.Errorf("the child did not end cleanly: %v", err)
+		return acknowledged, fmt.Errorf("the child did not end cleanly: %v\n%s", err, head(stderr.Bytes()))
+	case l.kind == errorFaults && exited(err, troubleStatus): // it could not even begin
+		return acknowledged, nil
+	case l.kind == errorFaults && bytes.Contains(stderr.Bytes(), []byte("Assertion `")):
+		// RocksDB as Debian builds it has assertions, some of which I/O errors break.
+		total.aborts++
+		return acknowledged, nil
 	case !clean && (!errors.As(err, &exit) || exit.Success() || exit.ExitCode() != -1):
-		return acknowledged, fmt.Errorf("the child ended by itself: %v", err)
+		return acknowledged, fmt.Errorf("the child ended by itself: %v\n%s", err, head(stderr.Bytes()))
 	}
 	return acknowledged, nil
+}
+
+func head(text []byte) []byte { return text[:min(len(text), 3000)] }
+
+func exited(err error, status int) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == status
 }
 
 // acknowledge notes a commit.
@@ -289,7 +339,7 @@ func (a *auditor) complete(ctx context.Context) bool {
 // lostAll lets the ledger begin anew, where all could be lost.
 func (a *auditor) lostAll() {
 	if len(a.failures) == 0 {
-		*a.l = *newLedger(a.l.path, a.l.sync)
+		*a.l = *newLedger(a.l.path, a.l.sync, a.l.shim, a.l.kind)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -10,17 +11,34 @@ func TestMain(m *testing.M) {
 	if dsn := os.Getenv(childVariable); dsn != "" {
 		os.Exit(child(dsn))
 	}
+	if dsn := os.Getenv(serialVariable); dsn != "" {
+		if err := serial(dsn); err != nil {
+			panic(err)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
 // TestCrash is a short run; make crash is a long one.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	for _, sync := range []string{"full", "normal", "off"} {
-		t.Run(sync, func(t *testing.T) {
+	for _, run := range []config{
+		{rounds: 5, sync: "full", faults: noFaults},
+		{rounds: 4, sync: "normal", faults: noFaults},
+		{rounds: 3, sync: "off", faults: noFaults},
+		{rounds: 3, sync: "full", faults: powerFaults},
+		{rounds: 2, sync: "normal", faults: powerFaults},
+		{rounds: 3, sync: "full", faults: errorFaults},
+	} {
+		t.Run(run.sync+" "+run.faults, func(t *testing.T) {
 			t.Parallel()
+			if _, err := exec.LookPath("gcc"); err != nil && run.faults != noFaults {
+				t.Skip("no C compiler for the shim")
+			}
 			var out strings.Builder
-			c := config{rounds: 7, seed: uint64(len(sync)), dir: t.TempDir(), sync: sync}
+			c := run
+			c.seed, c.dir = uint64(len(run.sync+run.faults)), t.TempDir()
 			failed, err := c.run(&out)
 			if err != nil || failed > 0 {
 				t.Errorf("%v\n%s", err, out.String())

@@ -7,14 +7,17 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/linxGnu/grocksdb"
 
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/kv"
 )
 
@@ -33,6 +36,9 @@ type DB struct {
 
 	mu     sync.RWMutex // held for reading by calls that run
 	closed bool
+
+	resuming sync.Mutex
+	resumed  atomic.Uint64 // how often writes were made to work again
 }
 
 var _ kv.DB = (*DB)(nil)
@@ -180,7 +186,10 @@ func (db *DB) checkFamilies(files []fs.DirEntry) error {
 }
 
 func (db *DB) openNative(path, logDir string, names []string, options []*grocksdb.Options) (err error) {
-	o := db.dbOptions(logDir)
+	o, err := db.dbOptions(logDir)
+	if err != nil {
+		return err
+	}
 	if db.cfg.ReadOnly && !db.cfg.InMemory {
 		db.db, db.handles, err = grocksdb.OpenDbForReadOnlyColumnFamilies(o, path, names, options, false)
 	} else {
@@ -219,11 +228,38 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, d kv.Durability) error {
 	if len(rep) == 0 {
 		return nil
 	}
-	status := C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
-	if status != nil {
-		return db.failure(takeError(status))
+	for attempt := 0; ; attempt++ {
+		before := db.resumed.Load()
+		status := C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
+		if status == nil {
+			return nil
+		}
+		err := db.failure(takeError(status))
+		if attempt > 0 || !db.resume(before, err) {
+			return err
+		}
 	}
-	return nil
+}
+
+// resume lets writes work again after err, which RocksDB returns from then on,
+// if what made it is gone: the disk has room again. It reports whether a write is
+// to be made once more, which is as if it had not been made before: it was not
+// acknowledged, and is the same.
+func (db *DB) resume(before uint64, err error) bool {
+	if !errors.Is(err, sqlerr.DiskFull) && !errors.Is(err, sqlerr.StorageIO) {
+		return false
+	}
+	db.resuming.Lock()
+	defer db.resuming.Unlock()
+	if db.resumed.Load() != before {
+		return true // another writer did it
+	}
+	if status := C.kalam_resume(db.c); status != nil {
+		takeError(status) // RocksDB may be at it itself, as it is once a disk was full
+		return false
+	}
+	db.resumed.Add(1)
+	return true
 }
 
 // Stats implements kv.DB. In memory, DiskBytes counts the tables kept there.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/kv"
@@ -50,6 +51,34 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	check(db)
+	if err := write(db, written); !errors.Is(err, sqlerr.DiskFull) {
+		t.Errorf("written without room: %v", err)
+	}
+	resize := func(size string) {
+		t.Helper()
+		if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size="+size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The same process writes again, soon after there is room.
+	resize("48m")
+	begin := time.Now()
+	for err = write(db, written); err != nil; err = write(db, written) {
+		if !errors.Is(err, sqlerr.DiskFull) || time.Since(begin) > 30*time.Second {
+			t.Fatalf("with room again: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Log("writes work again after", time.Since(begin))
+	written++
+	check(db)
+	for err = write(db, written); err == nil && written < 1000; err = write(db, written) {
+		written++
+	}
+	if !errors.Is(err, sqlerr.DiskFull) {
+		t.Fatalf("got %v", err)
+	}
+	check(db)
 	if err := db.Close(); err != nil {
 		t.Error(err)
 	}
@@ -60,9 +89,7 @@ func TestDiskFull(t *testing.T) {
 	check(readOnly)
 	readOnly.Close()
 
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
+	resize("128m")
 	db = mustOpen(t, cfg)
 	check(db)
 	if err := write(db, written); err != nil {

@@ -43,9 +43,14 @@ func (c *Config) setDefaults() {
 
 // dbOptions returns the options of the database as a whole. logDir is where the
 // info log goes, "" for the database's directory.
-func (db *DB) dbOptions(logDir string) *grocksdb.Options {
+func (db *DB) dbOptions(logDir string) (*grocksdb.Options, error) {
 	c := &db.cfg
-	o := grocksdb.NewDefaultOptions()
+	// Logs that were synced have their lengths in the manifest, see checkLogs. The C
+	// interface has no setter for it.
+	o, err := grocksdb.GetOptionsFromString(nil, "track_and_verify_wals_in_manifest=true")
+	if err != nil {
+		return nil, err
+	}
 	if c.InMemory {
 		o.SetEnv(grocksdb.NewMemEnv())
 	}
@@ -76,7 +81,7 @@ func (db *DB) dbOptions(logDir string) *grocksdb.Options {
 	if logDir != "" {
 		o.SetDbLogDir(logDir)
 	}
-	return o
+	return o, nil
 }
 
 // familyOptions returns the options of a column family.

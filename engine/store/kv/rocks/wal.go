@@ -39,6 +39,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // that a record follows: RocksDB, opening, would leave that record out and say
 // nothing. Damage at the end is what a crash leaves of the last write, which
 // nobody was told is done; RocksDB leaves it out rightly.
+//
+// A log that is cut off, and followed by another, is what a power failure leaves
+// where neither was synced. Had the other one been, this one had been before, and its
+// length been noted in the manifest, to which RocksDB holds it.
 func checkLogs(dir string, files []fs.DirEntry) error {
 	var logs []string
 	for _, f := range files {
@@ -64,6 +68,7 @@ func checkLogs(dir string, files []fs.DirEntry) error {
 // logCheck reads logs in order.
 type logCheck struct {
 	damaged string // the log that has damage, "" when none has
+	cut     bool   // the damage is that the log ends too early
 	next    uint64 // sequence number after the last whole record
 	head    []byte // of the present record, up to recordHeader bytes
 }
@@ -99,7 +104,10 @@ func (c *logCheck) read(dir, name string) error {
 				// The block's unused end; or damage, after which the next
 				// fragment may stand anywhere.
 				if len(rest) >= logHeader || n < logBlock {
-					c.damaged, fresh = cmp.Or(c.damaged, name), false
+					if c.damaged == "" {
+						c.damaged, c.cut = name, n < logBlock && incomplete(rest)
+					}
+					fresh = false
 				}
 				for len(rest) > 0 && size == 0 {
 					if rest = rest[1:]; len(rest) > 0 {
@@ -109,7 +117,7 @@ func (c *logCheck) read(dir, name string) error {
 				continue
 			}
 			if kind == fullFragment || kind == firstFragment {
-				if c.damaged != "" && !fresh {
+				if c.damaged != "" && !fresh && (!c.cut || c.damaged == name) {
 					return errFollowed
 				}
 				c.head = c.head[:0]
@@ -119,10 +127,12 @@ func (c *logCheck) read(dir, name string) error {
 			if (kind == fullFragment || kind == lastFragment) && len(c.head) == recordHeader {
 				seq := binary.LittleEndian.Uint64(c.head)
 				if c.damaged != "" && fresh {
-					if seq != c.next {
+					switch {
+					case seq == c.next:
+						c.damaged = ""
+					case !c.cut:
 						return errFollowed
 					}
-					c.damaged = ""
 				}
 				fresh = false
 				if c.damaged == "" {
@@ -132,6 +142,11 @@ func (c *logCheck) read(dir, name string) error {
 			rest = rest[size:]
 		}
 	}
+}
+
+// incomplete reports whether p, the end of a log, is the start of a fragment.
+func incomplete(p []byte) bool {
+	return len(p) < logHeader || logHeader+int(binary.LittleEndian.Uint16(p[4:])) > len(p)
 }
 
 // fragment returns the type and size of the fragment that p starts with, size 0
