@@ -177,7 +177,7 @@ func (l listScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
 	return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'where clause'", sqlparser.String(name))
 }
 
-func (listScope) Subquery(expr.SubqueryKind, sqlparser.TableStatement, expr.Expr) (*expr.Subquery, error) {
+func (listScope) Subquery(expr.SubqueryKind, sqlparser.TableStatement, []expr.Expr) (*expr.Subquery, error) {
 	return nil, sqlerr.Unsupported("subqueries in SHOW")
 }
 

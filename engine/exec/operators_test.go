@@ -279,14 +279,14 @@ func TestSubqueries(t *testing.T) {
 			r := NewRunner(rt)
 			q := &expr.Subquery{Kind: c.kind, Plan: c.plan, T: intT}
 			if c.kind == expr.In {
-				q.Left = col(0, intT)
+				q.Left = []expr.Expr{col(0, intT)}
 			}
 			var outer []types.Value
 			if !c.outer.IsNull() {
 				q.Args, outer = []expr.Expr{col(0, intT)}, []types.Value{c.outer}
 			}
 			for range 2 {
-				got, err := r.RunSubquery(t.Context(), q, outer, c.left)
+				got, err := r.RunSubquery(t.Context(), q, outer, []types.Value{c.left})
 				if err != nil || types.Compare(intT, got, c.want) != 0 {
 					t.Errorf("%s: %v %v, want %v", c.name, got, err, c.want)
 				}
@@ -297,7 +297,7 @@ func TestSubqueries(t *testing.T) {
 		}
 		rt := runtime(t, limit)
 		r := NewRunner(rt)
-		_, err := r.RunSubquery(t.Context(), &expr.Subquery{Kind: expr.Scalar, Plan: query(i(1), i(2)), T: intT}, nil, null)
+		_, err := r.RunSubquery(t.Context(), &expr.Subquery{Kind: expr.Scalar, Plan: query(i(1), i(2)), T: intT}, nil, nil)
 		wantKind(t, err, sqlerr.SubqueryNo1Row)
 		if err := r.Close(); err != nil {
 			t.Error(err)

@@ -80,7 +80,7 @@ func sameNode(a, b Expr) bool {
 		return ok && sameWindow(a, b)
 	case *Subquery:
 		b, ok := b.(*Subquery)
-		return ok && a.Kind == b.Kind && a.Plan == b.Plan
+		return ok && a.Kind == b.Kind && a.Plan == b.Plan && a.Column == b.Column && a.Op == b.Op
 	case *Compare:
 		b, ok := b.(*Compare)
 		return ok && a.Op == b.Op && a.Collation == b.Collation

@@ -209,7 +209,7 @@ func TestParams(t *testing.T) {
 // runner answers each subquery with a sum of what it is given.
 type runner struct{ calls int }
 
-func (r *runner) RunSubquery(_ context.Context, q *Subquery, outer []types.Value, left types.Value) (types.Value, error) {
+func (r *runner) RunSubquery(_ context.Context, q *Subquery, outer, left []types.Value) (types.Value, error) {
 	r.calls++
 	var sum int64
 	for _, v := range outer {
@@ -218,7 +218,7 @@ func (r *runner) RunSubquery(_ context.Context, q *Subquery, outer []types.Value
 	if q.Kind == Scalar {
 		return types.NewInt(sum), nil
 	}
-	return types.NewBool(left.Int() == sum), nil
+	return types.NewBool(left[0].Int() == sum), nil
 }
 
 func TestSubqueries(t *testing.T) {
@@ -231,7 +231,7 @@ func TestSubqueries(t *testing.T) {
 	outer := &Outer{Index: 0, Name: "o", T: types.Int64Type}
 	perRow := &Subquery{Kind: Scalar, Args: []Expr{id}, T: types.Int64Type}
 	once := &Subquery{Kind: Scalar, Args: []Expr{outer}, T: types.Int64Type}
-	in := &Subquery{Kind: In, Left: id, Args: []Expr{&Literal{Value: types.NewInt(2), T: types.Int64Type}}, T: types.BoolType}
+	in := &Subquery{Kind: In, Left: []Expr{id}, Args: []Expr{&Literal{Value: types.NewInt(2), T: types.Int64Type}}, T: types.BoolType}
 	ev, err := NewEvaluator(env, newArith(Add, perRow, once), in)
 	if err != nil {
 		t.Fatal(err)

@@ -26,8 +26,8 @@ func (s tableScope) Resolve(n *sqlparser.ColName) (Expr, error) {
 	return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", n.Name.String())
 }
 
-func (s tableScope) Subquery(kind SubqueryKind, _ sqlparser.TableStatement, left Expr) (*Subquery, error) {
-	return &Subquery{Kind: kind, Left: left, T: types.BoolType}, nil
+func (s tableScope) Subquery(kind SubqueryKind, _ sqlparser.TableStatement, left []Expr) (*Subquery, error) {
+	return &Subquery{Kind: kind, Left: left, Row: []types.Type{types.Int64Type}, T: types.BoolType}, nil
 }
 
 func (s tableScope) AllowAggregates() bool { return s.aggregates }

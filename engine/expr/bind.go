@@ -85,9 +85,13 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 	case *sqlparser.CaseExpr:
 		return b.caseExpr(n)
 	case *sqlparser.Subquery:
-		return b.subquery(Scalar, n, nil)
+		return b.one(n)
 	case *sqlparser.ExistsExpr:
-		return b.subquery(Exists, n.Subquery, nil)
+		s, err := b.subquery(Exists, n.Subquery, nil)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
 	case *sqlparser.CollateExpr:
 		return b.collate(n)
 	case *sqlparser.IntroducerExpr:
@@ -107,7 +111,7 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 		if len(n) == 1 {
 			return b.bind(n[0])
 		}
-		return nil, sqlerr.OperandColumns.New("Operand should contain 1 column(s)")
+		return nil, operandColumns(1)
 	case sqlparser.AggrFunc:
 		return b.aggregate(n)
 	case sqlparser.WindowFunc:
@@ -198,22 +202,70 @@ func (b *Binder) comparison(n *sqlparser.ComparisonExpr) (Expr, error) {
 
 // compare binds l op r; rows compare column by column.
 func (b *Binder) compare(op CompareOp, l, r sqlparser.Expr) (Expr, error) {
-	lt, lok := l.(sqlparser.ValTuple)
-	rt, rok := r.(sqlparser.ValTuple)
-	if !lok && !rok {
-		le, re, err := b.pair(l, r)
+	left, err := b.row(l)
+	if err != nil {
+		return nil, err
+	}
+	right, err := b.row(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(left) != len(right) {
+		return nil, operandColumns(len(left))
+	}
+	return compareRows(op, left, right)
+}
+
+// one binds a subquery of one column.
+func (b *Binder) one(n *sqlparser.Subquery) (Expr, error) {
+	row, err := b.row(n)
+	if err != nil {
+		return nil, err
+	}
+	if len(row) != 1 {
+		return nil, operandColumns(1)
+	}
+	return row[0], nil
+}
+
+func operandColumns(n int) error {
+	return sqlerr.OperandColumns.New("Operand should contain %d column(s)", n)
+}
+
+// row binds the values of a row: a tuple's, a subquery's columns, or one value.
+func (b *Binder) row(e sqlparser.Expr) ([]Expr, error) {
+	switch n := e.(type) {
+	case sqlparser.ValTuple:
+		var row []Expr
+		for _, e := range n {
+			part, err := b.row(e)
+			if err != nil {
+				return nil, err
+			}
+			row = append(row, part...)
+		}
+		return row, nil
+	case *sqlparser.Subquery:
+		q, err := b.subquery(Scalar, n, nil)
 		if err != nil {
 			return nil, err
 		}
-		return NewCompare(op, le, re)
+		row := make([]Expr, len(q.Row))
+		for i := range row {
+			c := *q
+			c.Column, c.T = i, q.Row[i]
+			row[i] = &c
+		}
+		return row, nil
 	}
-	if len(lt) != len(rt) {
-		return nil, sqlerr.OperandColumns.New("Operand should contain %d column(s)", max(len(lt), 1))
-	}
-	return b.compareRows(op, lt, rt)
+	one, err := b.bind(e)
+	return []Expr{one}, err
 }
 
-func (b *Binder) compareRows(op CompareOp, l, r []sqlparser.Expr) (Expr, error) {
+func compareRows(op CompareOp, l, r []Expr) (Expr, error) {
+	if len(l) == 1 {
+		return NewCompare(op, l[0], r[0])
+	}
 	first := op
 	switch op {
 	case LE:
@@ -221,14 +273,11 @@ func (b *Binder) compareRows(op CompareOp, l, r []sqlparser.Expr) (Expr, error) 
 	case GE:
 		first = GT
 	}
-	if len(l) == 1 {
-		return b.compare(op, l[0], r[0])
-	}
-	head, err := b.compare(first, l[0], r[0])
+	head, err := NewCompare(first, l[0], r[0])
 	if err != nil {
 		return nil, err
 	}
-	tail, err := b.compareRows(op, l[1:], r[1:])
+	tail, err := compareRows(op, l[1:], r[1:])
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +287,7 @@ func (b *Binder) compareRows(op CompareOp, l, r []sqlparser.Expr) (Expr, error) 
 	case NE:
 		return disjunction(head, tail), nil
 	}
-	same, err := b.compare(EQ, l[0], r[0])
+	same, err := NewCompare(EQ, l[0], r[0])
 	if err != nil {
 		return nil, err
 	}
@@ -329,34 +378,58 @@ func newBetween(e, low, high Expr) (Expr, error) {
 	return Conjunction(above, below), nil
 }
 
-// quantified binds = ANY and <> ALL, which are IN and NOT IN.
+// quantified binds ANY and ALL; = ANY and <> ALL are IN and NOT IN.
 func (b *Binder) quantified(n *sqlparser.ComparisonExpr) (Expr, error) {
 	q, ok := n.Right.(*sqlparser.Subquery)
 	if !ok {
 		return nil, notSupported(n)
 	}
+	left, err := b.row(n.Left)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case n.Operator == sqlparser.EqualOp && n.Modifier == sqlparser.Any:
-		return b.inSubquery(n.Left, q)
+		return b.quantify(In, EQ, q, left)
 	case n.Operator == sqlparser.NotEqualOp && n.Modifier == sqlparser.All:
-		e, err := b.inSubquery(n.Left, q)
+		e, err := b.quantify(In, EQ, q, left)
 		return &Not{e}, err
+	case len(left) > 1:
+		return nil, operandColumns(1)
+	case n.Modifier == sqlparser.Any:
+		return b.quantify(Any, compareOps[n.Operator], q, left)
 	}
-	return nil, notSupported(n)
+	return b.quantify(All, compareOps[n.Operator], q, left)
+}
+
+func (b *Binder) quantify(kind SubqueryKind, op CompareOp, q *sqlparser.Subquery, left []Expr) (Expr, error) {
+	s, err := b.subquery(kind, q, left)
+	if err != nil {
+		return nil, err
+	}
+	if kind != In {
+		s.Op = op
+	}
+	return s, nil
 }
 
 func (b *Binder) in(n *sqlparser.ComparisonExpr) (Expr, error) {
 	switch list := n.Right.(type) {
 	case *sqlparser.Subquery:
-		return b.inSubquery(n.Left, list)
-	case sqlparser.ValTuple:
-		if _, ok := n.Left.(sqlparser.ValTuple); ok {
-			return b.inRows(n.Left, list)
-		}
-		left, err := b.bind(n.Left)
+		left, err := b.row(n.Left)
 		if err != nil {
 			return nil, err
 		}
+		return b.quantify(In, EQ, list, left)
+	case sqlparser.ValTuple:
+		row, err := b.row(n.Left)
+		if err != nil {
+			return nil, err
+		}
+		if len(row) != 1 {
+			return b.inRows(row, list)
+		}
+		left := row[0]
 		items, err := b.list(list)
 		if err != nil {
 			return nil, err
@@ -405,14 +478,21 @@ func newInList(left Expr, items []Expr) (Expr, error) {
 }
 
 // inRows is (a,b) IN ((1,2),…): a comparison with each row.
-func (b *Binder) inRows(left sqlparser.Expr, list sqlparser.ValTuple) (Expr, error) {
+func (b *Binder) inRows(left []Expr, list sqlparser.ValTuple) (Expr, error) {
 	or := &Or{}
-	for _, row := range list {
-		e, err := b.compare(EQ, left, row)
+	for _, e := range list {
+		row, err := b.row(e)
 		if err != nil {
 			return nil, err
 		}
-		or.Args = append(or.Args, e)
+		if len(row) != len(left) {
+			return nil, operandColumns(len(left))
+		}
+		same, err := compareRows(EQ, left, row)
+		if err != nil {
+			return nil, err
+		}
+		or.Args = append(or.Args, same)
 	}
 	if len(or.Args) == 1 {
 		return or.Args[0], nil
@@ -420,26 +500,11 @@ func (b *Binder) inRows(left sqlparser.Expr, list sqlparser.ValTuple) (Expr, err
 	return or, nil
 }
 
-func (b *Binder) inSubquery(left sqlparser.Expr, q *sqlparser.Subquery) (Expr, error) {
-	if _, ok := left.(sqlparser.ValTuple); ok {
-		return nil, sqlerr.Unsupported("a row on the left of IN (subquery)")
-	}
-	l, err := b.bind(left)
-	if err != nil {
-		return nil, err
-	}
-	return b.subquery(In, q, l)
-}
-
-func (b *Binder) subquery(kind SubqueryKind, q *sqlparser.Subquery, left Expr) (Expr, error) {
+func (b *Binder) subquery(kind SubqueryKind, q *sqlparser.Subquery, left []Expr) (*Subquery, error) {
 	if b.Scope == nil {
 		return nil, sqlerr.Unsupported("a subquery here")
 	}
-	s, err := b.Scope.Subquery(kind, q.Select, left)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return b.Scope.Subquery(kind, q.Select, left)
 }
 
 func (b *Binder) like(n *sqlparser.ComparisonExpr) (Expr, error) {

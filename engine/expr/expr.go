@@ -38,9 +38,9 @@ type Scope interface {
 	// Resolve returns the *Column (or *Outer) that a name stands for.
 	// Errors: sqlerr.UnknownColumn, sqlerr.AmbiguousColumn.
 	Resolve(name *sqlparser.ColName) (Expr, error)
-	// Subquery plans a subquery of the expression. left is the left operand of
+	// Subquery plans a subquery of the expression. left is the row on the left of
 	// an IN or quantified comparison, nil otherwise.
-	Subquery(kind SubqueryKind, query sqlparser.TableStatement, left Expr) (*Subquery, error)
+	Subquery(kind SubqueryKind, query sqlparser.TableStatement, left []Expr) (*Subquery, error)
 	// AllowAggregates reports whether aggregate functions may stand here.
 	AllowAggregates() bool
 }
@@ -141,24 +141,30 @@ type SubqueryKind uint8
 const (
 	Scalar SubqueryKind = iota // its one value; NULL when it has no row
 	Exists                     // whether it has a row
-	In                         // whether left is among its values, by three-valued logic
+	In                         // whether the left row is among its rows, by three-valued logic
+	Any                        // whether left compares with one of its values
+	All                        // whether left compares with all of its values
 )
 
 // Subquery is a query inside an expression.
 type Subquery struct {
 	Kind SubqueryKind
-	Plan any    // *plan.Plan; expressions never execute it themselves
-	Left Expr   // of In, of the type of the query's column
-	Args []Expr // in the enclosing scope: the values of the query's Outer columns; none: the result is the same for every row
-	T    types.Type
+	Plan any          // *plan.Plan; expressions never execute it themselves
+	Left []Expr       // of In, Any and All, of the types of the query's columns
+	Op   CompareOp    // of Any and All
+	Row  []types.Type // of the query's columns
+	// Column is the one of them that Scalar yields.
+	Column int
+	Args   []Expr // in the enclosing scope: the values of the query's Outer columns; none: the result is the same for every row
+	T      types.Type
 }
 
 // Runner executes subqueries for an Env.
 type Runner interface {
 	// RunSubquery returns the subquery's value for outer, the values of q.Args,
-	// and left, the value of q.Left. Results that do not depend on the row are
+	// and left, the values of q.Left. Results that do not depend on the row are
 	// kept by the runner.
-	RunSubquery(ctx context.Context, q *Subquery, outer []types.Value, left types.Value) (types.Value, error)
+	RunSubquery(ctx context.Context, q *Subquery, outer, left []types.Value) (types.Value, error)
 }
 
 // DefaultGroupConcatMaxLen is MySQL's default of group_concat_max_len.

@@ -73,28 +73,21 @@ func (e *Aggregate) compile(*Evaluator) (kernel, error) {
 // subqueryKernel asks the runner for each row.
 type subqueryKernel struct {
 	scratch
-	ev    *Evaluator
-	e     *Subquery
-	args  []*operand
-	left  *operand
-	outer []types.Value
+	ev   *Evaluator
+	e    *Subquery
+	args []*operand // of Args, then of Left
+	row  []types.Value
 }
 
 func (e *Subquery) compile(ev *Evaluator) (kernel, error) {
 	if ev.env.Runner == nil {
 		return nil, sqlerr.Unsupported("a subquery here")
 	}
-	args, err := ev.operands(e.Args)
+	args, err := ev.operands(e.Children())
 	if err != nil {
 		return nil, err
 	}
-	k := &subqueryKernel{ev: ev, e: e, args: args}
-	if e.Left != nil {
-		if k.left, err = ev.operand(e.Left); err != nil {
-			return nil, err
-		}
-	}
-	return k, nil
+	return &subqueryKernel{ev: ev, e: e, args: args}, nil
 }
 
 func (k *subqueryKernel) eval(in *types.Batch) (*types.Vector, error) {
@@ -106,29 +99,18 @@ func (k *subqueryKernel) eval(in *types.Batch) (*types.Vector, error) {
 		}
 		vecs[i] = v
 	}
-	var left *types.Vector
-	if k.left != nil {
-		v, err := k.left.eval(in)
-		if err != nil {
-			return nil, err
-		}
-		left = v
-	}
 	ctx := k.ev.env.Context
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	k.vec.Reset(k.e.T)
 	for row := range in.Len {
-		k.outer = k.outer[:0]
+		k.row = k.row[:0]
 		for i, v := range vecs {
-			k.outer = append(k.outer, v.Value(k.args[i].at(row)))
+			k.row = append(k.row, v.Value(k.args[i].at(row)))
 		}
-		var l types.Value
-		if left != nil {
-			l = left.Value(k.left.at(row))
-		}
-		v, err := k.ev.env.Runner.RunSubquery(ctx, k.e, k.outer, l)
+		outer := len(k.e.Args)
+		v, err := k.ev.env.Runner.RunSubquery(ctx, k.e, k.row[:outer:outer], k.row[outer:])
 		if err != nil {
 			return nil, err
 		}

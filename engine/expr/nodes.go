@@ -371,10 +371,24 @@ func (e *Subquery) String() string {
 	case Exists:
 		return "exists (subquery" + args + ")"
 	case In:
-		return e.Left.String() + " in (subquery" + args + ")"
+		return rowText(e.Left) + " in (subquery" + args + ")"
+	case Any:
+		return rowText(e.Left) + " " + string(e.Op) + " any (subquery" + args + ")"
+	case All:
+		return rowText(e.Left) + " " + string(e.Op) + " all (subquery" + args + ")"
 	default:
+		if len(e.Row) > 1 {
+			return fmt.Sprintf("(subquery%s).%d", args, e.Column+1)
+		}
 		return "(subquery" + args + ")"
 	}
+}
+
+func rowText(list []Expr) string {
+	if len(list) == 1 {
+		return list[0].String()
+	}
+	return "(" + join(list, ", ") + ")"
 }
 
 func (e *Compare) String() string { return binaryText(e.L, string(e.Op), e.R) }
@@ -444,12 +458,9 @@ func withExprs(list []Expr, keys []SortKey) []Expr {
 	return list
 }
 
-// Children returns Args, then Left if there is one.
+// Children returns Args, then Left.
 func (e *Subquery) Children() []Expr {
-	if e.Left == nil {
-		return e.Args
-	}
-	return append(e.Args[:len(e.Args):len(e.Args)], e.Left)
+	return append(e.Args[:len(e.Args):len(e.Args)], e.Left...)
 }
 func (e *Compare) Children() []Expr { return []Expr{e.L, e.R} }
 func (e *And) Children() []Expr     { return e.Args }
@@ -504,7 +515,7 @@ func (e *Subquery) WithChildren(c []Expr) Expr {
 	n := *e
 	n.Args = c[:len(e.Args)]
 	if e.Left != nil {
-		n.Left = c[len(e.Args)]
+		n.Left = c[len(e.Args):]
 	}
 	return &n
 }

@@ -52,7 +52,7 @@ func (x *explainer) subqueries(e expr.Expr, depth int) {
 }
 
 func (x *explainer) subquery(q *expr.Subquery, depth int) {
-	kind := [...]string{expr.Scalar: "scalar", expr.Exists: "exists", expr.In: "in"}[q.Kind]
+	kind := [...]string{expr.Scalar: "scalar", expr.Exists: "exists", expr.In: "in", expr.Any: "any", expr.All: "all"}[q.Kind]
 	text := "Subquery " + kind
 	if len(q.Args) > 0 {
 		text += " of " + list(q.Args)

@@ -97,9 +97,7 @@ func (b *builder) expr(e expr.Expr, p *phys) expr.Expr {
 			n := *e
 			n.Plan = b.queryPlan(q)
 			n.Args = b.exprs(e.Args, p)
-			if e.Left != nil {
-				n.Left = b.expr(e.Left, p)
-			}
+			n.Left = b.exprs(e.Left, p)
 			return &n, true
 		}
 		return nil, false

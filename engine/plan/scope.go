@@ -213,7 +213,7 @@ func (s *scope) alias(name *sqlparser.ColName) (expr.Expr, error) {
 }
 
 // Subquery implements expr.Scope.
-func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, left expr.Expr) (*expr.Subquery, error) {
+func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, left []expr.Expr) (*expr.Subquery, error) {
 	f := &frame{parent: s}
 	q, err := s.b.query(stmt, f)
 	if err != nil {
@@ -226,33 +226,39 @@ func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, 
 		sub.Args = f.args
 		return sub, nil
 	}
-	if len(q.out) != 1 {
-		return nil, sqlerr.OperandColumns.New("Operand should contain 1 column(s)")
-	}
-	t := s.b.cols[q.out[0].col].t
-	switch {
-	case kind == expr.Scalar:
-		sub.T = t
-	case left == nil:
-		return nil, sqlerr.OperandColumns.New("Operand should contain 1 column(s)")
-	default:
-		if sameKeys(left.Type(), t) {
-			break
-		}
-		c, err := expr.ComparedAs("=", left, s.b.ref(q.out[0].col))
-		if err != nil {
-			return nil, err
-		}
-		if c.Kind != types.Null {
-			t = c
-		}
-		sub.Left = expr.CastTo(left, t)
-		col := expr.CastTo(s.b.ref(q.out[0].col), t)
-		var ids []int
-		q.rel, ids = s.b.extend(q.rel, []expr.Expr{col})
-		q.out[0].col = ids[0]
-	}
 	sub.Args = f.args
+	if kind == expr.Scalar {
+		for _, o := range q.out {
+			sub.Row = append(sub.Row, s.b.cols[o.col].t)
+		}
+		sub.T = sub.Row[0]
+		return sub, nil
+	}
+	if len(q.out) != len(left) {
+		return nil, sqlerr.OperandColumns.New("Operand should contain %d column(s)", len(left))
+	}
+	sub.Left = make([]expr.Expr, len(left))
+	cols := make([]expr.Expr, len(left))
+	for i, l := range left {
+		cols[i] = s.b.ref(q.out[i].col)
+		t := cols[i].Type()
+		if !sameKeys(l.Type(), t) {
+			c, err := expr.ComparedAs("=", l, cols[i])
+			if err != nil {
+				return nil, err
+			}
+			if c.Kind != types.Null {
+				t = c
+			}
+			l, cols[i] = expr.CastTo(l, t), expr.CastTo(cols[i], t)
+		}
+		sub.Left[i], sub.Row = l, append(sub.Row, t)
+	}
+	var ids []int
+	q.rel, ids = s.b.extend(q.rel, cols)
+	for i, id := range ids {
+		q.out[i].col = id
+	}
 	return sub, nil
 }
 

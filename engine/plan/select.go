@@ -124,7 +124,7 @@ func (b *builder) finish(rel logical, items []item, order []orderItem, distinct 
 	for i := range items {
 		exprs[i] = items[i].expr
 	}
-	order = slices.DeleteFunc(order, func(o orderItem) bool { return expr.IsConst(o.expr) })
+	order = slices.DeleteFunc(order, func(o orderItem) bool { return expr.IsConst(o.expr) && !expr.HasSubquery(o.expr) })
 	var ids []int
 	if distinct {
 		rel, ids = b.extend(rel, exprs)

@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/kalamgo/kalam/engine/expr"
+import (
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/expr"
+)
 
 // unnest turns conditions x IN (query), EXISTS (query) and their negations into
 // semi and anti joins, wherever they stand as a whole condition of a filter. What
@@ -52,15 +56,26 @@ func (b *builder) semijoin(kind JoinKind, sub *expr.Subquery) (right logical, on
 		}
 		right = rowsOnly(q.rel.(*limitRel).in)
 	case expr.In:
-		col := b.ref(q.out[0].col)
-		if expr.IsConst(sub.Left) || !expr.Deterministic(sub.Left) || !sameKeys(sub.Left.Type(), col.T) {
-			return nil, nil, false
+		for i, l := range sub.Left {
+			col := b.ref(q.out[i].col)
+			if !expr.Deterministic(l) || !sameKeys(l.Type(), col.T) {
+				return nil, nil, false
+			}
+			eq := &expr.Compare{Op: expr.EQ, L: l, R: col, Collation: col.T.Collation}
+			if kind == Anti && (l.Nullable() || col.Null) {
+				// A NULL on either side makes NOT IN unknown, where an anti join has
+				// no match: a loop that knows, or a hash join by other columns.
+				if len(sub.Args) == 0 || len(sub.Left) > 1 {
+					return nil, nil, false
+				}
+				on = append(on, &expr.Is{Test: expr.IsNotFalse, Arg: eq})
+				continue
+			}
+			on = append(on, eq)
 		}
-		// A NULL on either side makes NOT IN unknown, where an anti join has no match.
-		if kind == Anti && (sub.Left.Nullable() || col.Null || len(sub.Args) > 0) {
-			return nil, nil, false
+		if len(sub.Args) == 0 && !slices.ContainsFunc(sub.Left, func(e expr.Expr) bool { return !expr.IsConst(e) }) {
+			return nil, nil, false // one value for all rows
 		}
-		on = append(on, &expr.Compare{Op: expr.EQ, L: sub.Left, R: col, Collation: col.T.Collation})
 	default:
 		return nil, nil, false
 	}
