@@ -51,6 +51,7 @@ type builder struct {
 	ctes   []*cte // in scope, inner ones last
 	bound  int    // queries bound so far
 	block  int    // how deep in queries the one being bound is
+	joined int    // how many subqueries that may be joins the one being planned is in
 	err    error  // a defect found while lowering
 }
 
@@ -84,6 +85,9 @@ type query struct {
 	rel  logical
 	out  []output
 	plan *Plan // once lowered
+	cost float64
+	// scalar is the column that has the query's value, where it became a join.
+	scalar int
 }
 
 // output is a column of a query's result.
@@ -142,7 +146,8 @@ func (b *builder) queryPlan(q *query) *Plan {
 		ids[i] = o.col
 		p.Columns[i] = ResultColumn{Name: o.name, Table: c.table, Type: c.t, Nullable: c.null}
 	}
-	p.Root = b.root(q.rel, ids)
+	root := b.root(q.rel, ids)
+	p.Root, q.cost = root.node, root.cost
 	p.Tables = b.tables
 	q.plan = p
 	return p

@@ -391,7 +391,7 @@ func (b *builder) affected(fr *from, rel *tableRel, where *sqlparser.Where, orde
 	for i := range rel.table.Columns {
 		in.cols = append(in.cols, rel.first+i)
 	}
-	return b.root(q.rel, in.cols), in, nil
+	return b.root(q.rel, in.cols).node, in, nil
 }
 
 func refuseWith(w *sqlparser.With) error {

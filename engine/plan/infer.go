@@ -34,6 +34,9 @@ func (b *builder) inferIn(l logical) []expr.Expr {
 		}
 		list := append(b.inferIn(l.left), b.inferIn(l.right)...)
 		return append(list, l.on...)
+	case *scalarRel:
+		b.infer(l.right)
+		return b.inferIn(l.in)
 	default:
 		for _, in := range l.inputs() {
 			b.infer(*in)

@@ -122,16 +122,16 @@ func (b *builder) fail(format string, args ...any) {
 }
 
 // root lowers a bound query: its result has the columns ids, in this order.
-func (b *builder) root(rel logical, ids []int) Node {
+func (b *builder) root(rel logical, ids []int) *phys {
 	need := colSet{}
 	need.add(ids)
 	rel = b.unnest(rel)
 	b.infer(rel)
 	p := b.lower(b.push(rel, nil), need, hint{})
 	if len(ids) == 0 {
-		return p.node // EXISTS wants rows alone
+		return p // EXISTS wants rows alone
 	}
-	return b.project(p, ids).node
+	return b.project(p, ids)
 }
 
 // project returns p's rows with the columns ids only, in this order.
@@ -193,6 +193,8 @@ func (b *builder) lower(l logical, need colSet, h hint) *phys {
 		return b.lowerUnion(l, need)
 	case *repeatRel:
 		return b.lowerRepeat(l, need, h)
+	case *scalarRel:
+		return b.lowerScalar(l, need, h)
 	case *recursiveRel:
 		return b.lowerRecursive(l)
 	case *workRel:

@@ -56,6 +56,8 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 			*in = b.push(*in, nil)
 		}
 		return filtered(l, conds)
+	case *scalarRel:
+		return b.pushScalar(l, conds)
 	case *repeatRel:
 		down, stay := split(conds, expr.Deterministic)
 		l.in = b.push(l.in, down)

@@ -16,6 +16,18 @@ func (b *builder) unnest(l logical) logical {
 	for _, in := range l.inputs() {
 		*in = b.unnest(*in)
 	}
+	switch l := l.(type) {
+	case *extendRel:
+		l.in, l.values = b.scalars(l.in, l.values)
+	case *groupRel:
+		l.in, l.groupBy = b.scalars(l.in, l.groupBy)
+		var aggs []expr.Expr
+		l.in, aggs = b.scalars(l.in, exprsOf(l.aggs))
+		l.aggs = slices.Clone(l.aggs)
+		for i, a := range aggs {
+			l.aggs[i] = a.(*expr.Aggregate)
+		}
+	}
 	return l
 }
 
@@ -38,6 +50,7 @@ func (b *builder) unnestFilter(l *filterRel) logical {
 			rest = append(rest, c)
 		}
 	}
+	in, rest = b.scalars(in, rest)
 	return filtered(in, rest)
 }
 
@@ -48,13 +61,13 @@ func (b *builder) semijoin(kind JoinKind, sub *expr.Subquery) (right logical, on
 	if !ok || q.plan != nil {
 		return nil, nil, false
 	}
-	right = q.rel
+	right = clone(q.rel)
 	switch sub.Kind {
 	case expr.Exists:
 		if len(sub.Args) == 0 {
 			return nil, nil, false // one value for all rows
 		}
-		right = rowsOnly(q.rel.(*limitRel).in)
+		right = rowsOnly(right.(*limitRel).in)
 	case expr.In:
 		for i, l := range sub.Left {
 			col := b.ref(q.out[i].col)
