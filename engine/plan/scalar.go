@@ -28,6 +28,9 @@ func (r *scalarRel) exprs() []expr.Expr {
 	return append(r.sub.Args[:len(r.sub.Args):len(r.sub.Args)], r.on...)
 }
 
+// runCost is that of starting a subquery's operators.
+const runCost = 10
+
 // maxJoined bounds how deep in one another subqueries are planned in both ways.
 const maxJoined = 4
 
@@ -342,7 +345,7 @@ func (b *builder) scalarPerRow(l *scalarRel, need colSet, h hint) *phys {
 	b.joined++
 	b.queryPlan(q)
 	b.joined--
-	out.cost += calls * (q.cost + fetchCost)
+	out.cost += in.rows*probeCost + calls*(q.cost+runCost)
 	return out
 }
 
