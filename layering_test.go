@@ -47,6 +47,8 @@ var layeringRules = []struct {
 		not(within("examples")), within("examples")},
 	{"nothing rests on the conformance suites", true,
 		not(within("conformance")), within("conformance")},
+	{"nothing rests on the shell", true,
+		not(within("cmd")), within("cmd")},
 	{"errors rest on the standard library alone", false,
 		within("engine/sqlerr"), not(standard)},
 }
@@ -69,7 +71,7 @@ func not(a func(string) bool) func(string) bool {
 }
 
 // ourTops are the folders of this module that hold packages.
-var ourTops = within("driver", "engine", "examples", "conformance")
+var ourTops = within("driver", "engine", "examples", "conformance", "cmd")
 
 // standard picks the standard library, whose paths begin without a domain.
 func standard(path string) bool {
@@ -152,6 +154,7 @@ func TestLayeringRules(t *testing.T) {
 		{"engine/exec", "conformance/slt/logictest", true},
 		{"conformance/slt", "conformance/slt/logictest", false},
 		{"engine", "examples/packages", true},
+		{"driver", "cmd/kalam", true},
 		{"engine/sqlerr", "errors", false},
 		{"engine/sqlerr", "vitess.io/vitess/go/sqltypes", true},
 		{"engine/sqlerr", "engine/types", true},

@@ -64,6 +64,7 @@ type Session struct {
 	autocommit bool
 	// partialGroupBy tells that the sql_mode lacks fullGroupBy.
 	partialGroupBy bool
+	keepZero       bool       // the sql_mode has keepZeroMode
 	defaults       TxOptions  // of transactions
 	next           *TxOptions // of the next one, by SET TRANSACTION
 	tx             *transaction
@@ -114,6 +115,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 // initialise sets what statements can change.
 func (s *Session) initialise() {
 	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
+	s.keepZero = false
 	s.concatLen, s.recursion = expr.DefaultGroupConcatMaxLen, expr.DefaultMaxRecursion
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil

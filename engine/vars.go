@@ -205,26 +205,35 @@ func isolationOf(v any) (Isolation, error) {
 }
 
 func getMode(s *Session) any {
-	if s.partialGroupBy {
-		return sqlMode
+	mode := sqlMode
+	if !s.partialGroupBy {
+		mode = fullGroupBy + "," + mode
 	}
-	return fullGroupBy + "," + sqlMode
+	if s.keepZero {
+		mode = keepZeroMode + "," + mode
+	}
+	return mode
 }
 
+// keepZeroMode makes AUTO_INCREMENT columns keep a 0.
+const keepZeroMode = "NO_AUTO_VALUE_ON_ZERO"
+
 // setMode accepts the modes that statements run in anyway, with and without
-// fullGroupBy.
+// fullGroupBy and keepZeroMode.
 func setMode(s *Session, v any) error {
 	list, ok := v.(string)
 	if !ok {
 		return errWrongValue
 	}
-	strict, partial := false, true
+	strict, partial, keepZero := false, true, false
 	for _, m := range strings.Split(strings.ToUpper(list), ",") {
 		switch m = strings.TrimSpace(m); m {
 		case "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL":
 			strict = true
 		case fullGroupBy:
 			partial = false
+		case keepZeroMode:
+			keepZero = true
 		case "":
 		default:
 			if !strings.Contains(","+sqlMode+",", ","+m+",") {
@@ -235,7 +244,7 @@ func setMode(s *Session, v any) error {
 	if !strict {
 		return sqlerr.Unsupported("sql_mode without STRICT_TRANS_TABLES")
 	}
-	s.partialGroupBy = partial
+	s.partialGroupBy, s.keepZero = partial, keepZero
 	return nil
 }
 

@@ -198,6 +198,8 @@ type Env struct {
 	MaxRecursion int64
 	// Strict makes division by zero an error, as INSERT and UPDATE want it.
 	Strict bool
+	// KeepZero lets AUTO_INCREMENT columns have a 0 that is given.
+	KeepZero bool
 	// Warn takes warnings; nil drops them.
 	Warn func(error)
 	// SetLastInsertID is told LAST_INSERT_ID(expr); may be nil.

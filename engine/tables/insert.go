@@ -230,7 +230,7 @@ func (in *inserter) noDefault(col *schema.Column) error {
 	return sqlerr.NoDefault.New("Field '%s' doesn't have a default value", col.Name).On(in.name()).In(col.Name)
 }
 
-// generate fills in AUTO_INCREMENT values, for NULL and 0, and row ids.
+// generate fills in AUTO_INCREMENT values, for NULL and as a rule 0, and row ids.
 func (in *inserter) generate(ctx context.Context, rows *types.Batch) error {
 	n := rows.Len
 	if in.schema.HasRowID() {
@@ -251,7 +251,7 @@ func (in *inserter) generate(ctx context.Context, rows *types.Batch) error {
 	given := rows.Columns[in.auto]
 	missing := 0
 	for i := range n {
-		if given.IsNull(i) || given.Value(i).Uint() == 0 {
+		if given.IsNull(i) || given.Value(i).Uint() == 0 && !in.rt.Env.KeepZero {
 			in.generated[i] = true
 			missing++
 		}

@@ -325,6 +325,9 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
+// memberQuotes quotes members as MySQL's SHOW CREATE TABLE does.
+var memberQuotes = strings.NewReplacer("'", "''", "\\", "\\\\", "\n", "\\n", "\r", "\\r", "\x00", "\\0")
+
 // SQL returns the type as SHOW CREATE TABLE prints it, without the collation.
 func (t Type) SQL() string {
 	s := t.Kind.String()
@@ -336,7 +339,7 @@ func (t Type) SQL() string {
 				b = append(b, ',')
 			}
 			b = append(b, '\'')
-			b = append(append(b, strings.ReplaceAll(name, "'", "''")...), '\'')
+			b = append(append(b, memberQuotes.Replace(name)...), '\'')
 		}
 		return string(append(b, ')'))
 	case t.Kind == Decimal && t.Size >= 0:
