@@ -65,6 +65,10 @@ tpch: deps ## run TPC-H's queries and check the answers (ARGS="-sf 0.1 -mem_limi
 crash: deps ## kill a working process 500 times and check its database (ARGS="-rounds 5000 -sync full")
 	go run ./conformance/crash $(or $(ARGS),-rounds 500)
 
+.PHONY: soak
+soak: deps ## work on a database for 10 minutes and watch memory, files and goroutines (ARGS="-for 1h")
+	go run ./conformance/soak $(ARGS)
+
 .PHONY: bench
 bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
 	cd conformance/bench && go run . $(ARGS)
