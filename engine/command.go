@@ -79,6 +79,8 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		set, err = s.show(ctx, n, st.SQL)
 	case *sqlparser.ExplainTab:
 		set, err = s.describe(ctx, n)
+	case *parse.Analyze:
+		set, err = s.analyze(ctx, n)
 	case *sqlparser.ExplainStmt:
 		set, err = s.explain(ctx, st, n, args)
 	case *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable:
@@ -103,7 +105,7 @@ func checkCommand(st *parse.Statement) error {
 		return checkSet(n)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
 		*sqlparser.Use, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable,
-		*parse.Backup, *parse.Restore, *parse.VerifyBackup:
+		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze:
 		return nil
 	}
 	if known, err := service.Check(st.AST); known {

@@ -63,6 +63,8 @@ type Engine struct {
 	plans   *cache[planKey, *plan.Plan]
 	tempDir string
 	started time.Time
+	// analyzer gathers statistics in the background; nil: nobody does.
+	analyzer *analyzer
 
 	sessionIDs atomic.Uint64
 	closed     atomic.Bool
@@ -117,6 +119,9 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 		if err := e.catalog.CreateNamespace(ctx, scope, DefaultNamespace); err != nil {
 			return nil, err
 		}
+	}
+	if !cfg.ReadOnly {
+		e.analyzer = startAnalyzer(e)
 	}
 	return e, nil
 }
@@ -182,6 +187,7 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.txns.Close()
+	e.analyzer.stop()
 	e.gate.Lock()
 	defer e.gate.Unlock()
 	for s := range e.sessions {

@@ -211,7 +211,7 @@ func valueText(c *types.Vector, i int) string {
 func hasRows(sql string) bool {
 	word := strings.ToLower(strings.Fields(strings.TrimLeft(sql, "("))[0])
 	switch word {
-	case "select", "show", "describe", "desc", "explain", "with", "values", "table":
+	case "select", "show", "describe", "desc", "explain", "with", "values", "table", "analyze":
 		return true
 	}
 	return false

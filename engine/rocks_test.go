@@ -63,3 +63,31 @@ func TestReopen(t *testing.T) {
 	_, err = s.Exec(t.Context(), "DELETE FROM t", nil)
 	wantKind(t, err, sqlerr.ReadOnly)
 }
+
+// TestStatisticsPersist checks that statistics are there after a restart, also
+// of a database that is read only then.
+func TestStatisticsPersist(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Path: t.TempDir() + "/db", Create: true}
+	for _, readOnly := range []bool{false, false, true} {
+		cfg.ReadOnly = readOnly
+		e, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSession(t, e, SessionConfig{})
+		if cfg.Create {
+			numbers(t, s, "t", 100)
+			run(t, s, "ANALYZE TABLE t UPDATE HISTOGRAM ON id WITH 5 BUCKETS; ANALYZE TABLE t DROP HISTOGRAM ON n")
+		}
+		st := statistics(t, e, "t")
+		if st == nil || st.Rows != 100 || len(st.Columns[1].Bounds)+len(st.Columns[1].Common) == 0 || st.Columns[2].Known() {
+			t.Errorf("read only %v: %+v", readOnly, st)
+		}
+		if readOnly && e.analyzer != nil {
+			t.Error("statistics are gathered of a database that is read only")
+		}
+		closeEngine(t, e)
+		cfg.Create = false
+	}
+}

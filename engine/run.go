@@ -385,19 +385,21 @@ func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction
 
 // count notes how many rows a statement added or removed.
 func (s *Session) count(t *transaction, p *plan.Plan, res tables.Result) {
-	delta := int64(0)
-	switch n := p.Root.(type) {
+	n := added{changed: res.Affected}
+	switch root := p.Root.(type) {
 	case *plan.Insert:
-		if n.Mode == plan.InsertPlain || n.Mode == plan.InsertIgnore {
-			delta = res.Affected
+		if root.Mode == plan.InsertPlain || root.Mode == plan.InsertIgnore {
+			n.rows = res.Affected
 		}
 	case *plan.Delete:
-		delta = -res.Affected
+		n.rows = -res.Affected
 	}
-	if delta != 0 {
-		if t.added == nil {
-			t.added = map[uint32]int64{}
-		}
-		t.added[p.Writes.ID] += delta
+	if n == (added{}) {
+		return
 	}
+	if t.added == nil {
+		t.added = map[uint32]added{}
+	}
+	before := t.added[p.Writes.ID]
+	t.added[p.Writes.ID] = added{before.rows + n.rows, before.changed + n.changed}
 }

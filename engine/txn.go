@@ -45,7 +45,7 @@ type transaction struct {
 	// one will do.
 	fresh      bool
 	stale      bool             // the snapshot is to be replaced by a newer one
-	added      map[uint32]int64 // rows by table, for the catalogue's estimates
+	added      map[uint32]added // by table, for the catalogue's estimates
 	savepoints []savepoint
 	// ended is why the transaction was rolled back before its time. Nothing but
 	// its end is possible then.
@@ -55,8 +55,12 @@ type transaction struct {
 type savepoint struct {
 	name  string
 	mark  store.Mark
-	added map[uint32]int64
+	added map[uint32]added
 }
+
+// added is how many rows were added, less those removed, and how many were
+// added, removed or changed.
+type added struct{ rows, changed int64 }
 
 func (s *Session) newTransaction(opts TxOptions) *transaction {
 	return &transaction{Tx: s.engine.txns.Begin(opts.ReadOnly), opts: opts, fresh: true}
@@ -140,7 +144,7 @@ func (s *Session) finish(ctx context.Context, t *transaction) error {
 		return err
 	}
 	for table, n := range t.added {
-		s.engine.catalog.AddRows(table, n)
+		s.engine.catalog.AddRows(table, n.rows, n.changed)
 	}
 	return nil
 }

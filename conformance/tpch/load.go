@@ -26,7 +26,7 @@ func load(ctx context.Context, db *sql.DB, factor float64, out io.Writer, log *o
 	var last bool
 	if db.QueryRowContext(ctx, "SELECT COUNT(*) = ? FROM orders", scale.Orders()).Scan(&last) == nil {
 		if last {
-			return nil
+			return analyze(ctx, db, out)
 		}
 		return fmt.Errorf("the database holds other data than that of scale factor %v", factor)
 	}
@@ -45,7 +45,28 @@ func load(ctx context.Context, db *sql.DB, factor float64, out io.Writer, log *o
 	}
 	took := time.Since(begin)
 	fmt.Fprintf(out, "loaded %d rows in %.1f s, %.0f rows/s\n", l.rows, took.Seconds(), float64(l.rows)/took.Seconds())
-	return nil
+	return analyze(ctx, db, out)
+}
+
+// analyze gathers statistics.
+func analyze(ctx context.Context, db *sql.DB, out io.Writer) error {
+	begin := time.Now()
+	rows, err := db.QueryContext(ctx, "ANALYZE TABLE "+strings.Join(dbgen.Tables, ", "))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, op, kind, text string
+		if err := rows.Scan(&table, &op, &kind, &text); err != nil {
+			return err
+		}
+		if text != "OK" {
+			return fmt.Errorf("analyzing %s: %s", table, text)
+		}
+	}
+	fmt.Fprintf(out, "analyzed in %.1f s\n", time.Since(begin).Seconds())
+	return rows.Err()
 }
 
 const (

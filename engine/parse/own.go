@@ -70,6 +70,12 @@ func (p *piece) own(sql string) (sqlparser.Statement, error) {
 		default:
 			return nil, nil
 		}
+	case r.take("analyze"):
+		a := r.analyze()
+		if a == nil {
+			return nil, nil
+		}
+		st = a
 	case r.take("repair"):
 		r.skip("no_write_to_binlog", "local")
 		if !r.take("table") && !r.take("tables") {

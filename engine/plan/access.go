@@ -95,8 +95,9 @@ func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr)
 	own, all, unique := ownKey(r.table, ix)
 	prefixes := []Range{{}}
 	share := 1.0 // of the rows with one prefix
+	apart := 1.0 // of the rows with any of the prefixes, were the columns independent
 	depth := 0
-	null := false
+	null, ranged := false, false
 	for _, k := range own {
 		id := r.first + k.Column
 		v, used := boundColumn(conds, id, r.table.Columns[k.Column].Type)
@@ -111,9 +112,10 @@ func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr)
 		}
 		depth++
 		if !v.points() {
-			share = intervalShare(v.list)
+			share, ranged = b.intervalShare(id, v.list), true
 			break
 		}
+		apart *= b.intervalShare(id, v.list)
 		if len(v.list) == 1 {
 			a.fixed[id] = true
 		}
@@ -124,14 +126,19 @@ func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr)
 	}
 	a.ranges = prefixes
 	points := depth
-	if share < 1 {
+	if ranged {
 		points--
 	}
-	a.read = float64(len(prefixes)) * share
+	a.read = n * share
 	if points > 0 {
-		a.read *= n / keyValues(n, points, all, unique)
-	} else {
-		a.read = n * share
+		a.read = float64(len(prefixes)) * share * n / b.keyValues(r.table, ix, points, n)
+		if b.columnStats(r.table, own[0].Column) != nil && !(unique && points == all) {
+			if points == 1 {
+				a.read = n * share * apart // some values are more common than others
+			} else {
+				a.read = max(a.read, n*share*apart)
+			}
+		}
 	}
 	a.read = min(a.read, n)
 	a.single = unique && points == all && len(prefixes) == 1 && !null
@@ -161,21 +168,6 @@ func product(prefixes []Range, list []interval, depth int) []Range {
 		}
 	}
 	return out
-}
-
-func intervalShare(list []interval) float64 {
-	s := 0.0
-	for i := range list {
-		switch v := &list[i]; {
-		case v.isPoint():
-			s += 0.01
-		case v.low != nil && v.high != nil:
-			s += betweenShare
-		default:
-			s += rangeShare
-		}
-	}
-	return min(s, 0.9)
 }
 
 // Costs of a row read, in units of one read by the primary key.

@@ -9,6 +9,7 @@ import (
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/stats"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -53,6 +54,7 @@ type builder struct {
 	block  int    // how deep in queries the one being bound is
 	joined int    // how many subqueries that may be joins the one being planned is in
 	err    error  // a defect found while lowering
+	stats  map[*schema.Table]*stats.Table
 }
 
 // maxDepth bounds how deep queries nest, so that no statement exhausts the stack;

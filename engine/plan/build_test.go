@@ -16,6 +16,7 @@ import (
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/stats"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -42,6 +43,8 @@ func (c catalog) Rows(t *schema.Table) int64 {
 	n, _ := strconv.ParseInt(t.Comment, 10, 64)
 	return n
 }
+
+func (c catalog) Statistics(*schema.Table) *stats.Table { return nil }
 
 func newCatalog(t testing.TB, sql string) catalog {
 	t.Helper()

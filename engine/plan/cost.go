@@ -11,22 +11,44 @@ import (
 const (
 	rangeShare   = 0.3 // a comparison that bounds one side
 	betweenShare = 0.1 // both sides
-	prefixShare  = 0.05
+	pointShare   = 0.01
 	nullShare    = 0.1
+	likeShare    = 0.1
 	otherShare   = 0.5
 )
 
-// minRows is the least number of rows that a table is taken to have: plans are
-// kept while tables grow.
+// minRows is the least number of rows that a table without statistics is taken
+// to have: plans are kept while tables grow.
 const minRows = 100
 
 func (b *builder) tableRows(t *schema.Table) float64 {
+	if b.statistics(t) != nil {
+		return max(float64(b.o.Catalog.Rows(t)), 1)
+	}
 	return max(float64(b.o.Catalog.Rows(t)), minRows)
 }
 
-// keyValues estimates how many different values the first k columns of a key of
-// n columns have.
-func keyValues(rows float64, k, n int, unique bool) float64 {
+// keyValues estimates how many different values the first k columns of an index
+// have, among so many rows.
+func (b *builder) keyValues(t *schema.Table, ix *schema.Index, k int, rows float64) float64 {
+	_, all, unique := ownKey(t, ix)
+	if unique && k == all {
+		return rows
+	}
+	if s := b.statistics(t); s != nil {
+		id := uint32(schema.PrimaryIndexID)
+		if ix != nil {
+			id = ix.ID
+		}
+		if p := s.Prefixes[id]; len(p) >= k {
+			return min(max(p[k-1], 1), rows)
+		}
+	}
+	return guessValues(rows, k, all, unique)
+}
+
+// guessValues is keyValues without statistics, of a key of n columns.
+func guessValues(rows float64, k, n int, unique bool) float64 {
 	if unique {
 		return math.Pow(rows, float64(k)/float64(n))
 	}
@@ -34,7 +56,7 @@ func keyValues(rows float64, k, n int, unique bool) float64 {
 }
 
 // columnValues estimates how many different values a table's column has.
-func columnValues(t *schema.Table, c int, rows float64) float64 {
+func (b *builder) columnValues(t *schema.Table, c int, rows float64) float64 {
 	if len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c {
 		return rows
 	}
@@ -43,34 +65,98 @@ func columnValues(t *schema.Table, c int, rows float64) float64 {
 			return rows
 		}
 	}
-	return keyValues(rows, 1, 2, false)
+	if s := b.columnStats(t, c); s != nil {
+		return min(max(s.Distinct, 1), rows)
+	}
+	return guessValues(rows, 1, 2, false)
 }
+
+// unknownValues is how many different values an expression is taken to have.
+const unknownValues = 10
 
 // values estimates how many different values e has.
 func (b *builder) values(e expr.Expr) float64 {
 	if c, ok := e.(*expr.Column); ok {
 		if rel := b.cols[c.Index].rel; rel != nil {
-			return columnValues(rel.table, c.Index-rel.first, b.tableRows(rel.table))
+			return b.columnValues(rel.table, c.Index-rel.first, b.tableRows(rel.table))
 		}
 	}
-	return 10
+	return unknownValues
 }
 
-// groups estimates how many groups n expressions make of rows.
-func groups(n int, rows float64) float64 {
-	return max(1, min(rows, math.Sqrt(rows)*math.Pow(4, float64(n-1))))
+// groups estimates how many groups expressions make of rows.
+func (b *builder) groups(by []expr.Expr, rows float64) float64 {
+	guess := max(1, min(rows, math.Sqrt(rows)*math.Pow(4, float64(len(by)-1))))
+	n := 1.0
+	for _, e := range by {
+		known := false
+		expr.Walk(e, func(e expr.Expr) bool {
+			if c, ok := e.(*expr.Column); ok {
+				known = known || b.statsOf(c.Index) != nil
+			}
+			return true
+		})
+		if !known {
+			return guess
+		}
+		n *= b.values(e)
+	}
+	return max(1, min(n, rows))
 }
 
 // selectivity estimates the share of rows for which all conds hold.
 func (b *builder) selectivity(conds []expr.Expr) float64 {
 	s := 1.0
+	spans := map[int]*interval{} // of columns, by their bounds together
+	var order []int
 	for _, c := range conds {
-		s *= b.share(c)
+		id, v, ok := b.spanOf(c)
+		if !ok {
+			s *= b.share(c)
+			continue
+		}
+		span := spans[id]
+		if span == nil {
+			span = &interval{}
+			spans[id] = span
+			order = append(order, id)
+		}
+		if v.low != nil {
+			span.low, span.lowEx = v.low, v.lowEx
+		}
+		if v.high != nil {
+			span.high, span.highEx = v.high, v.highEx
+		}
+	}
+	for _, id := range order {
+		s *= b.spanShare(id, spans[id])
 	}
 	return s
 }
 
+// spanOf returns a condition's bound of a column that there are statistics of.
+func (b *builder) spanOf(cond expr.Expr) (int, interval, bool) {
+	c, ok := cond.(*expr.Compare)
+	if !ok {
+		return 0, interval{}, false
+	}
+	for _, side := range []expr.Expr{c.L, c.R} {
+		col, ok := side.(*expr.Column)
+		if !ok || b.statsOf(col.Index) == nil {
+			continue
+		}
+		if v, ok := compareIntervals(c, col.Index, b.cols[col.Index].t); ok && !v.list[0].isPoint() {
+			return col.Index, v.list[0], true
+		}
+	}
+	return 0, interval{}, false
+}
+
+// share estimates the share of rows for which cond holds.
 func (b *builder) share(cond expr.Expr) float64 {
+	if s, ok := b.knownShare(cond); ok {
+		return s
+	}
 	switch c := cond.(type) {
 	case *expr.Compare:
 		switch c.Op {
@@ -83,7 +169,7 @@ func (b *builder) share(cond expr.Expr) float64 {
 	case *expr.InList:
 		return min(otherShare, float64(len(c.List))/max(b.valuesIf(c.Expr), 2))
 	case *expr.Like:
-		return 0.1
+		return likeShare
 	case *expr.Is:
 		if c.Test == expr.IsNull {
 			return nullShare

@@ -183,7 +183,7 @@ func (b *builder) indexJoin(kind JoinKind, left *phys, right *tableRel, need col
 
 func (b *builder) indexJoinBy(kind JoinKind, left *phys, right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *phys {
 	t := right.table
-	own, all, unique := ownKey(t, ix)
+	own, _, _ := ownKey(t, ix)
 	done, used := map[int]bool{}, map[int]bool{} // of on, of right.conds
 	var keys []expr.Expr
 	tied := false
@@ -227,7 +227,7 @@ next:
 	}
 	n.Filter = b.condition(rest, rp)
 	total := b.tableRows(t)
-	matches := total / keyValues(total, len(keys), all, unique)
+	matches := total / b.keyValues(t, ix, len(keys), total)
 	n.Rows = matches * b.selectivity(rest)
 	out, both := joined(kind, left, rp)
 	out.node = &IndexJoin{Kind: kind, Left: left.node, Right: n, Keys: b.exprs(keys, left), On: b.condition(others(on, done), both)}

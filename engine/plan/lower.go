@@ -353,7 +353,7 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 	}
 	out := &phys{node: n, cols: slices.Concat(l.groupCols, aggCols), rows: 1, cost: in.cost + in.rows*0.5}
 	if len(l.groupBy) > 0 {
-		out.rows = groups(len(l.groupBy), in.rows)
+		out.rows = b.groups(l.groupBy, in.rows)
 	}
 	if n.Ordered {
 		out.cost -= in.rows * 0.3
@@ -428,11 +428,12 @@ func (b *builder) lowerDistinct(l *distinctRel, h hint) *phys {
 	h.rows, h.limit = 0, nil
 	in := b.project(b.lower(l.in, need, h), cols)
 	out := *in
-	refs := make([]expr.Expr, len(cols))
+	refs, own := make([]expr.Expr, len(cols)), make([]expr.Expr, len(cols))
 	for i, c := range cols {
-		refs[i] = b.expr(b.ref(c), in)
+		own[i] = b.ref(c)
+		refs[i] = b.expr(own[i], in)
 	}
-	out.rows = groups(len(refs), in.rows)
+	out.rows = b.groups(own, in.rows)
 	if in.together(cols) && len(in.order) > 0 {
 		out.node = &Aggregate{Input: in.node, GroupBy: refs, Ordered: true}
 		return &out

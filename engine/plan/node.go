@@ -20,6 +20,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/stats"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -29,6 +30,8 @@ type Catalog interface {
 	Table(ctx context.Context, namespace, name string) (*schema.Table, error)
 	// Rows estimates a table's number of rows.
 	Rows(t *schema.Table) int64
+	// Statistics returns what is known of a table's contents, or nil.
+	Statistics(t *schema.Table) *stats.Table
 }
 
 // Plan is a planned SELECT, INSERT, REPLACE, UPDATE or DELETE.

@@ -34,7 +34,10 @@ type Catalog struct {
 	// changed is the version that made a table's definition what it is, for
 	// those that changed since the database was opened.
 	changed map[uint32]uint64
-	rows    map[uint32]*atomic.Int64 // estimates
+	sizes   map[uint32]*size // of the tables that were used
+	// onChange is told of tables of which much has changed since their
+	// statistics were gathered; nil: nobody wants to know.
+	onChange func(*schema.Table)
 }
 
 type name struct{ namespace, table string }
@@ -47,7 +50,7 @@ func New(db *store.DB, txns *txn.Manager) *Catalog {
 		db: db, txns: txns,
 		tables:  map[name]*schema.Table{},
 		changed: map[uint32]uint64{},
-		rows:    map[uint32]*atomic.Int64{},
+		sizes:   map[uint32]*size{},
 	}
 }
 
@@ -127,12 +130,10 @@ func (c *Catalog) Table(ctx context.Context, namespace, table string) (*schema.T
 	if t, err = sqlmeta.CurrentSchema(ctx, tx, r); err != nil {
 		return nil, err
 	}
-	if c.rows[t.ID] == nil {
-		n, err := firstEstimate(ctx, tx, t)
-		if err != nil {
+	if c.sizes[t.ID] == nil {
+		if c.sizes[t.ID], err = newSize(ctx, tx, t); err != nil {
 			return nil, err
 		}
-		c.estimate(t.ID, n)
 	}
 	c.tables[n] = t
 	return t, nil
@@ -254,7 +255,7 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 	v := c.version.Add(1)
 	for _, t := range touched {
 		delete(c.tables, name{t.Namespace, t.Name})
-		delete(c.rows, t.ID)
+		delete(c.sizes, t.ID)
 		c.changed[t.ID] = v
 	}
 	return nil

@@ -213,6 +213,9 @@ func drop(ctx context.Context, tx *store.Tx, r *sqlmeta.Table) (*schema.Table, e
 	if err := sqlmeta.Tables.Delete(ctx, tx, r.ID); err != nil {
 		return nil, err
 	}
+	if err := sqlmeta.PutStatistics(ctx, tx, r.ID, nil); err != nil {
+		return nil, err
+	}
 	return t, store.DropTable(ctx, tx, t)
 }
 
@@ -374,6 +377,9 @@ func (c *Catalog) truncate(ctx context.Context, s Scope, n *sqlparser.TruncateTa
 	return c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
 		t, err := c.Table(ctx, at.namespace, at.table)
 		if err != nil {
+			return nil, err
+		}
+		if err := sqlmeta.PutStatistics(ctx, tx, t.ID, nil); err != nil {
 			return nil, err
 		}
 		return []*schema.Table{t}, store.TruncateTable(ctx, tx, t)

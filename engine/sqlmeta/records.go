@@ -1,5 +1,6 @@
 // Package sqlmeta keeps the system tables as typed records: users, namespaces,
-// tables, table_schemas, storage_locations, live_queries and jobs.
+// tables, table_schemas, storage_locations, live_queries and jobs; and, beside
+// them, tables' statistics.
 //
 // All functions work on a kv.Reader or kv.ReadWriter, a store.Tx as a rule, so
 // that records change in the same atomic write as the data they describe. They

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/stats"
 	"github.com/kalamgo/kalam/engine/store/kv"
 	"github.com/kalamgo/kalam/engine/store/kv/mem"
 	"github.com/kalamgo/kalam/engine/types"
@@ -264,5 +265,40 @@ func TestCurrentSchema(t *testing.T) {
 	}
 	if _, err := CurrentSchema(ctx, rw, &Table{ID: 7, SchemaVersion: 2}); !errors.Is(err, sqlerr.Corrupt) {
 		t.Errorf("record without schema: %v", err)
+	}
+}
+
+func TestStatistics(t *testing.T) {
+	t.Parallel()
+	rw := newOverlay(t)
+	get := func() *stats.Table {
+		t.Helper()
+		s, err := Statistics(ctx, rw, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := get(); s != nil {
+		t.Errorf("there is %+v", s)
+	}
+	one := &stats.Table{Rows: 3, At: noon, Prefixes: map[uint32][]float64{0: {3}},
+		Columns: map[uint32]*stats.Column{1: {Type: types.Int64Type, Distinct: 2, Bounds: []types.Value{types.NewInt(1), types.NewInt(9)}}}}
+	two := &stats.Table{Rows: 4, At: noon}
+	for _, s := range []*stats.Table{one, two} {
+		if err := PutStatistics(ctx, rw, 7, s); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(); fmt.Sprint(got) == "<nil>" || got.Rows != s.Rows || len(got.Columns) != len(s.Columns) || !got.At.Equal(noon) {
+			t.Errorf("%+v is read as %+v", s, got)
+		}
+	}
+	// Damaged statistics are none: they only make plans better.
+	rw.Put(kv.Meta, statistics.primaryKey(7), []byte("\x01{"))
+	if s := get(); s != nil {
+		t.Errorf("damaged statistics are read as %+v", s)
+	}
+	if err := PutStatistics(ctx, rw, 7, nil); err != nil || get() != nil {
+		t.Errorf("statistics are not deleted: %v", err)
 	}
 }

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/stats"
+)
+
+// statistics returns those of a table of the default namespace, or nil.
+func statistics(t *testing.T, e *Engine, table string) *stats.Table {
+	t.Helper()
+	def, err := e.catalog.Table(context.Background(), DefaultNamespace, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.catalog.Statistics(def)
+}
+
+// TestAnalyzed checks what the planner makes of statistics.
+func TestAnalyzed(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, kind INT, n INT, s VARCHAR(20), KEY (kind), KEY (n))")
+		var rows []string
+		for i := range 20_000 {
+			kind := 1 // of nearly all
+			if i%1000 == 0 {
+				kind = 2
+			}
+			rows = append(rows, fmt.Sprintf("(%d, %d, %d, 'text %d')", i, kind, i/2, i%100))
+		}
+		for ; len(rows) > 0; rows = rows[min(len(rows), 2000):] {
+			run(t, s, "INSERT INTO t VALUES "+strings.Join(rows[:min(len(rows), 2000)], ","))
+		}
+		const common, rare = "EXPLAIN SELECT * FROM t WHERE kind = 1", "EXPLAIN SELECT * FROM t WHERE kind = 2"
+		run(t, s, "ANALYZE TABLE t")
+		st := statistics(t, e, "t")
+		if st == nil || st.Rows != 20_000 {
+			t.Fatalf("statistics %+v", st)
+		}
+		for sql, want := range map[string]string{
+			common:                                 "using PRIMARY,",
+			rare:                                   "using kind, range [2, 2]",
+			"EXPLAIN SELECT * FROM t WHERE n < 20": "rows≈40;",
+			"EXPLAIN SELECT * FROM t WHERE n >= 5000 AND n < 7500": "rows≈5",
+			"EXPLAIN SELECT * FROM t WHERE s LIKE '%7'":            "rows≈2",
+			"EXPLAIN SELECT * FROM t WHERE s = 'nothing'":          "rows≈1;",
+			"EXPLAIN SELECT * FROM t WHERE kind IS NULL":           "rows≈",
+		} {
+			if got := query(t, s, sql); !strings.Contains(got, want) {
+				t.Errorf("%s: %s lacks %s", sql, got, want)
+			}
+		}
+		run(t, s, "TRUNCATE TABLE t")
+		if st := statistics(t, e, "t"); st != nil {
+			t.Errorf("an empty table has statistics: %+v", st)
+		}
+	})
+}
+
+// TestBackgroundStatistics waits for the statistics of a table that grows.
+func TestBackgroundStatistics(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		numbers(t, s, "t", 3000)
+		for begin := time.Now(); statistics(t, e, "t") == nil; time.Sleep(20 * time.Millisecond) {
+			if time.Since(begin) > 20*time.Second {
+				t.Fatal("no statistics")
+			}
+		}
+		if st := statistics(t, e, "t"); st.Rows < 1000 || st.Columns[2].Distinct != 10 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
