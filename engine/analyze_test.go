@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +76,42 @@ func TestBackgroundStatistics(t *testing.T) {
 		if st := statistics(t, e, "t"); st.Rows < 1000 || st.Columns[2].Distinct != 10 {
 			t.Errorf("%+v", st)
 		}
+	})
+}
+
+// TestExplainAnalyze checks what the operators are told to have done.
+func TestExplainAnalyze(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{MemoryBytes: 64 << 10})
+		numbers(t, s, "t", 20_000)
+		run(t, s, "ANALYZE TABLE t")
+		times := regexp.MustCompile(`time=[0-9]+\.[0-9]{3} ms`)
+		for sql, want := range map[string][]string{
+			"SELECT n, COUNT(*) FROM t WHERE id <= 5000 GROUP BY n": {
+				"Aggregate", "rows≈10) (actual rows=10 loops=1 time=", "memory=", "Scan", "(actual rows=5000 loops=1"},
+			"SELECT * FROM t ORDER BY n, id DESC":                                                   {"Sort", "actual rows=20000", "spilled=", " KiB)"},
+			"SELECT * FROM t a WHERE n = (SELECT MAX(n) FROM t b WHERE b.id < a.id + 1) AND id < 4": {"Subquery scalar", "loops=3"},
+			"SELECT * FROM t LIMIT 0":                                                               {"Limit"},
+			"SELECT 1 FROM t WHERE id = ?":                                                          {"rows=1"},
+		} {
+			var args []Arg
+			if strings.Contains(sql, "?") {
+				args = append(args, intArg(7))
+			}
+			got := query(t, s, "EXPLAIN ANALYZE "+sql, args...)
+			for _, w := range want {
+				if !strings.Contains(got, w) {
+					t.Errorf("%s: no %s in %s", sql, w, got)
+				}
+			}
+			if !times.MatchString(got) {
+				t.Errorf("%s: no time in %s", sql, got)
+			}
+		}
+		run(t, s, "BEGIN; INSERT INTO t VALUES (100000, 1)")
+		if got := query(t, s, "EXPLAIN ANALYZE SELECT * FROM t WHERE id > 20000"); !strings.Contains(got, "actual rows=1 ") {
+			t.Errorf("the transaction's row is not seen: %s", got)
+		}
+		run(t, s, "ROLLBACK")
 	})
 }

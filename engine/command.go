@@ -7,10 +7,8 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/parse"
-	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
-	"github.com/kalamgo/kalam/engine/types"
 )
 
 // twoWords are the first words of statements that the second word tells apart.
@@ -160,33 +158,4 @@ func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error 
 		s.namespace = ""
 	}
 	return nil
-}
-
-// checkExplain refuses forms of EXPLAIN that Kalam does not have.
-func checkExplain(n *sqlparser.ExplainStmt) error {
-	switch n.Type {
-	case sqlparser.EmptyType, sqlparser.TraditionalType, sqlparser.TreeType:
-	default:
-		return sqlerr.Unsupported("EXPLAIN %s", n.Type.ToString())
-	}
-	if !planned(n.Statement) {
-		return sqlerr.Unsupported("EXPLAIN of this statement")
-	}
-	return nil
-}
-
-// explain prints a statement's plan, a row for each line.
-func (s *Session) explain(ctx context.Context, st *parse.Statement, n *sqlparser.ExplainStmt, args arguments) (*resultSet, error) {
-	if err := checkExplain(n); err != nil {
-		return nil, err
-	}
-	p, err := s.build(ctx, n.Statement, st, args.types)
-	if err != nil {
-		return nil, err
-	}
-	var rows [][]types.Value
-	for _, line := range plan.Explain(p) {
-		rows = append(rows, []types.Value{types.NewString(line)})
-	}
-	return s.listing(rows, textColumn("EXPLAIN")), nil
 }

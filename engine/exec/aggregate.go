@@ -67,7 +67,7 @@ func newAggregate(n *plan.Aggregate, rt *Runtime) (*aggregate, error) {
 		return nil, err
 	}
 	a := &aggregate{input: in, groupBy: len(n.GroupBy), out: emptyBatch(n.Types()),
-		mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
+		mem: rt.account(), file: rt.spillFile()}
 	exprs := slices.Clone(n.GroupBy)
 	for _, f := range n.Aggs {
 		acc, args, err := newAccumulator(f, rt)

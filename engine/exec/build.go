@@ -15,6 +15,13 @@ import (
 // Operators of joins yield rows in the order of the left input unless they
 // spill (IndexJoin: always); Filter, Project, Limit and Union keep the order.
 func Build(n plan.Node, rt *Runtime) (Operator, error) {
+	if rt.Watch != nil {
+		return buildWatched(n, rt)
+	}
+	return build(n, rt)
+}
+
+func build(n plan.Node, rt *Runtime) (Operator, error) {
 	switch n := n.(type) {
 	case *plan.Scan:
 		return buildScan(n, rt)

@@ -25,8 +25,8 @@ type dedup struct {
 }
 
 func newDedup(ts []types.Type, width int, rt *Runtime) *dedup {
-	return &dedup{types: ts, width: width, keys: newKeyTable(ts[:width]), mem: account{memory: rt.memory()},
-		file: spillFile{dir: rt.TempDir}, out: emptyBatch(ts)}
+	return &dedup{types: ts, width: width, keys: newKeyTable(ts[:width]), mem: rt.account(),
+		file: rt.spillFile(), out: emptyBatch(ts)}
 }
 
 // filter returns the rows of b that are new, valid until the next call.

@@ -48,7 +48,7 @@ func buildHashJoin(n *plan.HashJoin, rt *Runtime) (Operator, error) {
 	}
 	lk, rk := comparableKeys(n.LeftKeys, n.RightKeys)
 	j := &hashJoin{left: left, right: right, leftTypes: n.Left.Types(), rightTypes: n.Right.Types(),
-		mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
+		mem: rt.account(), file: rt.spillFile()}
 	if j.leftKeys, err = expr.NewEvaluator(rt.Env, lk...); err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func buildIndexJoin(n *plan.IndexJoin, rt *Runtime) (Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &indexJoin{rt: rt, left: left, key: newKeyColumns(n.Right.Table, n.Right.Index), mem: account{memory: rt.memory()}}
+	j := &indexJoin{rt: rt, left: left, key: newKeyColumns(n.Right.Table, n.Right.Index), mem: rt.account()}
 	exprs := make([]expr.Expr, len(n.Keys))
 	for i, e := range n.Keys {
 		b, err := newBound(e, j.key.types[i])

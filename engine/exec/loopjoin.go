@@ -31,7 +31,7 @@ func buildLoopJoin(n *plan.LoopJoin, rt *Runtime) (Operator, error) {
 		return nil, err
 	}
 	j := &loopJoin{left: left, right: right, rightTypes: n.Right.Types(), rows: newRows(n.Right.Types()),
-		mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
+		mem: rt.account(), file: rt.spillFile()}
 	j.m, err = newMatcher(rt.Env, n.Kind, n.On, n.Left.Types(), j.rightTypes)
 	j.cand.one = j.m.leftOnly() && n.On == nil
 	return j, err

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -28,12 +29,19 @@ func (rt *Runtime) memory() *memory {
 // account is one holder's part of a memory.
 type account struct {
 	*memory
-	held int64
+	held   int64
+	actual *plan.Actual // of the operator, when it is watched
 }
+
+// account returns an account of the operator that is being built.
+func (rt *Runtime) account() account { return account{memory: rt.memory(), actual: rt.actual} }
 
 // set says how many bytes the account holds now.
 func (a *account) set(n int64) {
 	a.used += n - a.held
+	if a.actual != nil {
+		a.actual.Hold(n - a.held)
+	}
 	a.held = n
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
@@ -34,9 +35,14 @@ type Runtime struct {
 	// IDs gives out AUTO_INCREMENT values and row ids; only writes use it.
 	IDs IDs
 
+	// Watch, unless it is nil, gets what each operator does, of the plan and of
+	// its subqueries.
+	Watch map[plan.Node]*plan.Actual
+
 	// recursions are those that an operator is built for a step of.
 	recursions map[int]*recursive
-	mem        *memory // shared by the operators of the execution and its subqueries
+	mem        *memory      // shared by the operators of the execution and its subqueries
+	actual     *plan.Actual // of the operator that is being built, when watched
 }
 
 // IDs gives out the values of a table's sequences. A sequence goes on after

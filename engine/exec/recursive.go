@@ -207,7 +207,7 @@ type queue struct {
 }
 
 func newQueue(ts []types.Type, rt *Runtime) *queue {
-	return &queue{rows: newRows(ts), mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir}}
+	return &queue{rows: newRows(ts), mem: rt.account(), file: rt.spillFile()}
 }
 
 // add copies b's rows.

@@ -30,8 +30,8 @@ type seenRows struct {
 }
 
 func newSeenRows(ts []types.Type, rt *Runtime) *seenRows {
-	return &seenRows{types: ts, keys: newKeyTable(ts), mem: account{memory: rt.memory()}, out: emptyBatch(ts),
-		file: spillFile{dir: rt.TempDir}, round: spillFile{dir: rt.TempDir}, rows: newRows(ts)}
+	return &seenRows{types: ts, keys: newKeyTable(ts), mem: rt.account(), out: emptyBatch(ts),
+		file: rt.spillFile(), round: rt.spillFile(), rows: newRows(ts)}
 }
 
 // filter returns the rows of b that are known to be new.

@@ -61,8 +61,8 @@ func buildSort(n *plan.Sort, rt *Runtime) (Operator, error) {
 		return nil, err
 	}
 	ts := slices.Clone(n.Input.Types())
-	s := &sortOp{input: in, width: len(ts), env: rt.Env, limit: n.Limit, mem: account{memory: rt.memory()},
-		file: spillFile{dir: rt.TempDir}, order: &rowOrder{}}
+	s := &sortOp{input: in, width: len(ts), env: rt.Env, limit: n.Limit, mem: rt.account(),
+		file: rt.spillFile(), order: &rowOrder{}}
 	var computed []expr.Expr
 	for _, k := range n.Keys {
 		if c, ok := k.Expr.(*expr.Column); ok {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -25,7 +26,12 @@ type spillFile struct {
 	f   *os.File
 	end int64
 	buf []byte
+	// actual is the operator's, when it is watched.
+	actual *plan.Actual
 }
+
+// spillFile returns a file of the operator that is being built.
+func (rt *Runtime) spillFile() spillFile { return spillFile{dir: rt.TempDir, actual: rt.actual} }
 
 // spillStream is a sequence of batches in a spillFile.
 type spillStream struct {
@@ -67,6 +73,9 @@ func (s *spillFile) write(st *spillStream, b *types.Batch) error {
 	st.at = append(st.at, s.end)
 	st.rows += int64(b.Len)
 	s.end += int64(len(buf))
+	if s.actual != nil {
+		s.actual.Spilled += int64(len(buf))
+	}
 	return nil
 }
 

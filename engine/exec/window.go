@@ -69,7 +69,7 @@ func buildWindow(n *plan.Window, rt *Runtime) (Operator, error) {
 		w.funcs = append(w.funcs, wf)
 		w.peering = w.peering || f.Func != expr.RowNumber && f.Func != expr.Ntile && f.Func != expr.Lag && f.Func != expr.Lead
 	}
-	w.rows = windowRows{types: computed.types, mem: account{memory: rt.memory()}, file: spillFile{dir: rt.TempDir},
+	w.rows = windowRows{types: computed.types, mem: rt.account(), file: rt.spillFile(),
 		keep: 4 + 4*len(n.Funcs)}
 	w.eval, err = expr.NewEvaluator(rt.Env, computed.exprs...)
 	return w, err

@@ -37,7 +37,7 @@ func Build(ctx context.Context, stmt sqlparser.Statement, o Options) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
-	p.Tables, p.Params = b.tables, len(o.Params)
+	p.Tables, p.Params, p.Costs = b.tables, len(o.Params), b.costs
 	return p, nil
 }
 
@@ -55,6 +55,7 @@ type builder struct {
 	joined int    // how many subqueries that may be joins the one being planned is in
 	err    error  // a defect found while lowering
 	stats  map[*schema.Table]*stats.Table
+	costs  map[Node]Cost
 }
 
 // maxDepth bounds how deep queries nest, so that no statement exhausts the stack;

@@ -8,61 +8,6 @@ import (
 	"github.com/kalamgo/kalam/engine/schema"
 )
 
-// Explain prints a plan, a line for each operator, inputs indented below it.
-func Explain(p *Plan) []string {
-	x := &explainer{}
-	x.node(p.Root, 0)
-	return x.lines
-}
-
-type explainer struct {
-	lines []string
-	shown map[any]bool // the subqueries that an operator's lines have already
-}
-
-func (x *explainer) add(depth int, text string) {
-	x.lines = append(x.lines, strings.Repeat("  ", depth)+text)
-}
-
-func (x *explainer) node(n Node, depth int) {
-	text, exprs := describe(n)
-	x.add(depth, text)
-	for _, in := range n.Inputs() {
-		x.node(in, depth+1)
-	}
-	x.shown = map[any]bool{}
-	for _, e := range exprs {
-		if e != nil {
-			x.subqueries(e, depth+1)
-		}
-	}
-}
-
-// subqueries prints those in e; an operator's bounds and filter may share one.
-func (x *explainer) subqueries(e expr.Expr, depth int) {
-	expr.Walk(e, func(e expr.Expr) bool {
-		if q, ok := e.(*expr.Subquery); ok && !x.shown[q.Plan] {
-			shown := x.shown
-			shown[q.Plan] = true
-			x.subquery(q, depth)
-			x.shown = shown
-		}
-		return true
-	})
-}
-
-func (x *explainer) subquery(q *expr.Subquery, depth int) {
-	kind := [...]string{expr.Scalar: "scalar", expr.Exists: "exists", expr.In: "in", expr.Any: "any", expr.All: "all"}[q.Kind]
-	text := "Subquery " + kind
-	if len(q.Args) > 0 {
-		text += " of " + list(q.Args)
-	}
-	x.add(depth, text)
-	if p, ok := q.Plan.(*Plan); ok {
-		x.node(p.Root, depth+1)
-	}
-}
-
 // describe returns an operator's line and its expressions.
 func describe(n Node) (string, []expr.Expr) {
 	switch n := n.(type) {

@@ -48,7 +48,7 @@ func (b *builder) join2(kind JoinKind, left *phys, right *leaf, on []expr.Expr, 
 		}
 	}
 	best.rows = rows
-	return best
+	return b.note(best)
 }
 
 // equiPairs returns the equalities in on between the two sides.

@@ -160,12 +160,25 @@ func (b *builder) project(p *phys, ids []int) *phys {
 	n.Exprs = exprs
 	out := *p
 	out.node, out.cols = n, ids
-	return &out
+	return b.note(&out)
 }
 
 // lower turns a logical operator into a physical one that yields at least the
 // columns of need.
 func (b *builder) lower(l logical, need colSet, h hint) *phys {
+	return b.note(b.lowerNode(l, need, h))
+}
+
+// note keeps what is expected of p's operator.
+func (b *builder) note(p *phys) *phys {
+	if b.costs == nil {
+		b.costs = map[Node]Cost{}
+	}
+	b.costs[p.node] = Cost{Rows: p.rows, Cost: p.cost}
+	return p
+}
+
+func (b *builder) lowerNode(l logical, need colSet, h hint) *phys {
 	switch l := l.(type) {
 	case *tableRel:
 		return b.scan(l, need, h)
@@ -263,7 +276,7 @@ func (b *builder) filter(in *phys, conds []expr.Expr) *phys {
 	out.node = &Filter{Input: in.node, Cond: b.expr(expr.Conjunction(cheapFirst(conds)...), in)}
 	out.rows *= b.selectivity(conds)
 	out.cost += in.rows * 0.2
-	return &out
+	return b.note(&out)
 }
 
 // cheapFirst puts conditions with subqueries last.

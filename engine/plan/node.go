@@ -41,6 +41,7 @@ type Plan struct {
 	Tables  []*schema.Table // all that it reads or writes, subqueries' too
 	Writes  *schema.Table   // the table that it changes, or nil
 	Params  int             // number of parameters
+	Costs   map[Node]Cost   // what is expected of the operators, subqueries' too
 }
 
 // ResultColumn describes a column of a query's result.
