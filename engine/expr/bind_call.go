@@ -210,6 +210,9 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 		if args, err = sameType(name, args); err != nil {
 			return nil, err
 		}
+	case "make_set", "export_set":
+		// Bits, of a negative number too.
+		args[0] = CastTo(args[0], integerType(numericType(args[0]).Unsigned))
 	case "instr":
 		return newNative("locate", natives["locate"], []Expr{args[1], args[0]})
 	case "adddate", "subdate":
@@ -230,6 +233,9 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	}
 	if name == "round" && numericType(args[0]).IsFloat() {
 		return newNative(name, roundFloat, args)
+	}
+	if name == "round" && len(args) == 2 && numericType(args[0]).IsInteger() {
+		return newNative(name, roundInteger, []Expr{CastTo(args[0], numericType(args[0])), args[1]})
 	}
 	if name != "unix_timestamp" && natives[name] != nil {
 		return newNative(name, natives[name], args)

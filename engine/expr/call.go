@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"strconv"
@@ -98,7 +99,7 @@ func (p *program) fuse(e *Call) sqlparser.Expr {
 		arg := e.Args[i]
 		switch a := arg.(type) {
 		case *Call:
-			if a.native == nil && !alone && lengths[a.Name] == nil {
+			if a.native == nil && !alone && lengths[a.Name] == nil && !a.movesDate() {
 				return p.fuse(a)
 			}
 		case *Literal:
@@ -353,11 +354,22 @@ func (k *callKernel) result() (sqltypes.Value, error) {
 		return sqltypes.NULL, callError(k.e.Name, err)
 	}
 	v := r.Value(types.DefaultCollation)
+	if k.e.movesDate() && bytes.HasPrefix(v.Raw(), []byte("0000-00-00")) {
+		k.ev.warn(sqlerr.DatetimeOverflow.New("Datetime function: datetime field overflow"))
+		return sqltypes.NULL, nil
+	}
 	if length != nil && v.Len() > MaxPacket {
 		k.ev.tooLong(k.e.Name)
 		return sqltypes.NULL, nil
 	}
 	return v, nil
+}
+
+// movesDate reports whether e is DATE_ADD or the like, of which evalengine says that a
+// date has left the calendar by a zero date.
+func (e *Call) movesDate() bool {
+	_, ok := e.tmpl.(*sqlparser.IntervalDateExpr)
+	return ok
 }
 
 // evaluate runs the program for the current row. Compiled programs do not expect
@@ -497,6 +509,17 @@ func callError(name string, err error) error {
 	switch {
 	case strings.HasPrefix(msg, "Timeout for expression"):
 		return sqlerr.RegexpTimeout.Wrap(err, "Timeout exceeded in regular expression match.")
+	case strings.HasPrefix(name, "regexp"):
+		switch {
+		case strings.Contains(msg, "Missing closing ]"):
+			return sqlerr.RegexpBracket.Wrap(err, "The regular expression contains an unclosed bracket expression.")
+		case strings.Contains(msg, "parenthes"):
+			return sqlerr.RegexpParenthesis.Wrap(err, "Mismatched parenthesis in regular expression.")
+		case strings.Contains(msg, "in regular expression on line"):
+			return sqlerr.RegexpSyntax.Wrap(err, "%s", msg)
+		}
+	case strings.Contains(msg, "for function "):
+		return sqlerr.WrongValueForType.Wrap(err, "%s", msg)
 	case strings.HasPrefix(msg, "Incorrect parameter count"):
 		return sqlerr.WrongParamCount.Wrap(err, "Incorrect parameter count in the call to native function '%s'", name)
 	case strings.Contains(msg, "Invalid JSON"), strings.Contains(msg, "parse JSON"):

@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"math"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/mysql/fastparse"
 
@@ -33,6 +36,8 @@ func sameForm(from, to types.Type) bool {
 	switch {
 	case from.Physical() != to.Physical():
 		return false
+	case from.IsBinary() && to.IsText():
+		return to.Collation == collations.CollationBinaryID // else it is looked at
 	case from.Kind == types.Decimal || to.Kind == types.Decimal:
 		return from.Kind == to.Kind && from.Scale == to.Scale
 	case from.IsTemporal() || to.IsTemporal():
@@ -194,6 +199,8 @@ func (k *convertKernel) eval(in *types.Batch) (*types.Vector, error) {
 // converter returns the conversion, nil if there is none.
 func converter(from, to types.Type) conversion {
 	switch {
+	case from.IsBinary() && to.IsText():
+		return toUTF8
 	case to.IsString():
 		return func(_ *Env, dst, src *types.Vector, i int) error {
 			dst.Data = types.AppendText(dst.Data, src.Type, src.Value(i))
@@ -211,6 +218,17 @@ func converter(from, to types.Type) conversion {
 	case to.IsNumeric():
 		return toInteger
 	}
+	return nil
+}
+
+// toUTF8 converts bytes that are no UTF-8 to NULL.
+func toUTF8(_ *Env, dst, src *types.Vector, i int) error {
+	b := src.BytesAt(i)
+	if !utf8.Valid(b) {
+		dst.AppendNull()
+		return sqlerr.InvalidCharacters.New("Invalid utf8mb4 character string: '%X'", b[:min(len(b), 6)])
+	}
+	dst.AppendBytes(b)
 	return nil
 }
 
@@ -434,14 +452,23 @@ func appendInteger(dst *types.Vector, neg bool, m uint64) {
 func toTemporal(env *Env, dst, src *types.Vector, i int) error {
 	t := dst.Type
 	if src.Type.IsTemporal() {
-		dst.AppendInt(temporalAs(src.Int64s[i], src.Type, t, env))
+		v := temporalAs(src.Int64s[i], src.Type, t, env)
+		if t.Kind != types.Time && !inRange(v) {
+			dst.AppendNull()
+			return sqlerr.DatetimeOverflow.New("Datetime function: datetime field overflow")
+		}
+		dst.AppendInt(v)
 		return nil
 	}
 	var v int64
 	var ok bool
 	switch {
 	case src.Type.IsString():
-		v, ok = parseTemporal(src.BytesAt(i), t)
+		var part bool
+		if v, ok, part = readTemporal(src.BytesAt(i), t); part && !ok {
+			dst.AppendInt(v)
+			return sqlerr.TruncatedWrongVal.New("Truncated incorrect %s value: '%s'", strings.ToLower(typeName(t)), src.BytesAt(i))
+		}
 	case src.Type.IsNumeric():
 		d := decimalAt(src, i)
 		whole := d.Truncate(0)

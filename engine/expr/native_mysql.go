@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -15,8 +16,9 @@ func mysqlNatives() map[string]*native {
 	return map[string]*native{
 		"sleep":            {args: []types.Type{types.Float64Type}, result: types.Int64Type, nulls: true, notNull: true, perRow: true, eval: sleep},
 		"soundex":          {args: textArg, result: types.TextType, eval: soundex},
-		"make_set":         {args: []types.Type{types.Uint64Type, types.TextType}, result: types.TextType, collates: true, nulls: true, eval: makeSet},
-		"export_set":       {args: []types.Type{types.Uint64Type, types.TextType, types.TextType, types.TextType, types.Int64Type}, result: types.TextType, collates: true, eval: exportSet},
+		"make_set":         {args: []types.Type{types.NullType, types.TextType}, result: types.TextType, collates: true, nulls: true, eval: makeSet},
+		"export_set":       {args: []types.Type{types.NullType, types.TextType, types.TextType, types.TextType, types.Int64Type}, result: types.TextType, collates: true, eval: exportSet},
+		"inet_aton":        {args: textArg, result: types.Uint64Type, eval: inetAton},
 		"charset":          {args: anyArg, result: types.TextType, nulls: true, notNull: true, eval: charsetOf},
 		"format_bytes":     {args: []types.Type{types.Float64Type}, result: types.TextType, eval: formatBytes},
 		"format_pico_time": {args: []types.Type{types.Float64Type}, result: types.TextType, eval: formatPicoTime},
@@ -188,4 +190,28 @@ func getFormat(c *nativeCall) (types.Value, error) {
 		return types.NewString(f[1]), nil
 	}
 	return types.NewString(f[2]), nil
+}
+
+// inetAton is INET_ATON: of fewer than four numbers the last one stands for the last
+// byte, those that are missing are 0.
+func inetAton(c *nativeCall) (types.Value, error) {
+	text := c.args[0].Bytes()
+	parts := bytes.Split(text, []byte("."))
+	if len(text) == 0 || len(parts) > 4 || len(parts[len(parts)-1]) == 0 {
+		return types.Value{}, nil
+	}
+	var address uint64
+	for i, p := range parts {
+		n := uint64(0)
+		for _, d := range p {
+			if n = n*10 + uint64(d-'0'); d < '0' || d > '9' || n > 255 {
+				return types.Value{}, nil
+			}
+		}
+		if i == len(parts)-1 && i > 0 {
+			address <<= 8 * (3 - i)
+		}
+		address = address<<8 | n
+	}
+	return types.NewUint(address), nil
 }

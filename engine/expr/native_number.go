@@ -101,3 +101,42 @@ func formatNumber(c *nativeCall) (types.Value, error) {
 	}
 	return types.NewString(b.String()), nil
 }
+
+// roundInteger is ROUND of an integer to a place: halves away from zero.
+var roundInteger = &native{
+	args: []types.Type{types.NullType, types.Int64Type},
+	typed: func(args []Expr) types.Type {
+		return integerType(numericType(args[0]).Unsigned)
+	},
+	eval: func(c *nativeCall) (types.Value, error) {
+		places := -c.args[1].Int()
+		if places <= 0 {
+			return c.args[0], nil
+		}
+		n, negative := c.args[0].Uint(), !c.e.T.Unsigned && c.args[0].Int() < 0
+		if negative {
+			n = magnitude(c.args[0].Int())
+		}
+		if places >= int64(len(pow10)) {
+			n = 0
+		} else {
+			unit := uint64(pow10[places])
+			up := n%unit >= unit-unit/2
+			if n -= n % unit; up {
+				if n > math.MaxUint64-unit {
+					return types.Value{}, outOfRange(c.e.T, c.e)
+				}
+				n += unit
+			}
+		}
+		switch {
+		case c.e.T.Unsigned:
+			return types.NewUint(n), nil
+		case n > math.MaxInt64:
+			return types.Value{}, outOfRange(c.e.T, c.e)
+		case negative:
+			return types.NewInt(-int64(n)), nil
+		}
+		return types.NewInt(int64(n)), nil
+	},
+}

@@ -100,6 +100,16 @@ func monthsBetween(from, to int64) int64 {
 	return n
 }
 
+// clock reads argument i as a TIME, or as a datetime where text is long enough for one.
+func (c *nativeCall) clock(i int) (v int64, isTime, ok bool) {
+	t := c.types[i]
+	if text := c.args[i].Bytes(); t.IsString() && len(bytes.TrimSpace(text)) < 12 {
+		v, _, ok = types.ReadTime(text, 6)
+		return v, true, ok
+	}
+	return c.moment(i)
+}
+
 // moment reads argument i, text or temporal, as a datetime or a TIME.
 func (c *nativeCall) moment(i int) (v int64, isTime, ok bool) {
 	t := c.types[i]
@@ -243,7 +253,17 @@ func timestamp(c *nativeCall) (types.Value, error) {
 	if len(c.args) == 1 {
 		return c.args[0], nil
 	}
-	return types.NewInt(plusMicros(c.args[0].Int(), c.args[1].Int())), nil
+	v := plusMicros(c.args[0].Int(), c.args[1].Int())
+	if !inRange(v) {
+		return c.overflow()
+	}
+	return types.NewInt(v), nil
+}
+
+// overflow is the result of a date that leaves the calendar: NULL, with a warning.
+func (c *nativeCall) overflow() (types.Value, error) {
+	c.ev.warn(sqlerr.DatetimeOverflow.New("Datetime function: datetime field overflow"))
+	return types.Value{}, nil
 }
 
 // plusMicros adds microseconds to a packed datetime.
@@ -252,8 +272,8 @@ func plusMicros(v, micros int64) int64 {
 }
 
 func timeDiff(c *nativeCall) (types.Value, error) {
-	a, aTime, ok1 := c.moment(0)
-	b, bTime, ok2 := c.moment(1)
+	a, aTime, ok1 := c.clock(0)
+	b, bTime, ok2 := c.clock(1)
 	if !ok1 || !ok2 || aTime != bTime {
 		return types.Value{}, nil
 	}
@@ -267,16 +287,16 @@ func addTimeType(args []Expr) types.Type {
 	t := args[0].Type()
 	switch {
 	case t.Kind == types.Time:
-		return temporalType(types.Time, max(secondDigits(args[0]), secondDigits(args[1])))
+		return temporalType(types.Time, mostDigits(args))
 	case t.IsTemporal():
-		return temporalType(types.DateTime, max(secondDigits(args[0]), secondDigits(args[1])))
+		return temporalType(types.DateTime, mostDigits(args))
 	}
 	return types.TextType
 }
 
 func addTime(sign int64) func(c *nativeCall) (types.Value, error) {
 	return func(c *nativeCall) (types.Value, error) {
-		v, isTime, ok := c.moment(0)
+		v, isTime, ok := c.clock(0)
 		if !ok {
 			return types.Value{}, nil
 		}
@@ -285,7 +305,9 @@ func addTime(sign int64) func(c *nativeCall) (types.Value, error) {
 		if isTime {
 			v, t = min(max(v+by, -types.MaxTime), types.MaxTime), timeType
 		} else {
-			v = plusMicros(v, by)
+			if v = plusMicros(v, by); !inRange(v) {
+				return c.overflow()
+			}
 		}
 		if c.types[0].IsTemporal() {
 			return types.NewInt(v), nil

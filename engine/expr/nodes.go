@@ -304,7 +304,7 @@ func (e *Coalesce) Nullable() bool {
 
 // Nullable reports whether the operand may be NULL or fail to convert.
 func (e *Cast) Nullable() bool {
-	return e.Arg.Nullable() || e.T.IsTemporal() || e.T.Kind == types.UUID || e.T.Kind == types.JSON
+	return e.Arg.Nullable() || e.T.IsText() && e.Arg.Type().IsBinary() || e.T.IsTemporal() || e.T.Kind == types.UUID || e.T.Kind == types.JSON
 }
 
 // Nullable reports whether the function may return NULL.

@@ -87,6 +87,21 @@ func roundTemporal(v int64, t types.Type, scale int) int64 {
 	return types.RoundDateTime(v, scale)
 }
 
+// inRange reports whether a packed datetime is not beyond the year 9999, nor before 0.
+func inRange(v int64) bool { return v >= 0 && unpack(v).Year <= 9999 }
+
+// readTemporal is parseTemporal that tells whether the text at least begins with a value.
+func readTemporal(b []byte, t types.Type) (v int64, whole, part bool) {
+	switch t.Kind {
+	case types.Time:
+		return types.ReadTime(b, t.Scale)
+	case types.Date:
+		v, whole, part = types.ReadDateTime(b, 6)
+		return types.PackedDate(v), whole, part
+	}
+	return types.ReadDateTime(b, t.Scale)
+}
+
 // parseTemporal reads text as a value of temporal type t, rounded to its scale.
 // It knows no zone: a text with an offset is no value.
 func parseTemporal(b []byte, t types.Type) (int64, bool) {
@@ -120,6 +135,11 @@ func fromVitessTime(t datetime.Time) int64 {
 
 // numberToTemporal reads a number like 20240131 or 20240131093000.
 func numberToTemporal(n, micros int64, t types.Type) (int64, bool) {
+	v, ok := readNumber(n, micros, t)
+	return v, ok && (t.Kind == types.Time || types.ValidDateTime(v))
+}
+
+func readNumber(n, micros int64, t types.Type) (int64, bool) {
 	switch t.Kind {
 	case types.Time:
 		v, ok := datetime.ParseTimeInt64(n)
@@ -141,6 +161,9 @@ func numberToTemporal(n, micros int64, t types.Type) (int64, bool) {
 
 // temporalAs converts between temporal types.
 func temporalAs(v int64, from, to types.Type, env *Env) int64 {
+	if to.Kind == types.Time && from.Kind != types.Time {
+		return roundTemporal(clockMicros(unpack(v)), to, to.Scale)
+	}
 	if from.Scale > to.Scale && to.Kind != types.Date {
 		v = roundTemporal(v, from, to.Scale)
 	}
@@ -152,8 +175,6 @@ func temporalAs(v int64, from, to types.Type, env *Env) int64 {
 			c = midnight(c)
 		}
 		return c.pack()
-	case to.Kind == types.Time && from.Kind != types.Time:
-		return clockMicros(unpack(v))
 	case to.Kind == types.Date:
 		return midnight(unpack(v)).pack()
 	}

@@ -135,6 +135,7 @@ var (
 
 	ZlibTooLarge        = kind("zlib_too_large", 1256, "HY000")            // UNCOMPRESS is given what is too long uncompressed.
 	CorruptedZlib       = kind("zlib_corrupted", 1259, "HY000")            // UNCOMPRESS is given what is not compressed.
+	DatetimeOverflow    = kind("datetime_overflow", 1441, "22008")         // a date leaves the calendar.
 	IllegalMix          = kind("illegal_mix_of_collations", 1267, "HY000") // two texts' collations exclude one another.
 	IllegalMixOfThree   = kind("illegal_mix_of_three", 1270, "HY000")      // three texts' collations exclude one another.
 	IllegalMixOfMany    = kind("illegal_mix_of_many", 1271, "HY000")       // several texts' collations exclude one another.
@@ -154,6 +155,11 @@ var (
 	JSONTableMissing    = kind("json_table_missing", 3665, "22035")        // JSON_TABLE finds no value for a column, and ERROR ON EMPTY.
 	JSONTableNotScalar  = kind("json_table_not_scalar", 3666, "2203F")     // JSON_TABLE finds an array or object for a scalar column, and ERROR ON ERROR.
 	JSONTableOutOfRange = kind("json_table_out_of_range", 3667, "22003")   // JSON_TABLE finds a value that its column does not hold, and ERROR ON ERROR.
+
+	WrongValueForType = kind("wrong_value_for_type", 1411, "HY000") // a function's argument has a form that it cannot read.
+	RegexpSyntax      = kind("regexp_syntax", 3688, "HY000")        // a text is not a regular expression.
+	RegexpParenthesis = kind("regexp_parenthesis", 3691, "HY000")   // a regular expression opens or closes a parenthesis too much.
+	RegexpBracket     = kind("regexp_bracket", 3696, "HY000")       // a regular expression has a [ without ].
 
 	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
 	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.

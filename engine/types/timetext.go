@@ -31,6 +31,13 @@ func ParseDateTime(s []byte, fsp int, loc *time.Location) (p int64, ok bool) {
 	return p, r == parsedWhole
 }
 
+// ReadDateTime is ParseDateTime without zone offsets that tells texts that begin with a
+// date, which p is then, from those that do not: part.
+func ReadDateTime(s []byte, fsp int) (p int64, whole, part bool) {
+	p, r := parseDateTime(s, fsp, nil)
+	return p, r == parsedWhole, r != parsedNot
+}
+
 func parseDateTime(s []byte, fsp int, loc *time.Location) (int64, parseResult) {
 	for len(s) > 0 && isSpace(s[0]) {
 		s = s[1:]
@@ -263,6 +270,12 @@ func fullYear(y, digits int) int {
 func ParseTime(s []byte, fsp int) (micros int64, ok bool) {
 	micros, r := parseTime(s, fsp)
 	return micros, r == parsedWhole
+}
+
+// ReadTime is to ParseTime as ReadDateTime is to ParseDateTime.
+func ReadTime(s []byte, fsp int) (micros int64, whole, part bool) {
+	micros, r := parseTime(s, fsp)
+	return micros, r == parsedWhole, r != parsedNot
 }
 
 func parseTime(s []byte, fsp int) (int64, parseResult) {
