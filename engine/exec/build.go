@@ -53,6 +53,8 @@ func build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildRecursive(n, rt)
 	case *plan.Work:
 		return buildWork(n, rt)
+	case *plan.JSONTable:
+		return buildJSONTable(n, rt)
 	case *plan.Repeat:
 		return buildRepeat(n, rt)
 	case *plan.Union:

@@ -59,6 +59,7 @@ func jsonNatives() map[string]*native {
 		"json_storage_free":   number(jsonStorageFree),
 		"cast_as_json":        document(jsonCast),
 		"json_of":             document(jsonOf),
+		"json_table":          document(jsonDocument),
 	}
 }
 
@@ -489,6 +490,23 @@ func jsonCast(c *nativeCall) (types.Value, error) {
 	return jsonResult(doc)
 }
 
+// jsonDocument is what JSON_TABLE reads.
+func jsonDocument(c *nativeCall) (types.Value, error) {
+	if c.types[0].Kind == types.JSON {
+		return c.args[0], nil
+	}
+	doc, err := c.document(0)
+	if err != nil {
+		return types.Value{}, err
+	}
+	return jsonResult(doc)
+}
+
+// JSONDocument returns e as the document that JSON_TABLE reads.
+func JSONDocument(e Expr) (Expr, error) {
+	return newNative("json_table", natives["json_table"], []Expr{e})
+}
+
 // jsonOf is a value as JSON compares it: text is a string.
 func jsonOf(c *nativeCall) (types.Value, error) {
 	return types.NewBytes(types.AppendJSON(nil, c.types[0], c.args[0])), nil
@@ -573,20 +591,8 @@ func jsonValue(c *nativeCall, t types.Type, empty, failed jsonAnswer) (types.Val
 		return types.Value{}, sqlerr.MissingJSONValue.New("No value was found by 'json_value' on the specified path.")
 	case v == nil:
 		return empty.value, nil
-	case v.Kind == jsondoc.Null:
-		return types.Value{}, nil
-	case t.Kind == types.JSON:
-		return types.NewBytes(v.Append(nil)), nil
 	}
-	text, ok := v.Scalar()
-	if !ok {
-		return fail(sqlerr.MultipleJSONValues.New("More than one value was found by 'json_value' on the specified path."))
-	}
-	from := types.TextType
-	if v.Kind == jsondoc.Bool && !t.IsString() {
-		text = []byte{'0' + byte(bit(text[0] == 't'))}
-	}
-	value, err := types.Assign(&types.Target{Type: t, Column: "json_value", Row: 1, Zone: c.env.zone(), Now: c.env.Now}, from, types.NewBytes(text))
+	value, err := v.Assign(&types.Target{Type: t, Column: "json_value", Row: 1, Zone: c.env.zone(), Now: c.env.Now})
 	if err != nil {
 		return fail(err)
 	}

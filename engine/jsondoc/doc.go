@@ -392,3 +392,25 @@ func (v *Value) CheckDepth() error {
 	}
 	return nil
 }
+
+// Assign returns v as a column has it: a string's text, a number, true and false as 1
+// and 0 where no text is wanted, NULL for null. Errors: sqlerr.MultipleJSONValues of an
+// array or object for a column of another type than JSON, and those of types.Assign.
+func (v *Value) Assign(to *types.Target) (types.Value, error) {
+	text, scalar := v.Scalar()
+	switch {
+	case to.Type.Kind == types.JSON:
+		return types.NewBytes(v.Append(nil)), nil
+	case v.Kind == Null:
+		return types.Value{}, nil
+	case !scalar:
+		return types.Value{}, sqlerr.MultipleJSONValues.New("More than one value was found by 'json_value' on the specified path.")
+	case v.Kind == Bool && !to.Type.IsString():
+		n := int64(0)
+		if text[0] == 't' {
+			n = 1
+		}
+		return types.Assign(to, types.Int64Type, types.NewInt(n))
+	}
+	return types.Assign(to, types.TextType, types.NewBytes(text))
+}

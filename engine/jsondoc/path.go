@@ -52,7 +52,7 @@ func ParsePath(text []byte) (*Path, error) {
 	legs, ok := p.path()
 	if !ok {
 		return nil, sqlerr.InvalidJSONPath.New("Invalid JSON path expression. The error is around character position %d.",
-			utf8.RuneCount(text[:min(p.at, len(text))]))
+			max(1, utf8.RuneCount(text[:min(p.at, len(text))])))
 	}
 	return &Path{legs}, nil
 }

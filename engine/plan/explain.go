@@ -69,6 +69,12 @@ func describe(n Node) (string, []expr.Expr) {
 		return "Recursive " + n.Name, nil
 	case *Work:
 		return "Work " + n.Name, nil
+	case *JSONTable:
+		text := "JSON table of " + n.Doc.String()
+		if n.Outer {
+			text += ", left"
+		}
+		return text, []expr.Expr{n.Doc}
 	case *Repeat:
 		return "Repeat " + n.Times.String(), []expr.Expr{n.Times}
 	case *Insert:

@@ -14,6 +14,13 @@ import (
 func (b *builder) from(list []sqlparser.TableExpr, f *frame) (*from, error) {
 	var all *from
 	for _, te := range list {
+		if jt, ok := te.(*sqlparser.JSONTableExpr); ok {
+			var err error
+			if all, err = b.jsonTable(jt, all, f, false); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		fr, err := b.tableExpr(te, f)
 		if err != nil {
 			return nil, err
@@ -64,7 +71,7 @@ func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
 	case *sqlparser.JoinTableExpr:
 		return b.join(te, f)
 	case *sqlparser.JSONTableExpr:
-		return nil, sqlerr.Unsupported("JSON_TABLE")
+		return b.jsonTable(te, nil, f, false)
 	}
 	return nil, sqlerr.Unsupported("%T in FROM", te)
 }
@@ -185,6 +192,9 @@ func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
 	l, err := b.tableExpr(te.LeftExpr, f)
 	if err != nil {
 		return nil, err
+	}
+	if jt, ok := te.RightExpr.(*sqlparser.JSONTableExpr); ok {
+		return b.joinJSONTable(te, jt, l, f)
 	}
 	r, err := b.tableExpr(te.RightExpr, f)
 	if err != nil {

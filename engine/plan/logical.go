@@ -171,6 +171,16 @@ type repeatRel struct {
 	times expr.Expr
 }
 
+// jsonTableRel yields each row with the rows that JSON_TABLE makes of a document that
+// is an expression over it.
+type jsonTableRel struct {
+	in    logical
+	doc   expr.Expr
+	table *JSONRows
+	outer bool // a row of whose document none are made stays, with NULLs
+	cols  []int
+}
+
 // recursiveRel yields the rows of seed, and of each of steps, over and over, with
 // workRel being the rows that the round before added, until a round adds none.
 type recursiveRel struct {
@@ -216,6 +226,10 @@ func (r *sortRel) columns(s colSet)   { r.in.columns(s) }
 func (r *limitRel) columns(s colSet)  { r.in.columns(s) }
 func (r *unionRel) columns(s colSet)  { s.add(r.cols) }
 func (r *repeatRel) columns(s colSet) { r.in.columns(s) }
+func (r *jsonTableRel) columns(s colSet) {
+	r.in.columns(s)
+	s.add(r.cols)
+}
 
 func (r *recursiveRel) columns(s colSet) { s.add(r.cols) }
 func (r *workRel) columns(s colSet)      { s.add(r.cols) }
@@ -232,7 +246,10 @@ func (r *distinctRel) inputs() []*logical { return []*logical{&r.in} }
 func (r *sortRel) inputs() []*logical     { return []*logical{&r.in} }
 func (r *limitRel) inputs() []*logical    { return []*logical{&r.in} }
 func (r *repeatRel) inputs() []*logical   { return []*logical{&r.in} }
-func (r *unionRel) inputs() []*logical    { return partInputs(r.parts) }
+func (r *jsonTableRel) inputs() []*logical {
+	return []*logical{&r.in}
+}
+func (r *unionRel) inputs() []*logical { return partInputs(r.parts) }
 func (r *recursiveRel) inputs() []*logical {
 	return append(partInputs(r.steps), &r.seed.rel)
 }
@@ -260,7 +277,10 @@ func (r *distinctRel) exprs() []expr.Expr { return nil }
 func (r *sortRel) exprs() []expr.Expr     { return nil }
 func (r *limitRel) exprs() []expr.Expr    { return nil }
 func (r *repeatRel) exprs() []expr.Expr   { return []expr.Expr{r.times} }
-func (r *unionRel) exprs() []expr.Expr    { return nil }
+func (r *jsonTableRel) exprs() []expr.Expr {
+	return []expr.Expr{r.doc}
+}
+func (r *unionRel) exprs() []expr.Expr { return nil }
 
 func (r *recursiveRel) exprs() []expr.Expr { return nil }
 func (r *workRel) exprs() []expr.Expr      { return nil }

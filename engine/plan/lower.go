@@ -208,6 +208,8 @@ func (b *builder) lowerNode(l logical, need colSet, h hint) *phys {
 		return b.lowerRepeat(l, need, h)
 	case *scalarRel:
 		return b.lowerScalar(l, need, h)
+	case *jsonTableRel:
+		return b.lowerJSONTable(l, need, h)
 	case *recursiveRel:
 		return b.lowerRecursive(l)
 	case *workRel:

@@ -194,6 +194,16 @@ type Repeat struct {
 	Times expr.Expr
 }
 
+// JSONTable yields each row with the rows that JSON_TABLE makes of the document Doc:
+// Input's columns, then those of Table.
+type JSONTable struct {
+	Input Node
+	Doc   expr.Expr // of type JSON
+	Table *JSONRows
+	T     []types.Type // of Table's columns
+	Outer bool         // a row of whose document none are made stays, with NULLs
+}
+
 // Recursive yields the rows of Seed, then, over and over, those of Steps, whose
 // Work reads the rows that were added the last time, until none are. A step's
 // values are converted to T as if they were stored.

@@ -58,6 +58,13 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 		return filtered(l, conds)
 	case *scalarRel:
 		return b.pushScalar(l, conds)
+	case *jsonTableRel:
+		left := yields(l.in)
+		down, stay := split(conds, func(e expr.Expr) bool {
+			return expr.Deterministic(e) && left.contains(columnsOf(e))
+		})
+		l.in = b.push(l.in, down)
+		return filtered(l, stay)
 	case *repeatRel:
 		down, stay := split(conds, expr.Deterministic)
 		l.in = b.push(l.in, down)

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -49,6 +51,9 @@ func (n *Union) Inputs() []Node { return n.All }
 
 // Inputs returns the node's input.
 func (n *Repeat) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs returns Input.
+func (n *JSONTable) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs returns the seed, then the steps.
 func (n *Recursive) Inputs() []Node { return append([]Node{n.Seed}, n.Steps...) }
@@ -135,6 +140,9 @@ func (n *Union) Types() []types.Type { return n.All[0].Types() }
 
 // Types returns the input's.
 func (n *Repeat) Types() []types.Type { return n.Input.Types() }
+
+// Types returns Input's types, then T.
+func (n *JSONTable) Types() []types.Type { return slices.Concat(n.Input.Types(), n.T) }
 
 // Types returns T.
 func (n *Recursive) Types() []types.Type { return n.T }
