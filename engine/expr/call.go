@@ -511,6 +511,8 @@ func callError(name string, err error) error {
 		return sqlerr.RegexpTimeout.Wrap(err, "Timeout exceeded in regular expression match.")
 	case strings.HasPrefix(name, "regexp"):
 		switch {
+		case strings.Contains(msg, "cannot be used in conjunction"):
+			return sqlerr.CharsetMismatch.Wrap(err, "%s", msg)
 		case strings.Contains(msg, "Missing closing ]"):
 			return sqlerr.RegexpBracket.Wrap(err, "The regular expression contains an unclosed bracket expression.")
 		case strings.Contains(msg, "parenthes"):

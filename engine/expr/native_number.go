@@ -36,22 +36,27 @@ func double(f func(a []types.Value) float64) *native {
 var roundFloat = &native{
 	args: []types.Type{types.Float64Type, types.Int64Type}, result: types.Float64Type,
 	eval: func(c *nativeCall) (types.Value, error) {
-		x, places := c.args[0].Float(), int64(0)
+		places := int64(0)
 		if len(c.args) == 2 {
 			places = min(max(c.args[1].Int(), -400), 400)
 		}
-		by := math.Pow10(int(max(places, -places)))
-		var r float64
-		if places >= 0 {
-			r = math.RoundToEven(x*by) / by
-			if isInf(x*by) || isInf(r) {
-				r = x
-			}
-		} else if r = math.RoundToEven(x/by) * by; isInf(r) {
-			r = 0
-		}
-		return types.NewFloat(r), nil
+		return types.NewFloat(roundDouble(c.args[0].Float(), places)), nil
 	},
+}
+
+// roundDouble rounds to digits after the point, halves to even.
+func roundDouble(x float64, places int64) float64 {
+	by := math.Pow10(int(max(places, -places)))
+	var r float64
+	if places >= 0 {
+		r = math.RoundToEven(x*by) / by
+		if isInf(x*by) || isInf(r) {
+			r = x
+		}
+	} else if r = math.RoundToEven(x/by) * by; isInf(r) {
+		r = 0
+	}
+	return r
 }
 
 // locales are those that FORMAT knows: what sets thousands apart, and the point.
@@ -67,15 +72,19 @@ func formatNumber(c *nativeCall) (types.Value, error) {
 	}
 	v := types.NewVector(c.types[0], 1)
 	v.AppendValue(c.args[0])
+	places := int32(min(max(c.args[1].Int(), 0), maxScale))
 	var d decimal.Decimal
-	if c.types[0].IsNumeric() || c.types[0].IsTemporal() {
+	switch t := c.types[0]; {
+	case t.IsFloat():
+		d = decimal.NewFromFloatMySQL(roundDouble(c.args[0].Float(), int64(places)))
+	case t.IsNumeric() || t.IsTemporal():
 		d = decimalAt(v, 0)
-	} else {
+	default:
 		f, warning := parseFloat(v, 0)
 		if warning != nil {
 			c.ev.warn(warning)
 		}
-		d = decimal.NewFromFloatMySQL(f)
+		d = decimal.NewFromFloatMySQL(roundDouble(f, int64(places)))
 	}
 	marks := locales["en_us"]
 	if len(c.args) == 3 && !c.args[2].IsNull() {
@@ -84,7 +93,6 @@ func formatNumber(c *nativeCall) (types.Value, error) {
 			return types.Value{}, sqlerr.Unsupported("locale %s", c.args[2].Bytes())
 		}
 	}
-	places := int32(min(max(c.args[1].Int(), 0), maxScale))
 	text := string(d.Round(places).FormatMySQL(places))
 	whole, frac, _ := strings.Cut(text, ".")
 	digits := strings.TrimPrefix(whole, "-")

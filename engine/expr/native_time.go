@@ -349,7 +349,7 @@ func timeFormat(c *nativeCall) (types.Value, error) {
 
 // timeOf is TIME(moment).
 func timeOf(c *nativeCall) (types.Value, error) {
-	v, isTime, ok := c.moment(0)
+	v, isTime, ok := c.clock(0)
 	switch {
 	case !ok:
 		c.ev.warn(sqlerr.TruncatedWrongVal.New("Incorrect time value: '%s'", types.AppendText(nil, c.types[0], c.args[0])))

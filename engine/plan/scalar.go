@@ -282,6 +282,9 @@ func clone(l logical) logical {
 	case *repeatRel:
 		n := *l
 		c = &n
+	case *jsonTableRel:
+		n := *l
+		c = &n
 	case *unionRel:
 		n := *l
 		n.parts = slices.Clone(l.parts)

@@ -156,6 +156,7 @@ var (
 	JSONTableNotScalar  = kind("json_table_not_scalar", 3666, "2203F")     // JSON_TABLE finds an array or object for a scalar column, and ERROR ON ERROR.
 	JSONTableOutOfRange = kind("json_table_out_of_range", 3667, "22003")   // JSON_TABLE finds a value that its column does not hold, and ERROR ON ERROR.
 
+	CharsetMismatch   = kind("charset_mismatch", 3995, "HY000")     // a regular expression is searched for in bytes, or bytes in text.
 	WrongValueForType = kind("wrong_value_for_type", 1411, "HY000") // a function's argument has a form that it cannot read.
 	RegexpSyntax      = kind("regexp_syntax", 3688, "HY000")        // a text is not a regular expression.
 	RegexpParenthesis = kind("regexp_parenthesis", 3691, "HY000")   // a regular expression opens or closes a parenthesis too much.
