@@ -15,7 +15,10 @@ import (
 
 // scope returns what a statement that changes the catalogue runs in.
 func (s *Session) scope() service.Scope {
-	return service.Scope{Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Warn: s.warn}
+	return service.Scope{
+		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Zone: s.zone,
+		NoForeignKeys: s.noForeignKeys, Warn: s.warn,
+	}
 }
 
 // writable returns an error when the session may not change anything.

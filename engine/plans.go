@@ -20,6 +20,7 @@ type planKey struct {
 	zone           *time.Location
 	params         string // their types, see appendSignature
 	partialGroupBy bool
+	noForeignKeys  bool
 }
 
 // appendSignature appends what tells a parameter's type from others.
@@ -48,7 +49,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 	version := s.engine.catalog.Version()
 	cacheable := !st.Variables
 	if cacheable {
-		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy})
+		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy, s.noForeignKeys})
 		if ok {
 			return p, version, nil
 		}
@@ -58,7 +59,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 		return nil, 0, err
 	}
 	if cacheable {
-		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy}
+		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy, s.noForeignKeys}
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
@@ -74,7 +75,7 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 	}
 	return plan.Build(ctx, ast, plan.Options{
 		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: st.SQL,
-		PartialGroupBy: s.partialGroupBy,
+		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys,
 	})
 }
 

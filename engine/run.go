@@ -298,6 +298,11 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 				return Result{}, err
 			}
 		}
+		for _, tied := range p.Tied {
+			if err := t.LockTable(ctx, tied.ID, txn.Shared); err != nil {
+				return Result{}, err
+			}
+		}
 		ok, err := s.see(t, p, version)
 		if err != nil {
 			return Result{}, err
@@ -368,6 +373,14 @@ func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction
 	defer recovered(st.SQL, &err)
 	rt := s.runtime(ctx, t, args)
 	rt.IDs = sequences{t.Store(), s.cfg.User}
+	rt.Atomic = func(f func() error) error {
+		mark := t.Store().Mark()
+		err := f()
+		if err != nil {
+			t.Store().RollbackTo(mark)
+		}
+		return err
+	}
 	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
 	runner := exec.NewRunner(rt)
 	rt.Env.Runner = runner

@@ -65,6 +65,7 @@ type Session struct {
 	// partialGroupBy tells that the sql_mode lacks fullGroupBy.
 	partialGroupBy bool
 	keepZero       bool       // the sql_mode has keepZeroMode
+	noForeignKeys  bool       // foreign_key_checks is off
 	defaults       TxOptions  // of transactions
 	next           *TxOptions // of the next one, by SET TRANSACTION
 	tx             *transaction
@@ -116,6 +117,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 func (s *Session) initialise() {
 	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
 	s.keepZero = false
+	s.noForeignKeys = false
 	s.concatLen, s.recursion = expr.DefaultGroupConcatMaxLen, expr.DefaultMaxRecursion
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil

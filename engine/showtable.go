@@ -201,6 +201,17 @@ func createTable(t *schema.Table) string {
 		}
 		lines = append(lines, line)
 	}
+	for i := range t.ForeignKeys {
+		lines = append(lines, plan.ForeignKeySQL(t, &t.ForeignKeys[i]))
+	}
+	for i := range t.Checks {
+		c := &t.Checks[i]
+		line := "CONSTRAINT " + quoteName(c.Name) + " CHECK ((" + c.Expr + "))"
+		if c.NotEnforced {
+			line += " /*!80016 NOT ENFORCED */"
+		}
+		lines = append(lines, line)
+	}
 	s := "CREATE TABLE " + quoteName(t.Name) + " (\n  " + strings.Join(lines, ",\n  ") + "\n)"
 	if t.AutoIncrementStart > 1 {
 		s += fmt.Sprintf(" AUTO_INCREMENT=%d", t.AutoIncrementStart)

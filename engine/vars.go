@@ -99,7 +99,7 @@ func init() { // not a literal: some variables refer to others
 		"group_concat_max_len":     {func(s *Session) any { return s.concatLen }, setConcatLen},
 		"cte_max_recursion_depth":  {func(s *Session) any { return max(s.recursion, 0) }, setRecursion},
 		"unique_checks":            ignored(int64(1)), // off permits a check less, and demands none
-		"foreign_key_checks":       ignored(int64(1)), // there are none
+		"foreign_key_checks":       {func(s *Session) any { return boolInt(!s.noForeignKeys) }, setForeignKeys},
 		"wait_timeout":             ignored(int64(28800)),
 		"interactive_timeout":      ignored(int64(28800)),
 		"net_write_timeout":        ignored(int64(60)),
@@ -174,6 +174,15 @@ func setAutocommit(s *Session, v any) error {
 		}
 	}
 	s.autocommit = on
+	return nil
+}
+
+func setForeignKeys(s *Session, v any) error {
+	on, ok := truth(v)
+	if !ok {
+		return errWrongValue
+	}
+	s.noForeignKeys = !on
 	return nil
 }
 

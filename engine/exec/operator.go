@@ -32,6 +32,8 @@ type Runtime struct {
 	// execution may hold together before they spill to files in TempDir.
 	MemoryBytes int64
 	TempDir     string
+	// Atomic runs f and takes back what it wrote when it fails; only writes use it.
+	Atomic func(f func() error) error
 	// IDs gives out AUTO_INCREMENT values and row ids; only writes use it.
 	IDs IDs
 

@@ -220,6 +220,19 @@ func Deterministic(e Expr) bool {
 	})
 }
 
+// Impure returns the name of a function in e whose value depends on more than
+// its operands: the time, the session or chance; "" when there is none.
+func Impure(e Expr) string {
+	name := ""
+	Walk(e, func(e Expr) bool {
+		if c, ok := e.(*Call); ok && (c.perRow() || c.native != nil && c.native.session || c.Name == "unix_timestamp" && len(c.Args) == 0) {
+			name = c.Name
+		}
+		return name == ""
+	})
+	return name
+}
+
 // HasAggregate reports whether e has an aggregate function.
 func HasAggregate(e Expr) bool {
 	return contains(e, func(e Expr) bool { _, ok := e.(*Aggregate); return ok })

@@ -106,6 +106,7 @@ type piece struct {
 	parens     parens
 	windows    windows
 	setOps     setOps
+	checks     columnChecks
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
@@ -120,6 +121,7 @@ func split(sql string) ([]piece, error) {
 	empty := true
 	finish := func(end int) {
 		if !empty {
+			p.endChecks(sql)
 			p.end = end
 			p.setOps.finish(&p, min(recent[0].to, end))
 			pieces = append(pieces, p)
@@ -151,6 +153,7 @@ func split(sql string) ([]piece, error) {
 		}
 		p.tokens++
 		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
+		p.moveChecks(sql, one)
 		p.respell(sql, one, recent)
 		p.parens.add(one, recent)
 		p.setOps.add(&p, sql, one, recent)

@@ -23,6 +23,8 @@ type Options struct {
 	// PartialGroupBy lets a grouped query select columns that the groups do not
 	// determine, of which it gets any value: sql_mode without ONLY_FULL_GROUP_BY.
 	PartialGroupBy bool
+	// NoForeignKeys leaves foreign keys alone: foreign_key_checks is off.
+	NoForeignKeys bool
 }
 
 // Build plans a SELECT, UNION, VALUES, INSERT, REPLACE, UPDATE or DELETE.
@@ -37,6 +39,11 @@ func Build(ctx context.Context, stmt sqlparser.Statement, o Options) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
+	for _, t := range b.tied {
+		if t != p.Writes {
+			p.Tied = append(p.Tied, t)
+		}
+	}
 	p.Tables, p.Params, p.Costs = b.tables, len(o.Params), b.costs
 	return p, nil
 }
@@ -48,6 +55,8 @@ type builder struct {
 	named  *sqlparser.Select // its columns are named as in o.SQL; or nil
 	cols   []column
 	tables []*schema.Table
+	rules  map[uint32]*Rules // of the tables that are written
+	tied   []*schema.Table   // that rules are about
 	depth  int
 	ctes   []*cte // in scope, inner ones last
 	bound  int    // queries bound so far

@@ -39,6 +39,8 @@ func (c catalog) Table(_ context.Context, namespace, name string) (*schema.Table
 	return t, nil
 }
 
+func (c catalog) Children(context.Context, *schema.Table) ([]*schema.Table, error) { return nil, nil }
+
 func (c catalog) Rows(t *schema.Table) int64 {
 	n, _ := strconv.ParseInt(t.Comment, 10, 64)
 	return n

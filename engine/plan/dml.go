@@ -58,6 +58,9 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	if n.Defaults, err = b.defaults(t); err != nil {
 		return nil, err
 	}
+	if n.Rules, err = b.rulesOf(t); err != nil {
+		return nil, err
+	}
 	switch rows := s.Rows.(type) {
 	case sqlparser.Values:
 		n.Input, err = b.insertRows(t, n.Columns, rows)
@@ -418,6 +421,9 @@ func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
 		return nil, err
 	}
 	n.Input = input
+	if n.Rules, err = b.rulesOf(rel.table); err != nil {
+		return nil, err
+	}
 	n.Set, err = b.assignments(s.Exprs, fr, rel, &scope{b: b, frame: &frame{}, from: fr, clause: "field list"}, in)
 	return &Plan{Root: n, Writes: rel.table}, err
 }
@@ -441,9 +447,10 @@ func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
 			return nil, sqlerr.Unsupported("multi-table DELETE")
 		}
 	}
-	if bool(s.Ignore) {
-		return nil, sqlerr.Unsupported("DELETE IGNORE")
-	}
 	input, _, err := b.affected(fr, rel, s.Where, s.OrderBy, s.Limit)
-	return &Plan{Root: &Delete{Table: rel.table, Input: input}, Writes: rel.table}, err
+	if err != nil {
+		return nil, err
+	}
+	rules, err := b.rulesOf(rel.table)
+	return &Plan{Root: &Delete{Table: rel.table, Input: input, Rules: rules, Ignore: bool(s.Ignore)}, Writes: rel.table}, err
 }

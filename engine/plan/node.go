@@ -28,6 +28,8 @@ import (
 type Catalog interface {
 	// Table returns a table's definition; sqlerr.NoSuchTable, sqlerr.BadDatabase.
 	Table(ctx context.Context, namespace, name string) (*schema.Table, error)
+	// Children returns the tables with foreign keys to t, t itself included.
+	Children(ctx context.Context, t *schema.Table) ([]*schema.Table, error)
 	// Rows estimates a table's number of rows.
 	Rows(t *schema.Table) int64
 	// Statistics returns what is known of a table's contents, or nil.
@@ -40,6 +42,7 @@ type Plan struct {
 	Columns []ResultColumn  // of a query; nil for statements without rows
 	Tables  []*schema.Table // all that it reads or writes, subqueries' too
 	Writes  *schema.Table   // the table that it changes, or nil
+	Tied    []*schema.Table // those that foreign keys make it change or look at as well
 	Params  int             // number of parameters
 	Costs   map[Node]Cost   // what is expected of the operators, subqueries' too
 }
@@ -238,6 +241,7 @@ type Insert struct {
 	// Defaults has an expression for each of the table's columns that has a
 	// default, nil elsewhere; constant or over no columns.
 	Defaults []expr.Expr
+	Rules    Rules
 	Mode     InsertMode
 	// OnDuplicate is evaluated over the existing row's columns followed by the
 	// new row's (VALUES(c)).
@@ -261,11 +265,14 @@ type Update struct {
 	Table  *schema.Table
 	Input  Node
 	Set    []Assignment
+	Rules  Rules
 	Ignore bool
 }
 
 // Delete removes rows. Input yields all of the table's columns.
 type Delete struct {
-	Table *schema.Table
-	Input Node
+	Table  *schema.Table
+	Input  Node
+	Rules  Rules
+	Ignore bool
 }

@@ -33,7 +33,10 @@ type Table struct {
 	PrimaryKey   []int
 	PrimaryParts []Part  `json:",omitempty"` // see Index.Parts
 	Indexes      []Index // the secondary ones
-	Comment      string
+	Checks       []Check `json:",omitempty"`
+	// ForeignKeys are those of this table, to others or itself.
+	ForeignKeys []ForeignKey `json:",omitempty"`
+	Comment     string
 	// AutoIncrementStart is the AUTO_INCREMENT=n table option, 0 when not given.
 	AutoIncrementStart uint64
 	// NextColumnID and NextIndexID are the lowest numbers never given out.

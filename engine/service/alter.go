@@ -22,7 +22,7 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s.Durability, c.altered(ctx, s, at, n), func(tx *store.Tx) ([]*schema.Table, error) {
 		r, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table)
 		if err != nil {
 			return nil, err
@@ -37,7 +37,27 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 				return nil, err
 			}
 		}
+		if err := d.foreignKeyIndexes(d.added); err != nil {
+			return nil, err
+		}
 		if err := d.addKeys(); err != nil {
+			return nil, err
+		}
+		f := family{tx, s, d.Table}
+		touched, err := f.follow(ctx, old)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.addConstraints(d.added); err != nil {
+			return nil, err
+		}
+		if err := keepCheckColumns(old, d.Table); err != nil {
+			return nil, err
+		}
+		if err := f.checkDefinitions(ctx, old); err != nil {
+			return nil, err
+		}
+		if err := s.checkRows(ctx, tx, d.Table, newlyEnforced(old, d.Table)); err != nil {
 			return nil, err
 		}
 		r.Namespace, r.Name = d.Namespace, d.Name
@@ -52,7 +72,10 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 				}
 			}
 		}
-		return []*schema.Table{old, d.Table}, nil
+		if err := f.checkReferences(ctx, newForeignKeys(old, d.Table)); err != nil {
+			return nil, err
+		}
+		return append(touched, old, d.Table), nil
 	})
 }
 
@@ -77,11 +100,13 @@ func checkAlterOption(o sqlparser.AlterOption) error {
 		}
 		return nil
 	case *sqlparser.DropKey:
-		if o.Type != sqlparser.NormalKeyType {
+		if o.Type != sqlparser.NormalKeyType && o.Type != sqlparser.CheckKeyType && o.Type != sqlparser.ConstraintType && o.Type != sqlparser.ForeignKeyType {
 			return sqlerr.Unsupported("ALTER TABLE %s", strings.ToUpper(sqlparser.String(o)))
 		}
 		return nil
-	case *sqlparser.RenameTableName, *sqlparser.RenameIndex, *sqlparser.AlterIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
+	case *sqlparser.AddConstraintDefinition:
+		return nil
+	case *sqlparser.AlterCheck, *sqlparser.RenameTableName, *sqlparser.RenameIndex, *sqlparser.AlterIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
 		return nil
 	case sqlparser.TableOptions:
 		for _, t := range o {
@@ -103,7 +128,23 @@ func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlpars
 			return err
 		}
 		d.keys = append(d.keys, k)
+	case *sqlparser.AddConstraintDefinition:
+		d.added = append(d.added, o.ConstraintDefinition)
+	case *sqlparser.AlterCheck:
+		c := d.Check(o.Name.String())
+		if c == nil {
+			return errNoCheck(o.Name.String())
+		}
+		c.NotEnforced = !o.Enforced
 	case *sqlparser.DropKey:
+		switch o.Type {
+		case sqlparser.CheckKeyType:
+			return d.dropCheck(o.Name.String())
+		case sqlparser.ForeignKeyType:
+			return d.dropForeignKey(o.Name.String())
+		case sqlparser.ConstraintType:
+			return d.dropConstraint(ctx, s, tx, o.Name)
+		}
 		ix := d.Index(o.Name.String())
 		if ix == nil {
 			return sqlerr.CantDropKey.New("Can't DROP '%s'; check that column/key exists", o.Name.String())

@@ -68,6 +68,9 @@ func addTable(ctx context.Context, tx *store.Tx, r *sqlmeta.Table, t *schema.Tab
 	if err := sqlmeta.Tables.Insert(ctx, tx, r); err != nil {
 		return err
 	}
+	if err := index(ctx, tx, nil, t); err != nil {
+		return err
+	}
 	return sqlmeta.TableSchemas.Insert(ctx, tx, &sqlmeta.TableSchema{TableID: t.ID, Version: t.Version, Schema: t, Created: r.Updated})
 }
 
@@ -185,7 +188,7 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 				return nil, err
 			}
 			for _, r := range records {
-				t, err := drop(ctx, tx, r)
+				t, err := Scope{NoForeignKeys: true}.drop(ctx, tx, r, nil) // what comes instead may have rows that are referenced
 				if err != nil {
 					return nil, err
 				}

@@ -38,6 +38,9 @@ type Catalog struct {
 	// onChange is told of tables of which much has changed since their
 	// statistics were gathered; nil: nobody wants to know.
 	onChange func(*schema.Table)
+	// children are the tables with foreign keys to a table, for those asked for
+	// since the last change.
+	children map[name][]*schema.Table
 }
 
 type name struct{ namespace, table string }
@@ -49,8 +52,8 @@ func New(db *store.DB, txns *txn.Manager) *Catalog {
 	return &Catalog{
 		db: db, txns: txns,
 		tables:  map[name]*schema.Table{},
-		changed: map[uint32]uint64{},
-		sizes:   map[uint32]*size{},
+		changed: map[uint32]uint64{}, children: map[name][]*schema.Table{},
+		sizes: map[uint32]*size{},
 	}
 }
 
@@ -231,7 +234,7 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 	stake func() ([]*schema.Table, error), apply func(*store.Tx) ([]*schema.Table, error)) error {
 	tx := c.txns.Begin(false)
 	defer tx.Rollback()
-	if err := lock(ctx, tx, stake); err != nil {
+	if err := c.lock(ctx, tx, stake); err != nil {
 		return err
 	}
 	if err := tx.Start(); err != nil {
@@ -252,6 +255,7 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 	if err := tx.Commit(ctx, d); err != nil {
 		return err
 	}
+	clear(c.children)
 	v := c.version.Add(1)
 	for _, t := range touched {
 		delete(c.tables, name{t.Namespace, t.Name})
@@ -261,14 +265,26 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 	return nil
 }
 
-// lock locks the tables that stake returns, then the catalogue.
-func lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
-	for {
+// lock locks the tables that stake returns and those that foreign keys tie to
+// them, then the catalogue.
+func (c *Catalog) lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
+	stakes := func() ([]*schema.Table, error) {
 		list, err := stake()
+		for _, t := range list {
+			if err != nil {
+				break
+			}
+			var more []*schema.Table
+			more, err = c.tied(ctx, t)
+			list = append(list, more...)
+		}
+		return slices.CompactFunc(slices.SortedFunc(slices.Values(list), byID), func(a, b *schema.Table) bool { return a.ID == b.ID }), err
+	}
+	for {
+		list, err := stakes()
 		if err != nil {
 			return err
 		}
-		list = slices.SortedFunc(slices.Values(list), func(a, b *schema.Table) int { return cmp.Compare(a.ID, b.ID) })
 		for _, t := range list {
 			if err := tx.LockTable(ctx, t.ID, txn.Exclusive); err != nil {
 				return err
@@ -277,7 +293,7 @@ func lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)
 		if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
 			return err
 		}
-		now, err := stake()
+		now, err := stakes()
 		if err != nil {
 			return err
 		}
@@ -291,6 +307,8 @@ func lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)
 		tx.ReleaseLocks()
 	}
 }
+
+func byID(a, b *schema.Table) int { return cmp.Compare(a.ID, b.ID) }
 
 // catalogLock is the table number that stands for the whole catalogue.
 const catalogLock = 0

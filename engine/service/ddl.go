@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,9 @@ type Scope struct {
 	Namespace  string // of names without one
 	Durability store.Durability
 	Now        time.Time
+	Zone       *time.Location // the session's, in which CHECKs see TIMESTAMPs
+	// NoForeignKeys tells that foreign_key_checks is off.
+	NoForeignKeys bool
 	// Warn takes notes, such as that a table was there already.
 	Warn func(error)
 }
@@ -178,8 +183,9 @@ func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropD
 			return nil, err
 		}
 		var dropped []*schema.Table
+		within := func(r *sqlmeta.Table) bool { return r.Namespace == namespace }
 		for _, r := range records {
-			t, err := drop(ctx, tx, r)
+			t, err := s.drop(ctx, tx, r, within)
 			if err != nil {
 				return nil, err
 			}
@@ -198,17 +204,25 @@ func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropD
 	return err
 }
 
-// drop removes a table with its records.
-func drop(ctx context.Context, tx *store.Tx, r *sqlmeta.Table) (*schema.Table, error) {
+// drop removes a table with its records. Tables may reference it that go, too.
+func (s Scope) drop(ctx context.Context, tx *store.Tx, r *sqlmeta.Table, goes func(*sqlmeta.Table) bool) (*schema.Table, error) {
 	t, err := sqlmeta.CurrentSchema(ctx, tx, r)
 	if err != nil {
 		return nil, err
+	}
+	if !s.NoForeignKeys {
+		if err := unreferenced(ctx, tx, t, goes, errDropReferenced(t)); err != nil {
+			return nil, err
+		}
 	}
 	for v := uint32(1); v <= r.SchemaVersion; v++ {
 		err := sqlmeta.TableSchemas.Delete(ctx, tx, sqlmeta.SchemaKey{TableID: r.ID, Version: v})
 		if e := sqlerr.As(err); err != nil && (e == nil || e.Kind != sqlerr.NoSuchRecord) {
 			return nil, err
 		}
+	}
+	if err := index(ctx, tx, t, nil); err != nil {
+		return nil, err
 	}
 	if err := sqlmeta.Tables.Delete(ctx, tx, r.ID); err != nil {
 		return nil, err
@@ -233,7 +247,8 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 	} else if t, err = define(at.namespace, at.table, n.TableSpec); err != nil {
 		return err
 	}
-	return c.change(ctx, s.Durability, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
+	stake := func() ([]*schema.Table, error) { return c.created(ctx, at, n.TableSpec) }
+	return c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		if _, err := sqlmeta.NamespaceByName(ctx, tx, at.namespace); err != nil {
 			return nil, err
 		}
@@ -255,6 +270,10 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 			}
 			t = copyOf(old)
 			t.Namespace, t.Name, t.Version, t.AutoIncrementStart = at.namespace, at.table, 1, 0
+			t.ForeignKeys = nil // not copied, as in MySQL
+			for i := range t.Checks {
+				t.Checks[i].Name = fmt.Sprintf("%s_chk_%d", t.Name, i+1)
+			}
 			if t.Kind == schema.System {
 				return nil, sqlerr.Unsupported("CREATE TABLE ... LIKE a system table")
 			}
@@ -267,6 +286,12 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 			Comment: t.Comment, Created: s.Now, Updated: s.Now,
 		})
 		if err != nil {
+			return nil, err
+		}
+		if err := index(ctx, tx, nil, t); err != nil {
+			return nil, err
+		}
+		if err := (family{tx, s, t}).checkDefinitions(ctx, nil); err != nil {
 			return nil, err
 		}
 		return []*schema.Table{t}, putSchema(ctx, tx, s, t)
@@ -290,6 +315,8 @@ func copyOf(t *schema.Table) *schema.Table {
 	c.Columns = append([]schema.Column(nil), t.Columns...)
 	c.PrimaryKey = append([]int(nil), t.PrimaryKey...)
 	c.Indexes = append([]schema.Index(nil), t.Indexes...)
+	c.Checks = append([]schema.Check(nil), t.Checks...)
+	c.ForeignKeys = append([]schema.ForeignKey(nil), t.ForeignKeys...)
 	return &c
 }
 
@@ -332,6 +359,7 @@ func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTabl
 		return list, nil
 	}
 	var missing []string
+	goes := func(r *sqlmeta.Table) bool { return slices.Contains(at, name{r.Namespace, r.Name}) }
 	err := c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		var dropped []*schema.Table
 		for _, n := range at {
@@ -343,7 +371,7 @@ func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTabl
 			if err != nil {
 				return nil, err
 			}
-			t, err := drop(ctx, tx, r)
+			t, err := s.drop(ctx, tx, r, goes)
 			if err != nil {
 				return nil, err
 			}
@@ -378,6 +406,11 @@ func (c *Catalog) truncate(ctx context.Context, s Scope, n *sqlparser.TruncateTa
 		t, err := c.Table(ctx, at.namespace, at.table)
 		if err != nil {
 			return nil, err
+		}
+		if !s.NoForeignKeys {
+			if err := unreferenced(ctx, tx, t, func(*sqlmeta.Table) bool { return false }, errTruncateReferenced); err != nil {
+				return nil, err
+			}
 		}
 		if err := sqlmeta.PutStatistics(ctx, tx, t.ID, nil); err != nil {
 			return nil, err
@@ -438,10 +471,18 @@ func (c *Catalog) renameTables(ctx context.Context, s Scope, n *sqlparser.Rename
 			t := copyOf(old)
 			t.Namespace, t.Name = to[i].namespace, to[i].table
 			r.Namespace, r.Name = t.Namespace, t.Name
+			f := family{tx, s, t}
+			followed, err := f.follow(ctx, old)
+			if err != nil {
+				return nil, err
+			}
 			if err := newVersion(ctx, tx, s, r, t); err != nil {
 				return nil, err
 			}
-			touched = append(touched, old, t)
+			if err := f.checkDefinitions(ctx, old); err != nil {
+				return nil, err
+			}
+			touched = append(append(touched, followed...), old, t)
 		}
 		return touched, nil
 	})
@@ -449,6 +490,14 @@ func (c *Catalog) renameTables(ctx context.Context, s Scope, n *sqlparser.Rename
 
 // newVersion makes t, a changed copy, the current definition of r's table.
 func newVersion(ctx context.Context, tx *store.Tx, s Scope, r *sqlmeta.Table, t *schema.Table) error {
+	old, err := sqlmeta.CurrentSchema(ctx, tx, r)
+	if err != nil {
+		return err
+	}
+	renameGenerated(t, old.Name)
+	if err := index(ctx, tx, old, t); err != nil {
+		return err
+	}
 	t.Version = r.SchemaVersion + 1
 	r.SchemaVersion, r.Updated, r.Comment = t.Version, s.Now, t.Comment
 	if err := sqlmeta.Tables.Update(ctx, tx, r); err != nil {

@@ -29,7 +29,8 @@ const (
 type definition struct {
 	*schema.Table
 	keys      []key
-	primary   bool // has a primary key
+	added     []*sqlparser.ConstraintDefinition // by ALTER TABLE
+	primary   bool                              // has a primary key
 	collation collations.ID
 }
 
@@ -62,9 +63,6 @@ func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, 
 			return nil, err
 		}
 	}
-	if err := d.constraints(spec.Constraints); err != nil {
-		return nil, err
-	}
 	if err := d.columnKeys(spec.Columns); err != nil {
 		return nil, err
 	}
@@ -75,7 +73,14 @@ func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, 
 		}
 		d.keys = append(d.keys, k)
 	}
-	return d.finish()
+	constraints := append(columnReferences(spec.Columns), spec.Constraints...)
+	if err := d.foreignKeyIndexes(constraints); err != nil {
+		return nil, err
+	}
+	if _, err := d.finish(); err != nil {
+		return nil, err
+	}
+	return d.Table, d.addConstraints(constraints)
 }
 
 // checkName checks a name of a table, column or index.
@@ -152,8 +157,6 @@ func (d *definition) column(def *sqlparser.ColumnDefinition) error {
 		return sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
 	case o.As != nil:
 		return sqlerr.Unsupported("generated columns")
-	case o.Reference != nil:
-		return sqlerr.Unsupported("FOREIGN KEY")
 	case o.Invisible != nil && *o.Invisible:
 		return sqlerr.Unsupported("INVISIBLE columns")
 	case o.SRID != nil || o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
@@ -202,16 +205,21 @@ func errPrimaryNull() error {
 	return sqlerr.PrimaryCantHaveNull.New("All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead")
 }
 
-// constraints takes the constraints that are no indexes.
-func (d *definition) constraints(list []*sqlparser.ConstraintDefinition) error {
+// addConstraints adds the constraints that are no indexes. Columns and keys are
+// there.
+func (d *definition) addConstraints(list []*sqlparser.ConstraintDefinition) error {
 	for _, c := range list {
-		switch c.Details.(type) {
+		var err error
+		switch def := c.Details.(type) {
 		case *sqlparser.ForeignKeyDefinition:
-			return sqlerr.Unsupported("FOREIGN KEY")
+			err = d.addForeignKey(c.Name.String(), def)
 		case *sqlparser.CheckConstraintDefinition:
-			return sqlerr.Unsupported("CHECK")
+			err = d.addCheck(c.Name.String(), def)
 		default:
-			return sqlerr.Unsupported("constraint %s", c.Name.String())
+			err = sqlerr.Unsupported("constraint %s", c.Name.String())
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -96,4 +96,9 @@ type Conflict struct {
 // is its error (sqlerr.WriteConflict, LockWaitTimeout, LockDeadlock).
 type Locker interface {
 	LockKey(ctx context.Context, key []byte) error
+	// LockValues locks values that foreign keys tie rows by, see Tied. It is no
+	// conflict that they were used since the snapshot.
+	LockValues(ctx context.Context, key []byte, alone bool) error
+	// Latest reports whether nothing was committed since the snapshot.
+	Latest() bool
 }

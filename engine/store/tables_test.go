@@ -339,6 +339,10 @@ func (l *locks) LockKey(_ context.Context, key []byte) error {
 	return l.refuse
 }
 
+func (l *locks) LockValues(_ context.Context, key []byte, alone bool) error { return l.refuse }
+
+func (l *locks) Latest() bool { return false }
+
 // TestKeysAreLocked checks that every key a commit reports was asked for.
 func TestKeysAreLocked(t *testing.T) {
 	t.Parallel()

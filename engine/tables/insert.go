@@ -30,7 +30,7 @@ type inserter struct {
 // Insert adds the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, error) {
-	w, err := newWriter(rt, n.Table, n.Mode == plan.InsertIgnore)
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode == plan.InsertIgnore)
 	if err != nil {
 		return Result{}, err
 	}
@@ -58,15 +58,64 @@ func (in *inserter) add(ctx context.Context, b *types.Batch) error {
 	if err != nil {
 		return err
 	}
+	keep, err := in.check(rows)
+	if err != nil {
+		return err
+	}
+	if keep != nil {
+		rows, in.generated = pick(rows, keep), pickBools(in.generated, keep)
+	}
 	if err := in.checkSize(rows); err != nil {
 		return err
 	}
 	in.local, rows = rows, in.toUTC(rows)
+	if in.stepwise() {
+		local, generated := in.local, in.generated
+		for i := range rows.Len {
+			in.local = local.Slice(i, i+1)
+			if len(generated) > 0 {
+				in.generated = generated[i : i+1]
+			}
+			if err := in.each(1, true, func(int, int) error { return in.put(ctx, rows.Slice(i, i+1)) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return in.put(ctx, rows)
+}
+
+// stepwise reports whether rows are to be added one by one: one that is left
+// out may have been referenced by others.
+func (in *inserter) stepwise() bool {
+	if in.ignore {
+		return len(in.rules.Parents) > 0
+	}
+	itself := slices.ContainsFunc(in.rules.Parents, (*plan.ForeignKey).ToItself)
+	return itself && in.plan.Mode != plan.InsertPlain
+}
+
+// put adds rows, as they are stored.
+func (in *inserter) put(ctx context.Context, rows *types.Batch) error {
+	bad, err := in.orphans(ctx, rows, nil)
+	if err != nil {
+		return err
+	}
 	for from := 0; from < rows.Len; {
-		rest := rows.Slice(from, rows.Len)
+		for len(bad) > 0 && int(bad[0].row) < from {
+			bad = bad[1:]
+		}
+		to := rows.Len
+		if len(bad) > 0 {
+			to = int(bad[0].row) + 1 // its keys may be taken
+		}
+		rest := rows.Slice(from, to)
 		c, err := in.table.Insert(ctx, rest)
 		if err != nil {
 			return err
+		}
+		if c == nil && len(bad) > 0 {
+			return bad[0].err()
 		}
 		if c == nil {
 			in.inserted(rows, from, rows.Len)
@@ -122,7 +171,7 @@ func (in *inserter) replace(ctx context.Context, c *store.Conflict, row *types.B
 	if !same {
 		in.res.Affected++
 	}
-	return in.table.Delete(ctx, old)
+	return in.remove(ctx, old)
 }
 
 // lastUnique reports whether no unique key comes after ix (nil: the primary key).
@@ -157,6 +206,9 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 	if err != nil || len(changed) == 0 {
 		return err
 	}
+	if _, err := in.check(updated); err != nil {
+		return err
+	}
 	utc := in.toUTC(updated)
 	if utc != updated {
 		in.keepStored(utc, updated, old, stored)
@@ -164,7 +216,7 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 	if err := in.checkSize(utc); err != nil {
 		return err
 	}
-	conflict, err := in.table.Update(ctx, stored, utc)
+	conflict, err := in.change(ctx, stored, utc)
 	if err != nil {
 		return err
 	}

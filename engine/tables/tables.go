@@ -35,14 +35,20 @@ type writer struct {
 	rt     *exec.Runtime
 	schema *schema.Table
 	table  store.Table
+	rules  *plan.Rules
+	checks []check
+	link   *link // what makes a foreign key change the table's rows; nil: a statement
 	ignore bool  // errors of rows become warnings
 	rows   int64 // of the input, before the current batch
 	res    Result
 }
 
-func newWriter(rt *exec.Runtime, t *schema.Table, ignore bool) (*writer, error) {
-	w := &writer{rt: rt, schema: t, ignore: ignore}
+func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool) (*writer, error) {
+	w := &writer{rt: rt, schema: t, rules: rules, ignore: ignore}
 	var err error
+	if w.checks, err = newChecks(rt.Env, rules.Checks); err != nil {
+		return nil, err
+	}
 	w.table, err = rt.Table(t)
 	return w, err
 }
@@ -96,14 +102,45 @@ func (w *writer) name() string { return w.schema.QualifiedName() }
 // Delete removes the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, error) {
-	w, err := newWriter(rt, n.Table, false)
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Ignore)
 	if err != nil {
 		return Result{}, err
 	}
 	return w.runStored(ctx, n.Input, func(_, stored *types.Batch) error {
-		w.res.Affected += int64(stored.Len)
-		return w.table.Delete(ctx, stored)
+		return w.each(stored.Len, len(n.Rules.Children) > 0, func(from, to int) error {
+			if err := w.remove(ctx, stored.Slice(from, to)); err != nil {
+				return err
+			}
+			w.res.Affected += int64(to - from)
+			return nil
+		})
 	})
+}
+
+// each calls f with all n rows of a batch at once, or with one after the other
+// where the errors of some are to be ignored: what f did to such a row is taken back.
+func (w *writer) each(n int, fails bool, f func(from, to int) error) error {
+	if !w.ignore || !fails {
+		return f(0, n)
+	}
+	for i := range n {
+		res := w.res
+		err := w.rt.Atomic(func() error { return f(i, i+1) })
+		if e := sqlerr.As(err); e != nil && ignorable[e.Kind] {
+			w.res = res
+			w.warn(err)
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ignorable are the errors of rows that IGNORE makes warnings of.
+var ignorable = map[*sqlerr.Kind]bool{
+	sqlerr.DupEntry: true, sqlerr.NoReferencedRow: true, sqlerr.RowIsReferenced: true, sqlerr.CheckViolated: true,
 }
 
 // runStored calls f with every batch of a plan's rows, whole ones of the table,

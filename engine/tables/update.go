@@ -11,7 +11,7 @@ import (
 // Update changes the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, error) {
-	w, err := newWriter(rt, n.Table, n.Ignore)
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Ignore)
 	if err != nil {
 		return Result{}, err
 	}
@@ -26,6 +26,13 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 			return err
 		}
 		rows, old, stored = pick(rows, changed), pick(old, changed), pick(stored, changed)
+		keep, err := w.check(rows)
+		if err != nil {
+			return err
+		}
+		if keep != nil {
+			rows, old, stored = pick(rows, keep), pick(old, keep), pick(stored, keep)
+		}
 		utc := w.toUTC(rows)
 		if utc != rows {
 			w.keepStored(utc, rows, old, stored)
@@ -33,7 +40,9 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 		if err := w.checkSize(utc); err != nil {
 			return err
 		}
-		return w.update(ctx, stored, utc)
+		return w.each(utc.Len, w.tiedUp(), func(from, to int) error {
+			return w.update(ctx, stored.Slice(from, to), utc.Slice(from, to))
+		})
 	})
 }
 
@@ -41,7 +50,7 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 func (w *writer) update(ctx context.Context, old, rows *types.Batch) error {
 	for from := 0; from < rows.Len; {
 		rest := rows.Slice(from, rows.Len)
-		c, err := w.table.Update(ctx, old.Slice(from, old.Len), rest)
+		c, err := w.change(ctx, old.Slice(from, old.Len), rest)
 		if err != nil {
 			return err
 		}

@@ -64,6 +64,7 @@ type Tx struct {
 	place    *list.Element // in Manager.live, nil when read-only
 	held     []*lock
 	waiting  *waiter // guarded by lockTable.graph
+	valueKey []byte
 }
 
 var _ store.Locker = (*Tx)(nil)
@@ -160,13 +161,38 @@ func (tx *Tx) LockKey(ctx context.Context, key []byte) error {
 	return err
 }
 
+// LockValues implements store.Locker.
+func (tx *Tx) LockValues(ctx context.Context, key []byte, alone bool) error {
+	if tx.readOnly {
+		return errReadOnly()
+	}
+	mode := Shared
+	if alone {
+		mode = Exclusive
+	}
+	tx.valueKey = append(append(tx.valueKey[:0], valueLocks), key...)
+	_, err := tx.m.locks.acquire(ctx, tx, tx.valueKey, mode)
+	return err
+}
+
+// Latest implements store.Locker. A commit that is not counted yet holds its
+// locks still.
+func (tx *Tx) Latest() bool {
+	tx.m.mu.Lock()
+	defer tx.m.mu.Unlock()
+	return tx.place != nil && tx.m.commits == tx.start
+}
+
 func errReadOnly() error {
 	return sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
 }
 
-// tableLocks is the first byte of the keys of table locks; those of rows begin
-// with a kv.Space.
-const tableLocks = 0xff
+// The first bytes of the keys of table locks and of locks of values; those of
+// rows begin with a kv.Space.
+const (
+	tableLocks = 0xff
+	valueLocks = 0xfe
+)
 
 // LockTable locks a table against changes of its definition (Shared) or all
 // other writers (Exclusive). The catalogue as a whole is table 0.
