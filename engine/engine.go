@@ -22,6 +22,7 @@ import (
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/txn"
 )
 
@@ -107,6 +108,7 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 	if e.cfg.Node == 0 {
 		e.cfg.Node = derivedNode(cfg.Path)
 	}
+	db.SetValues(tables.NewValues())
 	e.catalog = service.New(db, e.txns)
 	if err := e.openTempDir(); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func showColumns(t *schema.Table, full bool) ([]plan.ResultColumn, [][]types.Val
 	var rows [][]types.Value
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Hidden {
+		if c.Hidden && !c.Invisible {
 			continue
 		}
 		null := "YES"
@@ -94,8 +94,14 @@ func showColumns(t *schema.Table, full bool) ([]plan.ResultColumn, [][]types.Val
 		if c.OnUpdate != "" {
 			extra = strings.TrimSpace(extra + " on update " + c.OnUpdate)
 		}
-		if c.AutoIncrement {
+		switch {
+		case c.AutoIncrement:
 			extra = "auto_increment"
+		case c.Generated != "":
+			extra = storage(c) + " GENERATED"
+		}
+		if c.Invisible {
+			extra = strings.TrimSpace(extra + " INVISIBLE")
 		}
 		row := []types.Value{types.NewString(c.Name), types.NewString(c.Type.SQL())}
 		if full {
@@ -177,7 +183,7 @@ func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*res
 func createTable(t *schema.Table) string {
 	var lines []string
 	for i := range t.Columns {
-		if c := &t.Columns[i]; !c.Hidden {
+		if c := &t.Columns[i]; !c.Hidden || c.Invisible {
 			lines = append(lines, createColumn(c))
 		}
 	}
@@ -239,18 +245,41 @@ func keyParts(t *schema.Table, ix *schema.Index) string {
 	return "(" + strings.Join(parts, ",") + ")"
 }
 
+func storage(c *schema.Column) string {
+	if c.Virtual {
+		return "VIRTUAL"
+	}
+	return "STORED"
+}
+
+// wrapped puts an expression of operators in parentheses, as MySQL prints it.
+func wrapped(text string) string {
+	switch e, _ := parse.ParseExpr(text); e.(type) {
+	case *sqlparser.BinaryExpr, *sqlparser.ComparisonExpr, *sqlparser.AndExpr, *sqlparser.OrExpr, *sqlparser.XorExpr, *sqlparser.IsExpr,
+		*sqlparser.BetweenExpr, *sqlparser.NotExpr:
+		return "(" + text + ")"
+	}
+	return text
+}
+
 func createColumn(c *schema.Column) string {
 	s := quoteName(c.Name) + " " + c.Type.SQL()
 	if (c.Type.IsText() || c.Type.Members != nil) && c.Type.Collation != types.DefaultCollation {
 		s += " CHARACTER SET utf8mb4 COLLATE " + types.CollationName(c.Type.Collation)
+	}
+	if c.Generated != "" {
+		s += " GENERATED ALWAYS AS (" + wrapped(c.Generated) + ") " + storage(c)
 	}
 	if c.NotNull {
 		s += " NOT NULL"
 	} else if c.Type.Kind == types.Timestamp {
 		s += " NULL"
 	}
+	if c.Invisible {
+		s += " /*!80023 INVISIBLE */"
+	}
 	switch text, isExpr := defaultParts(c); {
-	case c.Default == "" && !c.NotNull && c.Type.Kind != types.JSON && !(c.Type.IsString() && c.Type.Size < 0):
+	case c.Default == "" && !c.NotNull && !c.NoDefault && c.Generated == "" && c.Type.Kind != types.JSON && !(c.Type.IsString() && c.Type.Size < 0):
 		s += " DEFAULT NULL"
 	case c.Default == "":
 	case isExpr && strings.HasPrefix(c.Default, "("):

@@ -36,7 +36,7 @@ func (b *builder) target(te sqlparser.TableExpr, statement string) (*from, *tabl
 // writable returns the ordinal of the column that a statement names to write.
 func writable(t *schema.Table, name sqlparser.IdentifierCI) (int, error) {
 	c := t.Column(name.String())
-	if c < 0 || t.Columns[c].Hidden {
+	if c < 0 || t.Columns[c].Hidden && !t.Columns[c].Invisible {
 		return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", name.String()).On(t.QualifiedName()).In(name.String())
 	}
 	return c, nil
@@ -65,9 +65,9 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	case sqlparser.Values:
 		n.Input, err = b.insertRows(t, n.Columns, rows)
 	case *sqlparser.ValuesStatement:
-		n.Input, err = b.insertQuery(n.Columns, rows)
+		n.Input, err = b.insertQuery(t, n.Columns, rows)
 	case sqlparser.TableStatement:
-		n.Input, err = b.insertQuery(n.Columns, rows)
+		n.Input, err = b.insertQuery(t, n.Columns, rows)
 	default:
 		err = sqlerr.Unsupported("INSERT of %T", rows)
 	}
@@ -86,6 +86,20 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 		n.Mode = InsertIgnore
 	}
 	return &Plan{Root: n, Writes: t}, err
+}
+
+// generatedValue refuses a value for a generated column, which only DEFAULT may
+// be given for. It reports whether column c is one.
+func generatedValue(t *schema.Table, c int, e sqlparser.Expr) (bool, error) {
+	col := &t.Columns[c]
+	if col.Generated == "" {
+		return false, nil
+	}
+	if d, ok := e.(*sqlparser.Default); ok && d.ColName == "" {
+		return true, nil
+	}
+	return true, sqlerr.GeneratedValue.New("The value specified for generated column '%s' in table '%s' is not allowed.", col.Name, t.Name).
+		On(t.QualifiedName()).In(col.Name)
 }
 
 // insertColumns returns the ordinals of the columns that are given values.
@@ -128,7 +142,7 @@ func (b *builder) defaults(t *schema.Table) ([]expr.Expr, error) {
 		if err != nil {
 			return nil, sqlerr.Internal.Wrap(err, "default of column '%s' cannot be parsed", t.Columns[i].Name)
 		}
-		if list[i], err = (&expr.Binder{}).Bind(e); err != nil {
+		if list[i], err = BindRow(t, e); err != nil {
 			return nil, err
 		}
 	}
@@ -175,8 +189,12 @@ func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 	c := &t.Columns[at]
 	switch {
 	case c.Default != "":
-		return parse.ParseExpr(c.Default)
-	case !c.NotNull || c.AutoIncrement:
+		e, err := parse.ParseExpr(c.Default)
+		if err == nil && len(columnsNamed(e)) > 0 {
+			err = sqlerr.Unsupported("DEFAULT of a column whose default depends on other columns")
+		}
+		return e, err
+	case !c.NotNull && !c.NoDefault || c.AutoIncrement:
 		return &sqlparser.NullVal{}, nil
 	}
 	return nil, sqlerr.NoDefault.New("Field '%s' doesn't have a default value", c.Name).On(t.QualifiedName()).In(c.Name)
@@ -201,6 +219,13 @@ func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values)
 		ts := make([]types.Type, len(tuple))
 		alike := i > 0
 		for k, e := range tuple {
+			generated, err := generatedValue(t, cols[k], e)
+			if err != nil {
+				return nil, err
+			}
+			if generated {
+				e = &sqlparser.NullVal{} // the column is computed anyway
+			}
 			e, err := b.withDefaults(e, t, cols[k])
 			if err != nil {
 				return nil, err
@@ -260,7 +285,12 @@ func rowsType(t, u, target types.Type) (types.Type, bool) {
 }
 
 // insertQuery plans INSERT … SELECT's query.
-func (b *builder) insertQuery(cols []int, s sqlparser.TableStatement) (Node, error) {
+func (b *builder) insertQuery(t *schema.Table, cols []int, s sqlparser.TableStatement) (Node, error) {
+	for _, c := range cols {
+		if _, err := generatedValue(t, c, nil); err != nil {
+			return nil, err
+		}
+	}
 	q, err := b.query(s, &frame{})
 	if err != nil {
 		return nil, err
@@ -354,6 +384,13 @@ func (b *builder) assignments(list sqlparser.UpdateExprs, fr *from, rel *tableRe
 		c, err := writable(rel.table, u.Name.Name)
 		if err != nil {
 			return nil, err
+		}
+		generated, err := generatedValue(rel.table, c, u.Expr)
+		if err != nil {
+			return nil, err
+		}
+		if generated {
+			continue
 		}
 		e, err := b.withDefaults(u.Expr, rel.table, c)
 		if err != nil {

@@ -117,10 +117,21 @@ func (rowOf) Subquery(expr.SubqueryKind, sqlparser.TableStatement, []expr.Expr) 
 func (s rowOf) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
 	q := name.Qualifier
 	c := s.t.Column(name.Name.String())
-	if c < 0 || s.t.Columns[c].Hidden || q.Name.String() != "" && q.Name.String() != s.t.Name ||
+	if c < 0 || s.t.Columns[c].Hidden && !s.t.Columns[c].Invisible || q.Name.String() != "" && q.Name.String() != s.t.Name ||
 		q.Qualifier.String() != "" && q.Qualifier.String() != s.t.Namespace {
 		return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", nameText(name)).On(s.t.QualifiedName()).In(name.Name.String())
 	}
 	col := &s.t.Columns[c]
 	return &expr.Column{Index: c, Name: s.t.Name + "." + col.Name, T: col.Type, Null: !col.NotNull}, nil
+}
+
+// columnsNamed returns the names of columns in e.
+func columnsNamed(e sqlparser.Expr) (names []string) {
+	sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if c, ok := n.(*sqlparser.ColName); ok {
+			names = append(names, c.Name.String())
+		}
+		return true, nil
+	}, e)
+	return names
 }

@@ -39,6 +39,9 @@ type Table struct {
 	Comment     string
 	// AutoIncrementStart is the AUTO_INCREMENT=n table option, 0 when not given.
 	AutoIncrementStart uint64
+	// Storage is the number that keys of rows and entries begin with, when it is not
+	// ID: rows that had to be written anew were given another one.
+	Storage uint32 `json:",omitempty"`
 	// NextColumnID and NextIndexID are the lowest numbers never given out.
 	NextColumnID, NextIndexID uint32
 }
@@ -62,10 +65,18 @@ type Column struct {
 	// Default is the SQL text of the DEFAULT expression (a literal included),
 	// "" when there is none. A nullable column without one has NULL.
 	Default       string
+	NoDefault     bool   `json:",omitempty"` // nullable, and yet without default
 	OnUpdate      string // SQL text of ON UPDATE CURRENT_TIMESTAMP[(n)], or ""
 	AutoIncrement bool
 	Hidden        bool // not in SELECT *, not in INSERT without a column list
 	Comment       string
+	Invisible     bool `json:",omitempty"` // declared INVISIBLE: Hidden, but may be named
+	// Generated is the SQL text of a generated column's expression, "" for others.
+	Generated string `json:",omitempty"`
+	Virtual   bool   `json:",omitempty"` // a generated column that rows do not keep
+	// Initial is a literal of the value that rows older than the column have, ""
+	// for NULL.
+	Initial string `json:",omitempty"`
 }
 
 // Index is a secondary index.
@@ -136,6 +147,14 @@ func (ix *Index) Own() []KeyColumn { return appendKey(nil, ix.Columns, ix.Parts)
 
 // PrimaryIndexID is the index id under which rows are kept.
 const PrimaryIndexID = 0
+
+// StorageID returns the number that the keys of rows and entries begin with.
+func (t *Table) StorageID() uint32 {
+	if t.Storage != 0 {
+		return t.Storage
+	}
+	return t.ID
+}
 
 // QualifiedName returns namespace.table.
 func (t *Table) QualifiedName() string { return t.Namespace + "." + t.Name }

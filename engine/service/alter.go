@@ -11,12 +11,13 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
-	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// alterTable runs ALTER TABLE, CREATE INDEX and DROP INDEX, as far as they add
-// and drop indexes and change the table's name or comment.
+// alterTable runs ALTER TABLE, CREATE INDEX and DROP INDEX.
+//
+// What the options ask for is made up as a new definition; reform.go finds out
+// what has to happen to rows and entries.
 func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTable) error {
 	at, err := s.name(n.Table)
 	if err != nil {
@@ -31,16 +32,20 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 		if err != nil {
 			return nil, err
 		}
-		d := &definition{Table: copyOf(old), primary: true, collation: types.DefaultCollation}
-		for _, o := range n.AlterOptions {
-			if err := d.alter(ctx, s, tx, o); err != nil {
-				return nil, err
+		d := redefine(old)
+		for _, phase := range alterPhases {
+			for _, o := range n.AlterOptions {
+				if phase(o) {
+					if err := d.alter(ctx, s, tx, o); err != nil {
+						return nil, err
+					}
+				}
 			}
 		}
 		if err := d.foreignKeyIndexes(d.added); err != nil {
 			return nil, err
 		}
-		if err := d.addKeys(); err != nil {
+		if err := d.finish(); err != nil {
 			return nil, err
 		}
 		f := family{tx, s, d.Table}
@@ -57,26 +62,68 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 		if err := f.checkDefinitions(ctx, old); err != nil {
 			return nil, err
 		}
-		if err := s.checkRows(ctx, tx, d.Table, newlyEnforced(old, d.Table)); err != nil {
+		re := &reform{c: c, s: s, tx: tx, old: old, d: d}
+		if err := re.plan(ctx); err != nil {
+			return nil, err
+		}
+		if err := re.allowed(n.AlterOptions); err != nil {
 			return nil, err
 		}
 		r.Namespace, r.Name = d.Namespace, d.Name
 		if err := newVersion(ctx, tx, s, r, d.Table); err != nil {
 			return nil, err
 		}
-		// The entries are written last: they are outside of the transaction.
-		for i := range d.Indexes {
-			if ix := &d.Indexes[i]; ix.ID >= old.NextIndexID {
-				if err := c.build(ctx, old, ix); err != nil {
-					return nil, err
-				}
-			}
+		if err := re.run(ctx); err != nil {
+			return nil, err
 		}
 		if err := f.checkReferences(ctx, newForeignKeys(old, d.Table)); err != nil {
 			return nil, err
 		}
 		return append(touched, old, d.Table), nil
 	})
+}
+
+// redefine begins a changed definition of a table.
+func redefine(old *schema.Table) *definition {
+	d := &definition{Table: copyOf(old), primary: true, collation: types.DefaultCollation, source: map[uint32]uint32{}}
+	if old.HasRowID() {
+		n := len(d.Columns) - 1
+		d.rowID, d.Columns, d.PrimaryKey, d.primary = d.Columns[n], d.Columns[:n], nil, false
+	}
+	return d
+}
+
+// alterPhases tell the order in which options take effect: what goes makes room
+// for what comes, and keys are of the columns as they will be.
+var alterPhases = []func(sqlparser.AlterOption) bool{
+	func(o sqlparser.AlterOption) bool {
+		d, ok := o.(*sqlparser.DropKey)
+		return ok && d.Type != sqlparser.PrimaryKeyType
+	},
+	func(o sqlparser.AlterOption) bool {
+		switch o := o.(type) {
+		case *sqlparser.DropKey:
+			return o.Type == sqlparser.PrimaryKeyType
+		case sqlparser.TableOptions, *sqlparser.AlterCharset:
+			return true
+		}
+		return false
+	},
+	func(o sqlparser.AlterOption) bool {
+		_, ok := o.(*sqlparser.DropColumn)
+		return ok
+	},
+	func(o sqlparser.AlterOption) bool {
+		switch o.(type) {
+		case *sqlparser.DropKey, *sqlparser.DropColumn, sqlparser.TableOptions, *sqlparser.AlterCharset, *sqlparser.AddIndexDefinition:
+			return false
+		}
+		return true
+	},
+	func(o sqlparser.AlterOption) bool {
+		_, ok := o.(*sqlparser.AddIndexDefinition)
+		return ok
+	},
 }
 
 // checkAlter refuses what cannot be altered.
@@ -94,27 +141,24 @@ func checkAlter(n *sqlparser.AlterTable) error {
 
 func checkAlterOption(o sqlparser.AlterOption) error {
 	switch o := o.(type) {
-	case *sqlparser.AddIndexDefinition:
-		if o.IndexDefinition.Info.Type == sqlparser.IndexTypePrimary {
-			return sqlerr.Unsupported("ALTER TABLE ADD PRIMARY KEY")
+	case *sqlparser.DropKey, *sqlparser.AddConstraintDefinition:
+		return nil
+	case sqlparser.AlgorithmValue:
+		switch strings.ToLower(string(o)) {
+		case "default", "copy", "inplace", "instant":
+			return nil
 		}
+		return sqlerr.UnknownAlgorithm.New("Unknown ALGORITHM '%s'", string(o))
+	case *sqlparser.AddIndexDefinition, *sqlparser.AddColumns, *sqlparser.AlterColumn, *sqlparser.ChangeColumn, *sqlparser.ModifyColumn,
+		*sqlparser.RenameColumn, *sqlparser.DropColumn, *sqlparser.AlterCharset, *sqlparser.AlterCheck, *sqlparser.AlterIndex,
+		*sqlparser.RenameTableName, *sqlparser.RenameIndex, *sqlparser.LockOption, *sqlparser.Force, *sqlparser.Validation, sqlparser.TableOptions:
 		return nil
-	case *sqlparser.DropKey:
-		if o.Type != sqlparser.NormalKeyType && o.Type != sqlparser.CheckKeyType && o.Type != sqlparser.ConstraintType && o.Type != sqlparser.ForeignKeyType {
-			return sqlerr.Unsupported("ALTER TABLE %s", strings.ToUpper(sqlparser.String(o)))
-		}
-		return nil
-	case *sqlparser.AddConstraintDefinition:
-		return nil
-	case *sqlparser.AlterCheck, *sqlparser.RenameTableName, *sqlparser.RenameIndex, *sqlparser.AlterIndex, sqlparser.AlgorithmValue, *sqlparser.LockOption:
-		return nil
-	case sqlparser.TableOptions:
-		for _, t := range o {
-			if !strings.EqualFold(t.Name, "comment") {
-				return sqlerr.Unsupported("ALTER TABLE %s=", strings.ToUpper(t.Name))
-			}
-		}
-		return nil
+	case *sqlparser.OrderByOption:
+		return sqlerr.Unsupported("ALTER TABLE ORDER BY")
+	case *sqlparser.KeyState:
+		return sqlerr.Unsupported("ALTER TABLE %s", map[bool]string{true: "ENABLE KEYS", false: "DISABLE KEYS"}[o.Enable])
+	case *sqlparser.TablespaceOperation:
+		return sqlerr.Unsupported("TABLESPACE")
 	}
 	return sqlerr.Unsupported("ALTER TABLE %s", sqlparser.String(o))
 }
@@ -122,6 +166,20 @@ func checkAlterOption(o sqlparser.AlterOption) error {
 // alter takes one option over in the definition.
 func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlparser.AlterOption) error {
 	switch o := o.(type) {
+	case *sqlparser.AddColumns:
+		return d.addColumns(o)
+	case *sqlparser.DropColumn:
+		return d.dropColumn(o.Name)
+	case *sqlparser.ModifyColumn:
+		return d.changeColumn(o.NewColDefinition.Name.String(), o.NewColDefinition, o.First, o.After)
+	case *sqlparser.ChangeColumn:
+		return d.changeColumn(o.OldColumn.Name.String(), o.NewColDefinition, o.First, o.After)
+	case *sqlparser.RenameColumn:
+		return d.renameColumn(o.OldName.Name.String(), o.NewName.Name.String())
+	case *sqlparser.AlterColumn:
+		return d.alterColumn(o)
+	case *sqlparser.AlterCharset:
+		return d.convertCharset(o)
 	case *sqlparser.AddIndexDefinition:
 		k, err := d.indexKey(o.IndexDefinition)
 		if err != nil {
@@ -137,23 +195,7 @@ func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlpars
 		}
 		c.NotEnforced = !o.Enforced
 	case *sqlparser.DropKey:
-		switch o.Type {
-		case sqlparser.CheckKeyType:
-			return d.dropCheck(o.Name.String())
-		case sqlparser.ForeignKeyType:
-			return d.dropForeignKey(o.Name.String())
-		case sqlparser.ConstraintType:
-			return d.dropConstraint(ctx, s, tx, o.Name)
-		}
-		ix := d.Index(o.Name.String())
-		if ix == nil {
-			return sqlerr.CantDropKey.New("Can't DROP '%s'; check that column/key exists", o.Name.String())
-		}
-		if err := store.DropIndex(ctx, tx, d.Table, ix); err != nil {
-			return err
-		}
-		id := ix.ID
-		d.Indexes = slices.DeleteFunc(d.Indexes, func(x schema.Index) bool { return x.ID == id })
+		return d.dropKey(ctx, s, tx, o)
 	case *sqlparser.RenameIndex:
 		ix := d.Index(o.OldName.String())
 		if ix == nil {
@@ -170,7 +212,7 @@ func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlpars
 	case *sqlparser.AlterIndex:
 		ix := d.Index(o.Name.String())
 		if ix == nil {
-			if o.Name.EqualString("PRIMARY") && !d.HasRowID() {
+			if o.Name.EqualString("PRIMARY") && d.primary {
 				return errPrimaryInvisible()
 			}
 			return sqlerr.KeyNotFound.New("Key '%s' doesn't exist in table '%s'", o.Name.String(), d.Name)
@@ -188,17 +230,71 @@ func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlpars
 			return err
 		}
 		d.Namespace, d.Name = to.namespace, to.table
+	case *sqlparser.Force:
+		d.rewrite = true
 	case sqlparser.TableOptions:
 		return d.options(o)
 	}
 	return nil
 }
 
-// build writes the entries of a new index.
-func (c *Catalog) build(ctx context.Context, t *schema.Table, ix *schema.Index) error {
-	conflict, err := store.BuildIndex(ctx, c.db, t, ix)
-	if err != nil || conflict == nil {
+func (d *definition) dropKey(ctx context.Context, s Scope, tx *store.Tx, o *sqlparser.DropKey) error {
+	missing := sqlerr.CantDropKey.New("Can't DROP '%s'; check that column/key exists", o.Name.String())
+	switch o.Type {
+	case sqlparser.CheckKeyType:
+		return d.dropCheck(o.Name.String())
+	case sqlparser.ForeignKeyType:
+		return d.dropForeignKey(o.Name.String())
+	case sqlparser.ConstraintType:
+		return d.dropConstraint(ctx, s, tx, o.Name)
+	case sqlparser.PrimaryKeyType:
+		if !d.primary {
+			return sqlerr.CantDropKey.New("Can't DROP 'PRIMARY'; check that column/key exists")
+		}
+		d.primary, d.PrimaryKey, d.PrimaryParts = false, nil, nil
+		return nil
+	}
+	ix := d.Index(o.Name.String())
+	if ix == nil {
+		if o.Name.EqualString("PRIMARY") && d.primary {
+			return d.dropKey(ctx, s, tx, &sqlparser.DropKey{Type: sqlparser.PrimaryKeyType})
+		}
+		return missing
+	}
+	d.removeIndex(ix.ID)
+	return nil
+}
+
+// removeIndex removes an index, and the hidden columns that were only for it.
+func (d *definition) removeIndex(id uint32) {
+	var hidden []uint32
+	for _, ix := range d.Indexes {
+		for _, c := range ix.Columns {
+			if col := &d.Columns[c]; ix.ID == id && col.Generated != "" && col.Hidden && !col.Invisible {
+				hidden = append(hidden, col.ID)
+			}
+		}
+	}
+	d.Indexes = slices.DeleteFunc(d.Indexes, func(x schema.Index) bool { return x.ID == id })
+	if len(hidden) > 0 {
+		d.arrange(slices.DeleteFunc(d.order(), func(c int) bool { return slices.Contains(hidden, d.Columns[c].ID) }))
+	}
+}
+
+// convertCharset runs CONVERT TO CHARACTER SET.
+func (d *definition) convertCharset(o *sqlparser.AlterCharset) error {
+	id, err := charsetCollation(o.CharacterSet)
+	if err == nil && o.Collate != "" {
+		id, err = tableCollation(o.Collate)
+	}
+	if err != nil {
 		return err
 	}
-	return tables.Duplicate(t, ix, func(column int) types.Value { return conflict.Existing[column] })
+	d.collation = id
+	for i := range d.Columns {
+		if t := &d.Columns[i].Type; t.IsText() || t.Members != nil {
+			t.Collation = id
+		}
+	}
+	return nil
 }

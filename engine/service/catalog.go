@@ -60,20 +60,25 @@ func New(db *store.DB, txns *txn.Manager) *Catalog {
 // Sweep removes what a crash left half made. It is called before the catalogue
 // is used.
 func (c *Catalog) Sweep(ctx context.Context) error {
-	return store.Sweep(ctx, c.db, func(tx *store.Tx, table, index uint32) (bool, error) {
-		r, err := sqlmeta.Tables.Get(ctx, tx, table)
-		if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NoSuchRecord {
-			return false, nil
+	return store.Sweep(ctx, c.db, func(tx *store.Tx, storage, index uint32) (bool, error) {
+		t, err := withStorage(ctx, tx, storage)
+		if err != nil || t == nil || index == 0 {
+			return t != nil, err
 		}
-		if err != nil || index == 0 {
-			return err == nil, err
-		}
-		t, err := sqlmeta.CurrentSchema(ctx, tx, r)
-		if err != nil {
-			return false, err
-		}
-		return slices.ContainsFunc(t.Indexes, func(ix schema.Index) bool { return ix.ID == index }), nil
+		return indexByID(t, index) != nil, nil
 	})
+}
+
+// withStorage returns the table whose keys begin with a storage number, or nil.
+func withStorage(ctx context.Context, tx *store.Tx, storage uint32) (found *schema.Table, err error) {
+	err = sqlmeta.Tables.ScanAll(ctx, tx, func(r *sqlmeta.Table) error {
+		t, err := sqlmeta.CurrentSchema(ctx, tx, r)
+		if err == nil && t.StorageID() == storage {
+			found = t
+		}
+		return err
+	})
+	return found, err
 }
 
 // Version returns a number that is another one after every change.

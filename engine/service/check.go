@@ -90,7 +90,11 @@ func (c *Catalog) AllTables(ctx context.Context, namespace string) (list []sqlpa
 		}
 		ids := map[uint32]bool{}
 		err := sqlmeta.Tables.ScanAll(ctx, tx, func(r *sqlmeta.Table) error {
-			ids[r.ID] = true
+			t, err := sqlmeta.CurrentSchema(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			ids[t.StorageID()] = true
 			if namespace == "" || r.Namespace == namespace {
 				list = append(list, sqlparser.TableName{Name: sqlparser.NewIdentifierCS(r.Name), Qualifier: sqlparser.NewIdentifierCS(r.Namespace)})
 			}

@@ -269,7 +269,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 				return nil, err
 			}
 			t = copyOf(old)
-			t.Namespace, t.Name, t.Version, t.AutoIncrementStart = at.namespace, at.table, 1, 0
+			t.Namespace, t.Name, t.Version, t.AutoIncrementStart, t.Storage = at.namespace, at.table, 1, 0, 0
 			t.ForeignKeys = nil // not copied, as in MySQL
 			for i := range t.Checks {
 				t.Checks[i].Name = fmt.Sprintf("%s_chk_%d", t.Name, i+1)

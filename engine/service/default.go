@@ -58,17 +58,24 @@ func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions) error {
 
 // setDefaultExpr takes DEFAULT (e).
 func setDefaultExpr(c *schema.Column, e sqlparser.Expr) error {
+	columns := false
 	err := sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
 		switch n.(type) {
 		case *sqlparser.ColName:
-			return false, sqlerr.Unsupported("columns in DEFAULT expressions")
-		case *sqlparser.Subquery, *sqlparser.Variable, *sqlparser.Argument:
-			return false, sqlerr.Unsupported("subqueries, variables and parameters in DEFAULT expressions")
+			columns = true
+		case *sqlparser.Variable, *sqlparser.Argument:
+			return false, sqlerr.DefaultVariable.New("Default value expression of column '%s' cannot refer user or system variables.", c.Name).In(c.Name)
+		case *sqlparser.Subquery, sqlparser.AggrFunc, sqlparser.WindowFunc, *sqlparser.Default, *sqlparser.ValuesFuncExpr:
+			return false, sqlerr.DefaultFunction.New("Default value expression of column '%s' contains a disallowed function.", c.Name).In(c.Name)
 		}
 		return true, nil
 	}, e)
 	if err != nil {
 		return err
+	}
+	if columns { // they are not all there yet
+		c.Default = "(" + expressionText(e) + ")"
+		return nil
 	}
 	if _, err := bindConstant(e); err != nil {
 		return err

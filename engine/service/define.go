@@ -31,7 +31,13 @@ type definition struct {
 	keys      []key
 	added     []*sqlparser.ConstraintDefinition // by ALTER TABLE
 	primary   bool                              // has a primary key
+	rowID     schema.Column                     // the hidden key of a table without one, if it had it before
 	collation collations.ID
+
+	// Of a changed definition: the columns, by id, whose values are converted from
+	// those of another id; and that rows must be written anew.
+	source  map[uint32]uint32
+	rewrite bool
 }
 
 // key is an index of a definition, the primary key included.
@@ -77,7 +83,7 @@ func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, 
 	if err := d.foreignKeyIndexes(constraints); err != nil {
 		return nil, err
 	}
-	if _, err := d.finish(); err != nil {
+	if err := d.finish(); err != nil {
 		return nil, err
 	}
 	return d.Table, d.addConstraints(constraints)
@@ -140,71 +146,6 @@ func (d *definition) options(list sqlparser.TableOptions) error {
 	return nil
 }
 
-// column adds a column.
-func (d *definition) column(def *sqlparser.ColumnDefinition) error {
-	name := def.Name.String()
-	if err := checkName(name, sqlerr.WrongColumnName, "column"); err != nil {
-		return err
-	}
-	o := def.Type.Options
-	if o == nil {
-		o = &sqlparser.ColumnTypeOptions{}
-	}
-	switch {
-	case strings.EqualFold(name, schema.RowIDColumn) || strings.EqualFold(name, schema.TimeColumn):
-		return sqlerr.WrongColumnName.New("Incorrect column name '%s'", name)
-	case d.Column(name) >= 0:
-		return sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
-	case o.As != nil:
-		return sqlerr.Unsupported("generated columns")
-	case o.Invisible != nil && *o.Invisible:
-		return sqlerr.Unsupported("INVISIBLE columns")
-	case o.SRID != nil || o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
-		return sqlerr.Unsupported("ENGINE_ATTRIBUTE and SRID")
-	case o.KeyOpt == sqlparser.ColKeySpatialKey || o.KeyOpt == sqlparser.ColKeyFulltextKey:
-		return sqlerr.Unsupported("FULLTEXT and SPATIAL indexes")
-	}
-	t, err := columnType(def.Type, name, d.collation)
-	if err != nil {
-		return err
-	}
-	c := schema.Column{ID: d.NextColumnID, Name: name, Type: t, NotNull: o.Null != nil && !*o.Null}
-	d.NextColumnID++
-	if o.KeyOpt == sqlparser.ColKeyPrimary || o.KeyOpt == sqlparser.ColKey {
-		if o.Null != nil && *o.Null {
-			return errPrimaryNull()
-		}
-		c.NotNull = true
-	}
-	if o.Comment != nil {
-		if err := checkComment(o.Comment.Val, maxComment, "field '"+name+"'"); err != nil {
-			return err
-		}
-		c.Comment = o.Comment.Val
-	}
-	if o.Autoincrement {
-		if !t.IsInteger() && !t.IsFloat() {
-			return sqlerr.WrongColumnSpec.New("Incorrect column specifier for column '%s'", name).In(name)
-		}
-		if o.Null == nil {
-			c.NotNull = true
-		}
-		c.AutoIncrement = true
-	}
-	if err := setDefault(&c, o); err != nil {
-		return err
-	}
-	d.Columns = append(d.Columns, c)
-	if len(d.Columns) > maxColumns {
-		return sqlerr.TooManyFields.New("Too many columns")
-	}
-	return nil
-}
-
-func errPrimaryNull() error {
-	return sqlerr.PrimaryCantHaveNull.New("All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead")
-}
-
 // addConstraints adds the constraints that are no indexes. Columns and keys are
 // there.
 func (d *definition) addConstraints(list []*sqlparser.ConstraintDefinition) error {
@@ -227,10 +168,11 @@ func (d *definition) addConstraints(list []*sqlparser.ConstraintDefinition) erro
 
 // columnKeys adds the keys that columns ask for.
 func (d *definition) columnKeys(columns []*sqlparser.ColumnDefinition) error {
-	for i, c := range columns {
+	for _, c := range columns {
 		if c.Type.Options == nil {
 			continue
 		}
+		i := d.Column(c.Name.String())
 		k := key{Index: schema.Index{Columns: []int{i}, Unique: true}} // whole and ascending
 		switch c.Type.Options.KeyOpt {
 		case sqlparser.ColKeyPrimary, sqlparser.ColKey:
@@ -300,8 +242,8 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 		if c.Expression != nil {
 			return k, sqlerr.Unsupported("indexes on expressions")
 		}
-		i := d.Column(c.Column.String())
-		if i < 0 || d.Columns[i].Hidden {
+		i := d.lookup(c.Column.String())
+		if i < 0 {
 			return k, sqlerr.KeyColumnMissing.New("Key column '%s' doesn't exist in table", c.Column.String()).In(c.Column.String())
 		}
 		if slices.Contains(k.Columns, i) {
@@ -390,31 +332,38 @@ func keyBytes(t types.Type) int {
 }
 
 // finish makes the primary key and the indexes.
-func (d *definition) finish() (*schema.Table, error) {
-	if len(d.Columns) == 0 {
-		return nil, sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
+func (d *definition) finish() error {
+	if !slices.ContainsFunc(d.Columns, func(c schema.Column) bool { return !c.Hidden }) {
+		return sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
+	}
+	if err := d.checkComputed(); err != nil {
+		return err
 	}
 	for _, k := range d.keys {
 		if !k.primary {
 			continue
 		}
 		if d.primary {
-			return nil, sqlerr.MultiplePriKey.New("Multiple primary key defined")
+			return sqlerr.MultiplePriKey.New("Multiple primary key defined")
 		}
 		d.primary, d.PrimaryKey, d.PrimaryParts = true, k.Columns, k.Parts
 	}
 	d.keys = slices.DeleteFunc(d.keys, func(k key) bool { return k.primary })
+	if !d.primary {
+		if d.rowID.ID == 0 {
+			d.rowID = schema.Column{ID: d.NextColumnID, Name: schema.RowIDColumn, NotNull: true, Hidden: true, Type: types.Uint64Type}
+			d.NextColumnID++
+		}
+		d.PrimaryKey, d.PrimaryParts = []int{len(d.Columns)}, nil
+		d.Columns = append(d.Columns, d.rowID)
+	}
 	for _, i := range d.PrimaryKey {
+		if d.Columns[i].Virtual {
+			return sqlerr.GeneratedChange.New("'Defining a virtual generated column as primary key' is not supported for generated columns.").In(d.Columns[i].Name)
+		}
 		d.Columns[i].NotNull = true
 	}
-	if !d.primary {
-		d.PrimaryKey = []int{len(d.Columns)}
-		d.Columns = append(d.Columns, schema.Column{
-			ID: d.NextColumnID, Name: schema.RowIDColumn, NotNull: true, Hidden: true, Type: types.Uint64Type,
-		})
-		d.NextColumnID++
-	}
-	return d.Table, d.addKeys()
+	return d.addKeys()
 }
 
 // addKeys gives new keys their names and ids and adds them to the indexes.

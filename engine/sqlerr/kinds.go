@@ -165,6 +165,29 @@ var (
 	RegexpTimeout  = kind("regexp_timeout", 3699, "HY000")  // a regular expression takes too many steps on a text.
 	PacketOverflow = kind("packet_overflow", 1301, "HY000") // a function's text is longer than max_allowed_packet.
 
+	GeneratedValue       = kind("generated_column_value", 3105, "HY000")      // a generated column is given a value.
+	GeneratedChange      = kind("generated_column_change", 3106, "HY000")     // a generated column is declared or changed as it cannot be.
+	GeneratedNotPrior    = kind("generated_column_order", 3107, "HY000")      // a generated column refers to a later one.
+	GeneratedDependency  = kind("generated_column_dependency", 3108, "HY000") // a column is dropped or renamed that a generated one needs.
+	GeneratedAuto        = kind("generated_column_auto", 3109, "HY000")       // a generated column refers to the AUTO_INCREMENT column.
+	GeneratedFunction    = kind("generated_column_function", 3102, "HY000")   // a generated column has a subquery or an aggregate.
+	GeneratedImpure      = kind("generated_column_impure", 3763, "HY000")     // a generated column calls a function whose value is not the row's alone.
+	GeneratedVariable    = kind("generated_column_variable", 3765, "HY000")   // a generated column refers to a variable.
+	DefaultDependency    = kind("default_dependency", 3766, "HY000")          // a column is dropped or renamed that a DEFAULT needs.
+	DefaultNotPrior      = kind("default_order", 3767, "HY000")               // a DEFAULT refers to a generated column, or one with a later DEFAULT.
+	DefaultAuto          = kind("default_auto", 3768, "HY000")                // a DEFAULT refers to the AUTO_INCREMENT column.
+	DefaultFunction      = kind("default_function", 3769, "HY000")            // a DEFAULT has a subquery or an aggregate.
+	DefaultVariable      = kind("default_variable", 3772, "HY000")            // a DEFAULT refers to a variable.
+	IndexDependency      = kind("functional_index_dependency", 3837, "HY000") // a column is dropped or renamed that an index on an expression needs.
+	CantRemoveAllColumns = kind("cannot_remove_all_columns", 1090, "42000")   // ALTER TABLE drops every column.
+	AlterAlgorithm       = kind("alter_algorithm", 1845, "0A000")             // ALTER TABLE asks for an ALGORITHM or LOCK that it cannot have.
+	FunctionalPrimary    = kind("functional_primary_key", 3756, "HY000")      // a primary key has an expression.
+	FunctionalLob        = kind("functional_index_on_lob", 3757, "HY000")     // an index is on an expression that is a BLOB, TEXT or JSON.
+	FunctionalImpure     = kind("functional_index_function", 3758, "HY000")   // an index is on an expression whose value is not the row's alone.
+	FunctionalColumn     = kind("functional_index_on_column", 3762, "HY000")  // an index is on an expression that is a column.
+
+	UnknownAlgorithm = kind("unknown_alter_algorithm", 1800, "HY000") // ALTER TABLE names an ALGORITHM that there is not.
+
 	WrongSubKey   = kind("wrong_prefix_key", 1089, "HY000")      // an index has a prefix that its column cannot give.
 	KeyPartZero   = kind("key_part_zero", 1391, "HY000")         // an index has no character of a column.
 	JSONUsedAsKey = kind("json_used_as_key", 3152, "42000")      // an index is on a JSON column.

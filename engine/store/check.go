@@ -266,7 +266,7 @@ func (c *checker) index(ctx context.Context, d int) error {
 // missingEntries looks up the entry of each row.
 func (c *checker) missingEntries(ctx context.Context, def *keyDef) error {
 	return c.r.eachRow(ctx, schema.PrimaryIndexID, rowVisitor{good: func(g *rowGroup) error {
-		prefix := appendPrefix(nil, c.l.t.ID, def.id, g.user)
+		prefix := appendPrefix(nil, c.l.t.StorageID(), def.id, g.user)
 		keys, whole := make([][]byte, g.rows.Len), make([]bool, g.rows.Len)
 		for n := range keys {
 			var err error
@@ -304,7 +304,7 @@ func (c *checker) missingEntries(ctx context.Context, def *keyDef) error {
 // hasEntry reports whether the row with key elements pk is there and should
 // have an entry with the key.
 func (c *checker) hasEntry(ctx context.Context, def *keyDef, user, pk, key []byte) (bool, error) {
-	at := append(appendPrefix(nil, c.l.t.ID, c.l.primary.id, user), pk...)
+	at := append(appendPrefix(nil, c.l.t.StorageID(), c.l.primary.id, user), pk...)
 	row, ok, err := c.tx.Get(ctx, c.r.space, at)
 	if err != nil || !ok {
 		return false, err
@@ -313,7 +313,7 @@ func (c *checker) hasEntry(ctx context.Context, def *keyDef, user, pk, key []byt
 	if g.decode(user, [][]byte{pk}, [][]byte{row}) != nil {
 		return false, nil
 	}
-	own, _, err := def.appendKey(appendPrefix(nil, c.l.t.ID, def.id, user), g.rows, 0)
+	own, _, err := def.appendKey(appendPrefix(nil, c.l.t.StorageID(), def.id, user), g.rows, 0)
 	return err == nil && bytes.Equal(own, key), err
 }
 
@@ -349,14 +349,14 @@ func (c *checker) wrongEntries(ctx context.Context, def *keyDef) error {
 		entries, rows, users = entries[:0], rows[:0], users[:0]
 		return nil
 	}
-	prefix := appendPrefix(nil, c.l.t.ID, def.id, nil)
+	prefix := appendPrefix(nil, c.l.t.StorageID(), def.id, nil)
 	err := c.r.eachEntry(ctx, def.id, true, func(key, value []byte) error {
 		user, elements, err := c.r.cutUser(key)
 		if err != nil {
 			c.report(def.name(), nil, key, "Index '%s' has an entry that can't be read", def.name())
 			return nil
 		}
-		row := appendPrefix(nil, c.l.t.ID, c.l.primary.id, user)
+		row := appendPrefix(nil, c.l.t.StorageID(), c.l.primary.id, user)
 		if row, err = c.l.appendRowKey(row, def, elements, value); err != nil {
 			c.report(def.name(), user, elements, "Index '%s' has an entry that can't be read", def.name())
 			return nil
@@ -392,9 +392,9 @@ func (c *checker) eachLeftover(ctx context.Context, f func(prefix []byte)) error
 		return err
 	}
 	for _, p := range underWay {
-		known[p.index] = known[p.index] || p.table == c.l.t.ID
+		known[p.index] = known[p.index] || p.table == c.l.t.StorageID()
 	}
-	start := binary.BigEndian.AppendUint32(nil, c.l.t.ID)
+	start := binary.BigEndian.AppendUint32(nil, c.l.t.StorageID())
 	end := edge(start, true)
 	for {
 		key, err := firstKey(ctx, c.tx, c.r.space, start, end)
@@ -464,7 +464,7 @@ type rowGroup struct {
 }
 
 func newRowGroup(r *relation) *rowGroup {
-	return &rowGroup{r: r, rows: types.NewBatch(r.l.types), columns: newProjection(r, &r.l.primary, r.l.allColumns())}
+	return &rowGroup{r: r, rows: types.NewBatch(r.l.types), columns: r.l.newProjection(&r.l.primary, r.l.allColumns(), r.tx.db.values)}
 }
 
 // decode fills the group.
@@ -529,7 +529,7 @@ func (r *relation) eachRow(ctx context.Context, index uint32, v rowVisitor) erro
 		keys, values = keys[:0], values[:0]
 		return err
 	}
-	prefix := appendPrefix(nil, r.l.t.ID, index, nil)
+	prefix := appendPrefix(nil, r.l.t.StorageID(), index, nil)
 	return r.eachChunk(ctx, prefix, true, func(c *kv.Chunk) error {
 		user, keys, values = user[:0], keys[:0], values[:0]
 		for i := range c.Len() {
@@ -557,7 +557,7 @@ func (r *relation) eachRow(ctx context.Context, index uint32, v rowVisitor) erro
 // eachEntry calls f with the entries kept under an index id, of all users,
 // without what they have in common.
 func (r *relation) eachEntry(ctx context.Context, index uint32, values bool, f func(key, value []byte) error) error {
-	prefix := appendPrefix(nil, r.l.t.ID, index, nil)
+	prefix := appendPrefix(nil, r.l.t.StorageID(), index, nil)
 	return r.eachChunk(ctx, prefix, values, func(c *kv.Chunk) error {
 		for i := range c.Len() {
 			if err := f(c.Key(i)[len(prefix):], c.Value(i)); err != nil {

@@ -8,7 +8,6 @@ import (
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/kv"
-	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Durability is what a commit waits for.
@@ -35,17 +34,13 @@ type Config struct {
 	CacheBytes       int64 // block cache
 	WriteBufferBytes int64 // all write buffers together
 	MaxWALBytes      int64 // write-ahead log, about
-
-	// Initial gives the value of column in rows that were written before the
-	// column was added. nil: NULL, or for a NOT NULL column its type's zero.
-	Initial func(t *schema.Table, column int) (types.Value, error)
 }
 
 // DB is an open database. It may be used from several goroutines at once.
 type DB struct {
 	kv        kv.DB
 	readOnly  bool
-	initial   func(t *schema.Table, column int) (types.Value, error)
+	values    Values
 	sequences sequences
 
 	mu      sync.Mutex
@@ -87,12 +82,9 @@ func Open(cfg Config) (*DB, error) {
 }
 
 // New returns the database kept in store, which becomes the DB's unless an
-// error is returned. Of cfg it uses ReadOnly and Initial.
+// error is returned. Of cfg it uses ReadOnly.
 func New(store kv.DB, cfg Config) (*DB, error) {
-	db := &DB{kv: store, readOnly: cfg.ReadOnly, initial: cfg.Initial, layouts: map[uint32]*layout{}}
-	if db.initial == nil {
-		db.initial = zeroValue
-	}
+	db := &DB{kv: store, readOnly: cfg.ReadOnly, values: zeroValues{}, layouts: map[uint32]*layout{}}
 	return db, db.checkFormat(context.Background())
 }
 
@@ -165,50 +157,4 @@ func (db *DB) forget(table uint32) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	delete(db.layouts, table)
-}
-
-// zeroValue is the Initial of a Config without one.
-func zeroValue(t *schema.Table, column int) (types.Value, error) {
-	c := &t.Columns[column]
-	switch {
-	case c.Default != "":
-		return types.Value{}, sqlerr.Internal.New("no value for column %s of older rows", c.Name).
-			On(t.QualifiedName()).In(c.Name)
-	case !c.NotNull:
-		return types.Value{}, nil
-	case c.Type.Kind == types.Enum: // its first member
-		return types.NewUint(1), nil
-	}
-	switch c.Type.Physical() {
-	case types.PhysInt64:
-		return types.NewInt(0), nil
-	case types.PhysUint64:
-		return types.NewUint(0), nil
-	case types.PhysFloat64:
-		return types.NewFloat(0), nil
-	default:
-		return types.NewBytes(zeroBytes(c.Type)), nil
-	}
-}
-
-// zeroBytes is what NOT NULL columns of bytes hold where nothing was given.
-func zeroBytes(t types.Type) []byte {
-	switch t.Kind {
-	case types.Decimal:
-		zero := []byte("0")
-		for i := range t.Scale {
-			if i == 0 {
-				zero = append(zero, '.')
-			}
-			zero = append(zero, '0')
-		}
-		return zero
-	case types.UUID:
-		return make([]byte, 16)
-	case types.Binary:
-		return make([]byte, max(t.Size, 0))
-	case types.JSON:
-		return []byte("null")
-	}
-	return nil
 }

@@ -23,25 +23,25 @@ type projection struct {
 }
 
 // newProjection plans how to read columns over key d.
-func newProjection(r *relation, d *keyDef, columns []int) projection {
+func (l *layout) newProjection(d *keyDef, columns []int, values Values) projection {
 	var p projection
 	if d.ix != nil {
 		p.fetch = slices.ContainsFunc(columns, func(c int) bool {
-			return r.l.types[c].LossyKey() || d.whole(c) < 0
+			return l.types[c].LossyKey() || d.whole(c) < 0
 		})
 	}
 	if p.fetch {
-		d = &r.l.primary
+		d = &l.primary
 	}
 	p.key = elements{parts: d.parts}
 	if d.ix != nil && d.unique {
 		p.key.parts = d.parts[:d.own]
-		p.pk = elements{parts: r.l.primary.parts}
+		p.pk = elements{parts: l.primary.parts}
 	}
-	p.row = rowDecoder{l: r.l, initial: r.tx.db.initial}
+	p.row = rowDecoder{l: l, values: values}
 	p.row.want = make([]wanted, 0, len(columns))
 	for out, c := range columns {
-		if lossy := r.l.types[c].LossyKey(); lossy || !p.key.add(c, out) && !p.pk.add(c, out) {
+		if lossy := l.types[c].LossyKey(); lossy || !p.key.add(c, out) && !p.pk.add(c, out) {
 			p.row.add(c, out)
 		}
 	}
@@ -61,7 +61,7 @@ func (p *projection) decode(keys, values [][]byte, out []*types.Vector) error {
 	if err := p.pk.decode(values, out); err != nil {
 		return err
 	}
-	return p.row.decode(values, out)
+	return p.row.decode(keys, values, out)
 }
 
 // elements reads columns out of encoded keys.

@@ -97,7 +97,7 @@ func (r *relation) Schema() *schema.Table { return r.l.t }
 
 // prefix returns what keys of d begin with.
 func (r *relation) prefix(d *keyDef) []byte {
-	return appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.ID, d.id, r.user)
+	return appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.StorageID(), d.id, r.user)
 }
 
 // EvictBefore removes the events whose time is before t: as a range, at no

@@ -52,8 +52,8 @@ func SetAsideRow(ctx context.Context, tx *Tx, t *schema.Table, user string, row 
 }
 
 func (r *relation) moveAside(user, key, value []byte) {
-	r.tx.Delete(r.space, append(appendPrefix(nil, r.l.t.ID, schema.PrimaryIndexID, user), key...))
-	r.tx.Put(r.space, append(appendPrefix(nil, r.l.t.ID, setAside, user), key...), value)
+	r.tx.Delete(r.space, append(appendPrefix(nil, r.l.t.StorageID(), schema.PrimaryIndexID, user), key...))
+	r.tx.Put(r.space, append(appendPrefix(nil, r.l.t.StorageID(), setAside, user), key...), value)
 }
 
 // RaiseSequences lets t's sequences go on after the values that rows have.

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -26,7 +25,7 @@ import (
 //
 // All of a table's rows of one schema version have the same shape, so that a
 // reader finds out once where columns are. A column whose id a row lacks was
-// added later. Columns of the primary key are in the row's key and are not
+// added later, or is virtual. A number may be kept narrower than it is now. Columns of the primary key are in the row's key and are not
 // kept, unless the key has a prefix of them or can't be decoded.
 const (
 	rowFormat   = 0x10
@@ -64,8 +63,16 @@ type form struct {
 	sign  uint // 64 minus the width's bits, of signed numbers
 }
 
-// keptAs returns how values of t are kept in rows. It must not change for a
-// column id: a column whose type changes gets a new id.
+// KeepsRows reports whether values of type from, as rows have them, are read as
+// those of type to.
+func KeepsRows(from, to types.Type) bool {
+	a, f := keptAs(from)
+	b, g := keptAs(to)
+	return (a == inBytes) == (b == inBytes) && size(a) <= size(b) && f.phys == g.phys && f.float == g.float && f.shift == g.shift
+}
+
+// keptAs returns how values of t are kept in rows. For a column id it may only
+// change as KeepsRows allows: else a column whose type changes gets a new id.
 func keptAs(t types.Type) (byte, form) {
 	f := form{phys: t.Physical()}
 	kept := width8
@@ -127,6 +134,9 @@ func (l *layout) initRows() {
 	for c := range l.t.Columns {
 		col := &l.t.Columns[c]
 		if l.primary.whole(c) >= 0 && !col.Type.LossyKey() {
+			continue
+		}
+		if col.Virtual {
 			continue
 		}
 		kept, f := keptAs(col.Type)
@@ -244,10 +254,10 @@ func (f *form) unpack(x uint64) uint64 {
 
 // rowDecoder reads columns of rows into vectors.
 type rowDecoder struct {
-	l    *layout
-	want []wanted
-	// initial gives the value of a column that is absent in a row.
-	initial func(t *schema.Table, column int) (types.Value, error)
+	l        *layout
+	want     []wanted
+	values   Values            // of columns that are absent in a row
+	computed map[int]*computed // generated columns, by ordinal
 
 	// What all rows that begin with head have in common.
 	head   []byte
@@ -264,18 +274,22 @@ type wanted struct {
 	out int // index of the vector
 	// Where the column is in rows that begin with head.
 	in   byte // how it is kept there
+	form form // of that
 	null int  // its bit of the bitmap
 	at   int  // number: offset among the fixed; bytes: index of its end
 }
 
 // add asks for a column to be put into vector out.
 func (d *rowDecoder) add(column, out int) {
-	n := slices.IndexFunc(d.l.stored, func(s storedColumn) bool { return s.ordinal == column })
-	d.want = append(d.want, wanted{storedColumn: d.l.stored[n], out: out})
+	w := wanted{storedColumn: storedColumn{ordinal: column, id: d.l.t.Columns[column].ID}, out: out}
+	if n := slices.IndexFunc(d.l.stored, func(s storedColumn) bool { return s.ordinal == column }); n >= 0 {
+		w.storedColumn = d.l.stored[n]
+	}
+	d.want = append(d.want, w)
 }
 
-// decode appends the wanted columns of rows to out.
-func (d *rowDecoder) decode(rows [][]byte, out []*types.Vector) error {
+// decode appends the wanted columns of rows, whose keys are given, to out.
+func (d *rowDecoder) decode(keys, rows [][]byte, out []*types.Vector) error {
 	if len(d.want) == 0 {
 		return nil
 	}
@@ -295,12 +309,20 @@ func (d *rowDecoder) decode(rows [][]byte, out []*types.Vector) error {
 			}
 			d.bodies = append(d.bodies, b[8:])
 		}
+		n := len(d.bodies)
 		for i := range d.want {
-			if err := d.column(&d.want[i], out[d.want[i].out]); err != nil {
+			w := &d.want[i]
+			var err error
+			if w.in == absent && d.l.t.Columns[w.ordinal].Generated != "" {
+				err = d.generate(w.ordinal, keys[:n], rows[:n], out[w.out])
+			} else {
+				err = d.column(w, out[w.out])
+			}
+			if err != nil {
 				return err
 			}
 		}
-		rows = rows[len(d.bodies):]
+		keys, rows = keys[n:], rows[n:]
 	}
 	return nil
 }
@@ -343,10 +365,13 @@ func (d *rowDecoder) prepare(row []byte) error {
 		}
 		for i := range d.want {
 			if c := &d.want[i]; c.id == id {
-				if kept != c.kept {
+				if (kept == inBytes) != (c.kept == inBytes) || size(kept) > size(c.kept) {
 					return errRow
 				}
-				c.in, c.null, c.at = kept, bit, fixed
+				c.in, c.null, c.at, c.form = kept, bit, fixed, c.storedColumn.form
+				if c.form.sign > 0 || c.phys == types.PhysInt64 {
+					c.form.sign = uint(64 - 8*size(kept))
+				}
 				if kept == inBytes {
 					c.at = ends
 				}
@@ -367,7 +392,7 @@ func (d *rowDecoder) prepare(row []byte) error {
 func (d *rowDecoder) column(c *wanted, v *types.Vector) error {
 	switch c.in {
 	case absent:
-		x, err := d.initial(d.l.t, c.ordinal)
+		x, err := d.values.Initial(d.l.t, c.ordinal)
 		if err != nil {
 			return err
 		}
@@ -395,7 +420,7 @@ func (d *rowDecoder) column(c *wanted, v *types.Vector) error {
 		default:
 			x = binary.LittleEndian.Uint64(b[at:])
 		}
-		x = c.unpack(x)
+		x = c.form.unpack(x)
 		switch c.phys {
 		case types.PhysInt64:
 			v.AppendInt(int64(x))

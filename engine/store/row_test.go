@@ -45,12 +45,12 @@ func wideRow(t *schema.Table) []types.Value {
 
 // decodeRows reads columns of the rows of t.
 func decodeRows(t *schema.Table, columns []int, rows ...[]byte) (*types.Batch, error) {
-	d := rowDecoder{l: newLayout(t), initial: zeroValue}
+	d := rowDecoder{l: newLayout(t), values: zeroValues{}}
 	for i, c := range columns {
 		d.add(c, i)
 	}
 	b := types.NewBatch(typesOf(t, columns))
-	err := d.decode(rows, b.Columns)
+	err := d.decode(make([][]byte, len(rows)), rows, b.Columns)
 	b.Len = len(rows)
 	return b, err
 }
@@ -120,7 +120,7 @@ func TestRowOfOtherVersion(t *testing.T) {
 	now.Columns = append(now.Columns,
 		schema.Column{ID: 200, Name: "added", Type: types.TextType},
 		schema.Column{ID: 201, Name: "not null", Type: types.DecimalType(20, 2), NotNull: true},
-		schema.Column{ID: 202, Name: "with default", Type: types.Int64Type, Default: "7"})
+		schema.Column{ID: 202, Name: "with default", Type: types.Int64Type, Initial: "7"})
 	n := len(now.Columns)
 	b, err := decodeRows(now, []int{6, n - 3, n - 2, 4}, v, v)
 	if err != nil {
@@ -130,7 +130,7 @@ func TestRowOfOtherVersion(t *testing.T) {
 		equal(t, "row", showRow(b.Row(i, nil)), `"text" NULL "0.00" 4294967295`)
 	}
 	if _, err := decodeRows(now, []int{n - 1}, v); !errors.Is(err, sqlerr.Internal) {
-		t.Errorf("default without Initial: %v", err)
+		t.Errorf("value of older rows: %v", err)
 	}
 }
 
@@ -164,14 +164,14 @@ func TestRowAllocations(t *testing.T) {
 		rows = append(rows, v)
 	}
 	columns := []int{1, 7, 8, 16}
-	d := rowDecoder{l: l, initial: zeroValue}
+	d := rowDecoder{l: l, values: zeroValues{}}
 	for i, c := range columns {
 		d.add(c, i)
 	}
 	b := types.NewBatch(typesOf(tab, columns))
 	n := testing.AllocsPerRun(10, func() {
 		b.Reset()
-		if err := d.decode(rows, b.Columns); err != nil {
+		if err := d.decode(make([][]byte, len(rows)), rows, b.Columns); err != nil {
 			t.Fatal(err)
 		}
 	})

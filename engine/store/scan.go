@@ -75,8 +75,8 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	if req.Deleted {
 		id = deletedRows
 	}
-	s.prefix = appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.ID, id, r.user)
-	s.columns = newProjection(r, s.key, req.Columns)
+	s.prefix = appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.StorageID(), id, r.user)
+	s.columns = r.l.newProjection(s.key, req.Columns, r.tx.db.values)
 	if s.columns.fetch {
 		s.rowsAt = r.prefix(&r.l.primary)
 	}

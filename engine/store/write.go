@@ -32,7 +32,7 @@ func (r *relation) SoftDelete(ctx context.Context, rows *types.Batch) error {
 	if err := r.Delete(ctx, rows); err != nil {
 		return err
 	}
-	prefix := appendPrefix(nil, r.l.t.ID, deletedRows, r.user)
+	prefix := appendPrefix(nil, r.l.t.StorageID(), deletedRows, r.user)
 	now := time.Now().UnixMicro()
 	var key, row []byte
 	for i := range rows.Len {
@@ -132,7 +132,7 @@ func (c *change) encode(rows *types.Batch, from, to int) ([]rowKeys, error) {
 		for d := range per {
 			var w bool
 			var err error
-			buf = appendPrefix(buf, l.t.ID, l.def(d).id, c.r.user)
+			buf = appendPrefix(buf, l.t.StorageID(), l.def(d).id, c.r.user)
 			if buf, w, err = l.def(d).appendKey(buf, rows, i); err != nil {
 				return nil, l.inKey(err, l.def(d))
 			}
@@ -333,7 +333,7 @@ func (r *relation) existing(ctx context.Context, ix *schema.Index, k rowKeys) ([
 	if !ok {
 		return nil, errOrphan
 	}
-	p := newProjection(r, &r.l.primary, r.l.allColumns())
+	p := r.l.newProjection(&r.l.primary, r.l.allColumns(), r.tx.db.values)
 	b := &types.Batch{}
 	for _, t := range r.l.types {
 		b.Columns = append(b.Columns, types.NewVector(t, 1))
@@ -357,7 +357,7 @@ func (r *relation) DeleteAll(ctx context.Context) error {
 }
 
 func (r *relation) deletePrefix(index uint32) {
-	p := appendPrefix(nil, r.l.t.ID, index, r.user)
+	p := appendPrefix(nil, r.l.t.StorageID(), index, r.user)
 	r.tx.DeleteRange(r.space, p, edge(p, true))
 }
 
@@ -368,7 +368,7 @@ func (r *relation) PurgeDeleted(ctx context.Context, t time.Time) error {
 		return err
 	}
 	defer v.release()
-	p := appendPrefix(nil, r.l.t.ID, deletedRows, r.user)
+	p := appendPrefix(nil, r.l.t.StorageID(), deletedRows, r.user)
 	return eachPair(ctx, v, r.space, p, func(key, row []byte) error {
 		updated, err := rowUpdated(row)
 		if err != nil {

@@ -1,8 +1,6 @@
 package tables
 
 import (
-	"strings"
-
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -47,37 +45,7 @@ func (w *writer) replaceNulls(v *types.Vector, col *schema.Column, n int) (*type
 			return nil, err
 		}
 		w.warn(err)
-		out.AppendValue(zeroValue(col.Type))
+		out.AppendValue(types.Zero(col.Type))
 	}
 	return out, nil
-}
-
-// zeroValue is what MySQL stores under IGNORE where a NOT NULL column gets no
-// value: zero, the empty text, the first member of an ENUM.
-func zeroValue(t types.Type) types.Value {
-	switch t.Kind {
-	case types.Enum:
-		return types.NewUint(1)
-	case types.JSON:
-		return types.NewString("null")
-	case types.UUID:
-		return types.NewBytes(make([]byte, 16))
-	case types.Binary:
-		return types.NewBytes(make([]byte, max(t.Size, 0)))
-	}
-	switch t.Physical() {
-	case types.PhysInt64:
-		return types.NewInt(0)
-	case types.PhysUint64:
-		return types.NewUint(0)
-	case types.PhysFloat64:
-		return types.NewFloat(0)
-	}
-	if t.Kind == types.Decimal && t.Scale > 0 {
-		return types.NewString("0." + strings.Repeat("0", t.Scale))
-	}
-	if t.Kind == types.Decimal {
-		return types.NewString("0")
-	}
-	return types.NewBytes(nil)
 }

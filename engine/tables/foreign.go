@@ -256,6 +256,11 @@ func (w *writer) follow(ctx context.Context, fk *plan.ForeignKey, action schema.
 			}
 			changed.Columns[c] = v
 		}
+		if w.generated != nil {
+			if err := w.generated.Set(changed, w.assign); err != nil {
+				return err
+			}
+		}
 		conflict, err := w.change(ctx, rows, changed)
 		if err != nil {
 			return err

@@ -20,11 +20,12 @@ type inserter struct {
 	plan     *plan.Insert
 	source   []int             // for each column, its place in the input, or -1
 	defaults []*expr.Evaluator // for each column, or nil
+	later    []bool            // columns whose default depends on others
 	auto     int               // the AUTO_INCREMENT column, or -1
 	set      *setter           // ON DUPLICATE KEY UPDATE
 
-	generated []bool // rows of the batch whose AUTO_INCREMENT value is
-	local     *types.Batch
+	counted []bool // rows of the batch whose AUTO_INCREMENT value is generated
+	local   *types.Batch
 }
 
 // Insert adds the rows of n.Input. When it fails, the caller takes back what
@@ -34,7 +35,7 @@ func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	in := &inserter{writer: w, plan: n, auto: -1, defaults: make([]*expr.Evaluator, len(n.Table.Columns))}
+	in := &inserter{writer: w, plan: n, auto: -1, defaults: make([]*expr.Evaluator, len(n.Table.Columns)), later: make([]bool, len(n.Table.Columns))}
 	for c := range n.Table.Columns {
 		in.source = append(in.source, slices.Index(n.Columns, c))
 		if n.Table.Columns[c].AutoIncrement {
@@ -44,6 +45,7 @@ func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, erro
 			if in.defaults[c], err = expr.NewEvaluator(rt.Env, n.Defaults[c]); err != nil {
 				return Result{}, err
 			}
+			in.later[c] = !expr.IsConst(n.Defaults[c])
 		}
 	}
 	if in.set, err = newSetter(rt.Env, n.OnDuplicate); err != nil {
@@ -63,18 +65,18 @@ func (in *inserter) add(ctx context.Context, b *types.Batch) error {
 		return err
 	}
 	if keep != nil {
-		rows, in.generated = pick(rows, keep), pickBools(in.generated, keep)
+		rows, in.counted = pick(rows, keep), pickBools(in.counted, keep)
 	}
 	if err := in.checkSize(rows); err != nil {
 		return err
 	}
 	in.local, rows = rows, in.toUTC(rows)
 	if in.stepwise() {
-		local, generated := in.local, in.generated
+		local, counted := in.local, in.counted
 		for i := range rows.Len {
 			in.local = local.Slice(i, i+1)
-			if len(generated) > 0 {
-				in.generated = generated[i : i+1]
+			if len(counted) > 0 {
+				in.counted = counted[i : i+1]
 			}
 			if err := in.each(1, true, func(int, int) error { return in.put(ctx, rows.Slice(i, i+1)) }); err != nil {
 				return err
@@ -152,7 +154,7 @@ func (in *inserter) inserted(rows *types.Batch, from, to int) {
 	v := rows.Columns[in.auto]
 	for i := from; i < to; i++ {
 		in.res.LastInsertID = v.Value(i).Uint()
-		if in.generated[i] {
+		if in.counted[i] {
 			in.res.Generated = true
 			return
 		}
@@ -234,6 +236,8 @@ func (in *inserter) complete(ctx context.Context, b *types.Batch) (*types.Batch,
 	for c := range in.schema.Columns {
 		var err error
 		switch p := in.source[c]; {
+		case in.schema.Columns[c].Generated != "", p < 0 && in.later[c]:
+			rows.Columns[c] = nulls(in.schema.Columns[c].Type, b.Len)
 		case p < 0:
 			rows.Columns[c], err = in.defaultValues(c, b.Len)
 		case c == in.auto: // NULL asks for a value
@@ -245,7 +249,29 @@ func (in *inserter) complete(ctx context.Context, b *types.Batch) (*types.Batch,
 			return nil, err
 		}
 	}
-	return rows, in.generate(ctx, rows)
+	for c, later := range in.later {
+		if later && in.source[c] < 0 {
+			out, err := in.defaults[c].Eval(rows)
+			if err != nil {
+				return nil, err
+			}
+			if rows.Columns[c], err = in.assign(out[0], c, b.Len); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := in.count(ctx, rows); err != nil {
+		return nil, err
+	}
+	return rows, in.generate(rows)
+}
+
+func nulls(t types.Type, n int) *types.Vector {
+	v := types.NewVector(t, n)
+	for range n {
+		v.AppendNull()
+	}
+	return v
 }
 
 // defaultValues returns n values for a column that the statement gives none.
@@ -262,12 +288,12 @@ func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
 	switch {
 	case col.Hidden && col.Name == schema.TimeColumn:
 		fill = in.now(col.Type)
-	case !col.NotNull || col.AutoIncrement || col.Hidden:
+	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible:
 	case col.Type.Kind == types.Enum: // its first member, as in MySQL
-		fill = zeroValue(col.Type)
+		fill = types.Zero(col.Type)
 	case in.ignore:
 		in.warn(in.noDefault(col))
-		fill = zeroValue(col.Type)
+		fill = types.Zero(col.Type)
 	default:
 		return nil, in.noDefault(col)
 	}
@@ -282,8 +308,8 @@ func (in *inserter) noDefault(col *schema.Column) error {
 	return sqlerr.NoDefault.New("Field '%s' doesn't have a default value", col.Name).On(in.name()).In(col.Name)
 }
 
-// generate fills in AUTO_INCREMENT values, for NULL and as a rule 0, and row ids.
-func (in *inserter) generate(ctx context.Context, rows *types.Batch) error {
+// count fills in AUTO_INCREMENT values, for NULL and as a rule 0, and row ids.
+func (in *inserter) count(ctx context.Context, rows *types.Batch) error {
 	n := rows.Len
 	if in.schema.HasRowID() {
 		first, err := in.rt.IDs.NextRowID(ctx, in.schema, n)
@@ -299,12 +325,12 @@ func (in *inserter) generate(ctx context.Context, rows *types.Batch) error {
 	if in.auto < 0 {
 		return nil
 	}
-	in.generated = append(in.generated[:0], make([]bool, n)...)
+	in.counted = append(in.counted[:0], make([]bool, n)...)
 	given := rows.Columns[in.auto]
 	missing := 0
 	for i := range n {
 		if given.IsNull(i) || given.Value(i).Uint() == 0 && !in.rt.Env.KeepZero {
-			in.generated[i] = true
+			in.counted[i] = true
 			missing++
 		}
 	}
@@ -316,7 +342,7 @@ func (in *inserter) generate(ctx context.Context, rows *types.Batch) error {
 	next, end := uint64(0), uint64(0) // reserved values
 	used := uint64(0)                 // the greatest value given
 	for i := range n {
-		if !in.generated[i] {
+		if !in.counted[i] {
 			v := given.Value(i)
 			ids.AppendValue(v)
 			if v.Physical() == types.PhysUint64 || v.Int() > 0 {

@@ -37,16 +37,21 @@ type writer struct {
 	table  store.Table
 	rules  *plan.Rules
 	checks []check
-	link   *link // what makes a foreign key change the table's rows; nil: a statement
-	ignore bool  // errors of rows become warnings
-	rows   int64 // of the input, before the current batch
-	res    Result
+	// generated computes the generated columns; nil: there are none.
+	generated *Generated
+	link      *link // what makes a foreign key change the table's rows; nil: a statement
+	ignore    bool  // errors of rows become warnings
+	rows      int64 // of the input, before the current batch
+	res       Result
 }
 
 func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool) (*writer, error) {
 	w := &writer{rt: rt, schema: t, rules: rules, ignore: ignore}
 	var err error
 	if w.checks, err = newChecks(rt.Env, rules.Checks); err != nil {
+		return nil, err
+	}
+	if w.generated, err = NewGenerated(rt.Env, t, nil); err != nil {
 		return nil, err
 	}
 	w.table, err = rt.Table(t)
@@ -356,7 +361,7 @@ func (w *writer) apply(s *setter, old, extra *types.Batch) (rows *types.Batch, c
 		}
 		rows.Columns[c] = v
 	}
-	return rows, changed, nil
+	return rows, changed, w.generate(rows)
 }
 
 // sameValue reports whether value i of both is the same, byte for byte.

@@ -1,0 +1,251 @@
+package service
+
+import (
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// column adds a column.
+func (d *definition) column(def *sqlparser.ColumnDefinition) error {
+	c, err := d.columnOf(def)
+	if err != nil {
+		return err
+	}
+	if d.Column(c.Name) >= 0 {
+		return errDupColumn(c.Name)
+	}
+	c.ID = d.NextColumnID
+	d.NextColumnID++
+	d.Columns = append(d.Columns, c)
+	if len(d.Columns) > maxColumns {
+		return sqlerr.TooManyFields.New("Too many columns")
+	}
+	return nil
+}
+
+func errDupColumn(name string) error {
+	return sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
+}
+
+// columnOf returns the column that a definition describes, without id.
+func (d *definition) columnOf(def *sqlparser.ColumnDefinition) (c schema.Column, err error) {
+	name := def.Name.String()
+	if err := checkColumnName(name); err != nil {
+		return c, err
+	}
+	o := def.Type.Options
+	if o == nil {
+		o = &sqlparser.ColumnTypeOptions{}
+	}
+	switch {
+	case o.SRID != nil || o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
+		return c, sqlerr.Unsupported("ENGINE_ATTRIBUTE and SRID")
+	case o.KeyOpt == sqlparser.ColKeySpatialKey || o.KeyOpt == sqlparser.ColKeyFulltextKey:
+		return c, sqlerr.Unsupported("FULLTEXT and SPATIAL indexes")
+	}
+	t, err := columnType(def.Type, name, d.collation)
+	if err != nil {
+		return c, err
+	}
+	c = schema.Column{Name: name, Type: t, NotNull: o.Null != nil && !*o.Null}
+	if o.Invisible != nil && *o.Invisible {
+		c.Hidden, c.Invisible = true, true
+	}
+	if o.KeyOpt == sqlparser.ColKeyPrimary || o.KeyOpt == sqlparser.ColKey {
+		if o.Null != nil && *o.Null {
+			return c, errPrimaryNull()
+		}
+		c.NotNull = true
+	}
+	if o.Comment != nil {
+		if err := checkComment(o.Comment.Val, maxComment, "field '"+name+"'"); err != nil {
+			return c, err
+		}
+		c.Comment = o.Comment.Val
+	}
+	if o.Autoincrement {
+		if !t.IsInteger() && !t.IsFloat() || o.As != nil {
+			return c, sqlerr.WrongColumnSpec.New("Incorrect column specifier for column '%s'", name).In(name)
+		}
+		if o.Null == nil {
+			c.NotNull = true
+		}
+		c.AutoIncrement = true
+	}
+	if o.As != nil {
+		if o.Default != nil || o.OnUpdate != nil {
+			return c, sqlerr.WrongUsage.New("Incorrect usage of %s and generated column", map[bool]string{true: "DEFAULT", false: "ON UPDATE"}[o.Default != nil])
+		}
+		c.Generated, c.Virtual = expressionText(o.As), o.Storage != sqlparser.StoredStorage
+		return c, nil
+	}
+	return c, setDefault(&c, o)
+}
+
+func checkColumnName(name string) error {
+	if err := checkName(name, sqlerr.WrongColumnName, "column"); err != nil {
+		return err
+	}
+	if strings.EqualFold(name, schema.RowIDColumn) || strings.EqualFold(name, schema.TimeColumn) {
+		return sqlerr.WrongColumnName.New("Incorrect column name '%s'", name)
+	}
+	return nil
+}
+
+func errPrimaryNull() error {
+	return sqlerr.PrimaryCantHaveNull.New("All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead")
+}
+
+// expressionText prints an expression with all names quoted.
+func expressionText(e sqlparser.Expr) string {
+	b := sqlparser.NewTrackedBuffer(nil)
+	b.SetEscapeAllIdentifiers()
+	b.Myprintf("%v", e)
+	return b.String()
+}
+
+// lookup returns the ordinal of a column that statements may name, or -1.
+func (d *definition) lookup(name string) int {
+	c := d.Column(name)
+	if c >= 0 && d.Columns[c].Hidden && !d.Columns[c].Invisible {
+		return -1
+	}
+	return c
+}
+
+// namedIn returns the names of columns in the SQL text of an expression.
+func namedIn(text string) (names []string) {
+	e, err := parse.ParseExpr(text)
+	if err != nil {
+		return nil
+	}
+	sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if c, ok := n.(*sqlparser.ColName); ok {
+			names = append(names, c.Name.Lowered())
+		}
+		return true, nil
+	}, e)
+	return names
+}
+
+// checkComputed checks the expressions of generated columns and defaults, all
+// columns being there.
+func (d *definition) checkComputed() error {
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		var err error
+		switch {
+		case c.Generated != "":
+			err = d.checkGenerated(i)
+		case strings.HasPrefix(c.Default, "("):
+			err = d.checkDefault(i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkGenerated checks the expression of generated column i.
+func (d *definition) checkGenerated(i int) error {
+	c := &d.Columns[i]
+	e, err := parse.ParseExpr(c.Generated)
+	if err != nil {
+		return err
+	}
+	err = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *sqlparser.Variable, *sqlparser.Argument:
+			return false, sqlerr.GeneratedVariable.New("Expression of generated column '%s' cannot refer user or system variables.", c.Name).In(c.Name)
+		case *sqlparser.Subquery, sqlparser.AggrFunc, sqlparser.WindowFunc, *sqlparser.Default, *sqlparser.ValuesFuncExpr:
+			return false, sqlerr.GeneratedFunction.New("Expression of generated column '%s' contains a disallowed function.", c.Name).In(c.Name)
+		case *sqlparser.ColName:
+			at := d.lookup(n.Name.String())
+			switch {
+			case at < 0:
+				return false, errUnknownIn(n, "generated column function")
+			case d.Columns[at].AutoIncrement:
+				return false, sqlerr.GeneratedAuto.New("Generated column '%s' cannot refer to auto-increment column.", c.Name).In(c.Name)
+			case d.Columns[at].Generated != "" && at >= i:
+				return false, sqlerr.GeneratedNotPrior.New("Generated column can refer only to generated columns defined prior to it.").In(c.Name)
+			}
+		}
+		return true, nil
+	}, e)
+	if err != nil {
+		return err
+	}
+	bound, err := plan.BindRow(d.Table, e)
+	if err != nil {
+		return err
+	}
+	if f := expr.Impure(bound); f != "" {
+		return sqlerr.GeneratedImpure.New("Expression of generated column '%s' contains a disallowed function: %s.", c.Name, f).In(c.Name)
+	}
+	return nil
+}
+
+// checkDefault checks the columns in the DEFAULT expression of column i.
+func (d *definition) checkDefault(i int) error {
+	c := &d.Columns[i]
+	e, err := parse.ParseExpr(c.Default)
+	if err != nil {
+		return err
+	}
+	err = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		name, ok := n.(*sqlparser.ColName)
+		if !ok {
+			return true, nil
+		}
+		at := d.lookup(name.Name.String())
+		switch {
+		case at < 0:
+			return false, errUnknownIn(name, "default value expression")
+		case d.Columns[at].AutoIncrement:
+			return false, sqlerr.DefaultAuto.New("Default value expression of column '%s' cannot refer to an auto-increment column.", c.Name).In(c.Name)
+		case d.Columns[at].Generated != "", at >= i && strings.HasPrefix(d.Columns[at].Default, "("):
+			return false, sqlerr.DefaultNotPrior.New("Default value expression of column '%s' cannot refer to a column defined after it if that column is a generated column or has an expression as default value.", c.Name).In(c.Name)
+		}
+		return true, nil
+	}, e)
+	if err != nil {
+		return err
+	}
+	_, err = plan.BindRow(d.Table, e)
+	return err
+}
+
+func errUnknownIn(n *sqlparser.ColName, where string) error {
+	return sqlerr.UnknownColumn.New("Unknown column '%s' in '%s'", n.Name.String(), where).In(n.Name.String())
+}
+
+// checkDependants refuses to drop or rename the named column where an
+// expression of what stays refers to it.
+func (d *definition) checkDependants(name string, gone func(column int) bool) error {
+	low := strings.ToLower(name)
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		if gone(i) {
+			continue
+		}
+		switch {
+		case c.Generated != "" && slices.Contains(namedIn(c.Generated), low):
+			if c.Hidden && !c.Invisible {
+				return sqlerr.IndexDependency.New("Column '%s' has a functional index dependency and cannot be dropped or renamed.", name).In(name)
+			}
+			return sqlerr.GeneratedDependency.New("Column '%s' has a generated column dependency.", name).In(name)
+		case strings.HasPrefix(c.Default, "(") && slices.Contains(namedIn(c.Default), low):
+			return sqlerr.DefaultDependency.New("Column '%s' of table '%s' has a default value expression dependency and cannot be dropped or renamed.", name, d.Name).In(name)
+		}
+	}
+	return nil
+}
