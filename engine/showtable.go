@@ -147,10 +147,14 @@ func (s *Session) showIndexes(t *schema.Table) ([]plan.ResultColumn, [][]types.V
 			if k.Prefix > 0 {
 				part = types.NewInt(int64(k.Prefix))
 			}
+			column, expression := types.NewString(t.Columns[k.Column].Name), types.Value{}
+			if c := &t.Columns[k.Column]; onExpression(c) {
+				column, expression = types.Value{}, types.NewString(wrapped(c.Generated))
+			}
 			rows = append(rows, []types.Value{
 				types.NewString(t.Name), types.NewInt(1 - boolInt(unique)), types.NewString(name), types.NewInt(int64(n + 1)),
-				types.NewString(t.Columns[k.Column].Name), types.NewString(order), {}, part, {}, types.NewString(null),
-				types.NewString("BTREE"), types.NewString(""), types.NewString(comment), types.NewString(visible), {},
+				column, types.NewString(order), {}, part, {}, types.NewString(null),
+				types.NewString("BTREE"), types.NewString(""), types.NewString(comment), types.NewString(visible), expression,
 			})
 		}
 	}
@@ -234,7 +238,11 @@ func keyParts(t *schema.Table, ix *schema.Index) string {
 	key, own := t.Key(ix)
 	parts := make([]string, own)
 	for i, k := range key[:own] {
-		parts[i] = quoteName(t.Columns[k.Column].Name)
+		if c := &t.Columns[k.Column]; onExpression(c) {
+			parts[i] = "(" + wrapped(c.Generated) + ")"
+		} else {
+			parts[i] = quoteName(c.Name)
+		}
 		if k.Prefix > 0 {
 			parts[i] += fmt.Sprintf("(%d)", k.Prefix)
 		}
@@ -251,6 +259,10 @@ func storage(c *schema.Column) string {
 	}
 	return "STORED"
 }
+
+// onExpression reports whether a column is the hidden one that an index on an
+// expression is on.
+func onExpression(c *schema.Column) bool { return c.Generated != "" && c.Hidden && !c.Invisible }
 
 // wrapped puts an expression of operators in parentheses, as MySQL prints it.
 func wrapped(text string) string {

@@ -180,9 +180,10 @@ const (
 // scan reads a table in the cheapest way.
 func (b *builder) scan(r *tableRel, need colSet, h hint) *phys {
 	conds := cheapFirst(r.conds)
+	matched := b.matched(conds)
 	var best *phys
 	for _, ix := range r.indexes() {
-		a := b.accessBy(r, ix, conds)
+		a := b.accessBy(r, ix, matched)
 		p := b.scanBy(r, &a, conds, need, h)
 		if best == nil || scanCost(p, h) < scanCost(best, h) {
 			best = p

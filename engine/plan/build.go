@@ -65,6 +65,8 @@ type builder struct {
 	err    error  // a defect found while lowering
 	stats  map[*schema.Table]*stats.Table
 	costs  map[Node]Cost
+
+	generated []generatedExpr // of the tables in scope
 }
 
 // maxDepth bounds how deep queries nest, so that no statement exhausts the stack;

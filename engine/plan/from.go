@@ -97,6 +97,11 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 			alias = table.Name
 		}
 		fr, rel := b.scanOf(table, alias)
+		list, err := indexedExprs(table, rel.first)
+		if err != nil {
+			return nil, err
+		}
+		b.generated = append(b.generated, list...)
 		rel.hint, err = newIndexHint(table, te.Hints)
 		return fr, err
 	case *sqlparser.DerivedTable:

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -312,17 +313,36 @@ func (b *builder) lowerExtend(l *extendRel, need colSet, h hint) *phys {
 	for _, c := range l.cols {
 		delete(down, c)
 	}
-	for _, k := range h.order {
-		if computed[k.col] != nil {
+	stands := map[int]int{} // the computed columns that generated ones have the values of
+	for i, k := range h.order {
+		e := computed[k.col]
+		if e == nil {
+			continue
+		}
+		col, ok := b.columnFor(e)
+		if !ok {
 			h = hint{}
 			break
 		}
+		h.order = slices.Clone(h.order)
+		h.order[i].col, stands[col] = col, k.col
 	}
 	in := b.lower(l.in, down, h)
 	if len(computed) == 0 {
 		return in
 	}
 	out := *in
+	if len(stands) > 0 {
+		out.order, out.fixed = slices.Clone(in.order), maps.Clone(in.fixed)
+		for i, o := range out.order {
+			if c, ok := stands[o.col]; ok {
+				out.order[i].col = c
+				if in.fixed[o.col] {
+					out.fixed[c] = true
+				}
+			}
+		}
+	}
 	n := &Project{Input: in.node}
 	out.node, out.cols = n, nil
 	for i, c := range in.cols {

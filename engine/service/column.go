@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // column adds a column.
@@ -248,4 +250,60 @@ func (d *definition) checkDependants(name string, gone func(column int) bool) er
 		}
 	}
 	return nil
+}
+
+// hiddenPrefix begins the names of the columns that indexes on expressions are on.
+const hiddenPrefix = "!hidden!"
+
+// keyExpression adds the hidden generated column that a key part on an expression
+// is on, and returns its ordinal.
+func (d *definition) keyExpression(k *key, e sqlparser.Expr) (int, error) {
+	if k.primary {
+		return 0, sqlerr.FunctionalPrimary.New("The primary key cannot be a functional index")
+	}
+	if _, ok := e.(*sqlparser.ColName); ok {
+		return 0, sqlerr.FunctionalColumn.New("Functional index on a column is not supported. Consider using a regular index instead.")
+	}
+	name := k.Name
+	if name == "" {
+		name = "functional_index"
+	}
+	i := len(d.Columns)
+	d.Columns = append(d.Columns, schema.Column{ID: d.NextColumnID, Name: fmt.Sprintf("%s%d", hiddenPrefix, d.NextColumnID),
+		Hidden: true, Generated: expressionText(e), Virtual: true})
+	d.NextColumnID++
+	if err := d.checkGenerated(i); err != nil {
+		switch e := sqlerr.As(err); {
+		case e == nil:
+		case e.Kind == sqlerr.GeneratedAuto:
+			return 0, sqlerr.FunctionalAuto.New("Functional index '%s' cannot refer to an auto-increment column.", name).For(name)
+		case e.Kind == sqlerr.GeneratedImpure, e.Kind == sqlerr.GeneratedFunction, e.Kind == sqlerr.GeneratedVariable:
+			return 0, sqlerr.FunctionalImpure.New("Expression of functional index '%s' contains a disallowed function.", name).For(name)
+		case e.Kind == sqlerr.UnknownColumn:
+			return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in 'functional index'", e.Column).In(e.Column)
+		}
+		return 0, err
+	}
+	bound, err := plan.BindRow(d.Table, e)
+	if err != nil {
+		return 0, err
+	}
+	t := bound.Type()
+	switch {
+	case t.Kind == types.JSON, t.Kind >= types.TinyText && t.Kind <= types.LongText, t.Kind >= types.TinyBlob && t.Kind <= types.LongBlob:
+		return 0, sqlerr.FunctionalLob.New("Cannot create a functional index on an expression that returns a BLOB or TEXT. Please consider using CAST.").For(name)
+	case t.Kind == types.Null:
+		t = types.TextType
+		t.Size = 1
+	case t.IsText() && t.Size < 0:
+		t.Size = maxKeyBytes / 4
+	case t.IsBinary() && t.Size < 0:
+		t.Size = maxKeyBytes
+	case t.Kind == types.Decimal && t.Size < 0:
+		t = types.DecimalType(65, 30)
+	case t.IsTemporal() && t.Scale < 0:
+		t.Scale = 6
+	}
+	d.Columns[i].Type = t
+	return i, nil
 }

@@ -240,7 +240,12 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 	bytes := 0
 	for _, c := range def.Columns {
 		if c.Expression != nil {
-			return k, sqlerr.Unsupported("indexes on expressions")
+			i, err := d.keyExpression(&k, c.Expression)
+			if err != nil {
+				return k, err
+			}
+			k.Columns, k.Parts = append(k.Columns, i), append(k.Parts, schema.Part{Desc: c.Direction == sqlparser.DescOrder})
+			continue
 		}
 		i := d.lookup(c.Column.String())
 		if i < 0 {
@@ -413,6 +418,9 @@ func (d *definition) nameKeys() error {
 		k := &d.keys[i]
 		if k.Name == "" {
 			base := d.Columns[k.Columns[0]].Name
+			if strings.HasPrefix(base, hiddenPrefix) {
+				base = "functional_index"
+			}
 			name := base
 			for n := 2; taken(name) || strings.EqualFold(name, "PRIMARY"); n++ {
 				name = fmt.Sprintf("%s_%d", base, n)

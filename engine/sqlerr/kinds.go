@@ -181,6 +181,7 @@ var (
 	IndexDependency      = kind("functional_index_dependency", 3837, "HY000") // a column is dropped or renamed that an index on an expression needs.
 	CantRemoveAllColumns = kind("cannot_remove_all_columns", 1090, "42000")   // ALTER TABLE drops every column.
 	AlterAlgorithm       = kind("alter_algorithm", 1845, "0A000")             // ALTER TABLE asks for an ALGORITHM or LOCK that it cannot have.
+	FunctionalAuto       = kind("functional_index_auto", 3754, "HY000")       // an index is on an expression of the AUTO_INCREMENT column.
 	FunctionalPrimary    = kind("functional_primary_key", 3756, "HY000")      // a primary key has an expression.
 	FunctionalLob        = kind("functional_index_on_lob", 3757, "HY000")     // an index is on an expression that is a BLOB, TEXT or JSON.
 	FunctionalImpure     = kind("functional_index_function", 3758, "HY000")   // an index is on an expression whose value is not the row's alone.
