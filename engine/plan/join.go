@@ -14,6 +14,7 @@ const (
 	buildCost = 0.5 // of putting one there
 	pairCost  = 0.1 // of a pair of rows in a loop join
 	fetchCost = 2.0 // of looking a row up in an index
+	yieldCost = 0.1 // of a row that a join yields
 )
 
 // equiPair is an equality of a left and a right expression.
@@ -181,11 +182,21 @@ func (b *builder) indexJoin(kind JoinKind, left *phys, right *tableRel, need col
 	return best
 }
 
-func (b *builder) indexJoinBy(kind JoinKind, left *phys, right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *phys {
+// lookUp is how a table's rows are looked up by an index for each left row.
+type lookUp struct {
+	scan   *Scan
+	rows   *phys       // the rows found
+	keys   []expr.Expr // over columns of the left side
+	rest   []expr.Expr // conditions of the join that the keys do not imply
+	perRow float64     // cost of a left row
+}
+
+// lookupBy returns how right is looked up by an index; nil if it is not.
+func (b *builder) lookupBy(right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *lookUp {
 	t := right.table
 	own, _, _ := ownKey(t, ix)
 	done, used := map[int]bool{}, map[int]bool{} // of on, of right.conds
-	var keys []expr.Expr
+	u := &lookUp{}
 	tied := false
 next:
 	for _, part := range own {
@@ -196,7 +207,7 @@ next:
 				continue
 			}
 			if k, exact, ok := key(p.left, ct, p.cmp.Collation, true); ok {
-				keys, tied = append(keys, k), true
+				u.keys, tied = append(u.keys, k), true
 				if exact {
 					done[p.cond] = true
 				}
@@ -207,7 +218,7 @@ next:
 		if len(v.list) != 1 || !v.points() || v.list[0].null {
 			break
 		}
-		keys = append(keys, v.list[0].low)
+		u.keys = append(u.keys, v.list[0].low)
 		for i := range implied {
 			used[i] = used[i] || part.Prefix == 0
 		}
@@ -218,20 +229,17 @@ next:
 	rest := others(right.conds, used)
 	read := need.with(rest...)
 	n := &Scan{Table: t, Alias: right.alias, Index: ix}
-	rp := &phys{node: n, fixed: colSet{}}
+	u.scan, u.rows, u.rest = n, &phys{node: n, fixed: colSet{}}, others(on, done)
 	for c := range t.Columns {
 		if read[right.first+c] {
 			n.Columns = append(n.Columns, c)
-			rp.cols = append(rp.cols, right.first+c)
+			u.rows.cols = append(u.rows.cols, right.first+c)
 		}
 	}
-	n.Filter = b.condition(rest, rp)
+	n.Filter = b.condition(rest, u.rows)
 	total := b.tableRows(t)
-	matches := total / b.keyValues(t, ix, len(keys), total)
+	matches := total / b.keyValues(t, ix, len(u.keys), total)
 	n.Rows = matches * b.selectivity(rest)
-	out, both := joined(kind, left, rp)
-	out.node = &IndexJoin{Kind: kind, Left: left.node, Right: n, Keys: b.exprs(keys, left), On: b.condition(others(on, done), both)}
-	out.order = left.order
 	perRow := 1.0
 	if ix != nil {
 		perRow = lookupCost
@@ -239,6 +247,18 @@ next:
 			perRow = coveringCost
 		}
 	}
-	out.cost = left.cost + left.rows*(fetchCost+matches*perRow)
+	u.perRow = fetchCost + matches*perRow
+	return u
+}
+
+func (b *builder) indexJoinBy(kind JoinKind, left *phys, right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *phys {
+	u := b.lookupBy(right, ix, need, on, pairs)
+	if u == nil {
+		return nil
+	}
+	out, both := joined(kind, left, u.rows)
+	out.node = &IndexJoin{Kind: kind, Left: left.node, Right: u.scan, Keys: b.exprs(u.keys, left), On: b.condition(u.rest, both)}
+	out.order = left.order
+	out.cost = left.cost + left.rows*u.perRow
 	return out
 }

@@ -10,6 +10,10 @@ type leaf struct {
 	cols colSet
 	need colSet
 	p    *phys
+	// Of a joinGroup's:
+	kind  JoinKind    // how it is joined, on the right unless Inner
+	on    []expr.Expr // the condition unless Inner
+	needs inputs      // the leaves that it reads
 }
 
 // joinCond is a condition of a group of inner joins.
@@ -19,8 +23,13 @@ type joinCond struct {
 	missing int   // how many of those are not joined yet
 }
 
-// lowerJoin lowers inner joins in an order of its own, others as written.
+// lowerJoin lowers joins in the order that is best; many at once in a good one.
 func (b *builder) lowerJoin(l *joinRel, need colSet, h hint) *phys {
+	if !l.straight {
+		if g := b.newJoinGroup(l, need); g != nil && len(g.leaves) > 1 {
+			return b.joinBest(g, h)
+		}
+	}
 	if l.kind == Inner && !l.straight {
 		return b.orderJoins(l, need, h)
 	}

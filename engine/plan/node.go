@@ -8,7 +8,7 @@
 // subqueries, infer.go spreads constants over equal columns, factor.go takes ORs
 // apart, pushdown.go moves conditions to the tables. Lowering (lower.go) chooses operators by cost: the
 // index and ranges of a scan (access.go, interval.go), the order and kinds of
-// joins (joinorder.go, join.go); it prunes columns and leaves out sorts of rows
+// joins (joinsearch.go, joinorder.go, join.go); it prunes columns and leaves out sorts of rows
 // that come in order.
 //
 // A Plan is immutable: it is cached and run by many connections at once.

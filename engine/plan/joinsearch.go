@@ -1,0 +1,459 @@
+package plan
+
+import (
+	"math/bits"
+
+	"github.com/kalamgo/kalam/engine/expr"
+)
+
+// maxSearched is the most inputs of which all ways to join them are looked at.
+const maxSearched = 9
+
+// inputs is a set of a joinGroup's leaves, a bit for each.
+type inputs uint16
+
+func (s inputs) only() int { return bits.TrailingZeros16(uint16(s)) }
+
+func (s inputs) single() bool { return s&(s-1) == 0 }
+
+// joinGroup is joins that may be done in many orders. Inner joins may in all;
+// the right sides of others are joined to any set of leaves that has those whose
+// columns their conditions read: A ⋈ (B ⟕ C) = (A ⋈ B) ⟕ C, and semi and anti
+// joins are filters. The cheapest tree is found by dynamic programming over the
+// sets of leaves, bushy trees among them.
+type joinGroup struct {
+	b      *builder
+	leaves []*leaf
+	on     []expr.Expr // of the inner joins
+	ties   []tie
+	loose  []expr.Expr // conditions that read one leaf at most
+	rows   []float64   // by set of leaves
+	best   []joinChoice
+	// lookups has the cost of a look-up of a left row, by leaf and left leaves
+	// that it is tied to; negative: there is none.
+	lookups map[[2]inputs]float64
+	byIndex map[[2]int]*phys // semiByIndex by left and right leaf
+}
+
+// tie is the conditions that read just a set of leaves.
+type tie struct {
+	leaves inputs
+	conds  []expr.Expr
+	share  float64
+}
+
+// joinChoice is how a set of leaves is joined.
+type joinChoice struct {
+	left, right inputs // none: the set cannot be joined
+	untied      int    // joins without condition
+	cost        float64
+	alt         *phys // semiByIndex's, where that is best
+}
+
+// newJoinGroup collects what may be joined in another order than l's; nil if
+// that is too much.
+func (b *builder) newJoinGroup(l *joinRel, need colSet) *joinGroup {
+	g := &joinGroup{b: b, lookups: map[[2]inputs]float64{}, byIndex: map[[2]int]*phys{}}
+	if !g.add(l) {
+		return nil
+	}
+	all := g.on
+	for _, lf := range g.leaves {
+		all = append(all[:len(all):len(all)], lf.on...)
+	}
+	owner := map[int]int{}
+	for i, lf := range g.leaves {
+		*lf = leaf{rel: lf.rel, kind: lf.kind, on: lf.on, needs: lf.needs, cols: yields(lf.rel), need: colSet{}}
+		for c := range need.with(all...) {
+			if lf.cols[c] {
+				lf.need[c] = true
+			}
+		}
+		lf.p = b.lower(lf.rel, lf.need, hint{})
+		for c := range lf.cols {
+			owner[c] = i
+		}
+	}
+	leavesOf := func(e expr.Expr) (s inputs) {
+		for c := range columnsOf(e) {
+			s |= 1 << owner[c]
+		}
+		return s
+	}
+	for i, lf := range g.leaves {
+		before := lf.needs
+		lf.needs = 0
+		for _, e := range lf.on {
+			lf.needs |= leavesOf(e) &^ (1 << i)
+		}
+		if lf.needs == 0 {
+			lf.needs = before // tied to nothing, it stays after what was on its left
+		}
+	}
+next:
+	for _, e := range g.on {
+		s := leavesOf(e)
+		if s.single() {
+			g.loose = append(g.loose, e)
+			continue
+		}
+		for k := range g.ties {
+			if g.ties[k].leaves == s {
+				g.ties[k].conds = append(g.ties[k].conds, e)
+				continue next
+			}
+		}
+		g.ties = append(g.ties, tie{leaves: s, conds: []expr.Expr{e}})
+	}
+	for k := range g.ties {
+		g.ties[k].share = g.share(&g.ties[k])
+	}
+	return g
+}
+
+// add collects the leaves of l; false: they are too many.
+func (g *joinGroup) add(l logical) bool {
+	j, ok := l.(*joinRel)
+	if !ok || j.straight || j.kind != Inner && !deterministic(j.on) {
+		g.leaves = append(g.leaves, &leaf{rel: l, kind: Inner})
+		return len(g.leaves) <= maxSearched
+	}
+	first := len(g.leaves)
+	if !g.add(j.left) {
+		return false
+	}
+	if j.kind == Inner {
+		g.on = append(g.on, j.on...)
+		return g.add(j.right)
+	}
+	var left inputs
+	for i := first; i < len(g.leaves); i++ {
+		left |= 1 << i
+	}
+	g.leaves = append(g.leaves, &leaf{rel: j.right, kind: j.kind, on: j.on, needs: left})
+	return len(g.leaves) <= maxSearched
+}
+
+func deterministic(list []expr.Expr) bool {
+	for _, e := range list {
+		if !expr.Deterministic(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// share estimates the share of combinations of rows for which a tie's
+// conditions hold. Several equalities of two tables' columns are not independent
+// where an index knows how many different values they have together.
+func (g *joinGroup) share(t *tie) float64 {
+	s := g.b.selectivity(t.conds)
+	if bits.OnesCount16(uint16(t.leaves)) != 2 || len(t.conds) < 2 {
+		return s
+	}
+	values := 0.0
+	for rest := t.leaves; rest != 0; rest &= rest - 1 {
+		r, ok := g.leaves[rest.only()].rel.(*tableRel)
+		if !ok {
+			continue
+		}
+		cols := colSet{}
+		for _, e := range t.conds {
+			if eq, ok := e.(*expr.Compare); ok && eq.Op == expr.EQ {
+				for _, side := range []expr.Expr{eq.L, eq.R} {
+					if c, ok := side.(*expr.Column); ok && g.b.cols[c.Index].rel == r {
+						cols[c.Index] = true
+					}
+				}
+			}
+		}
+		n, unique := g.b.together(r, cols)
+		if unique {
+			return max(s, 1/n)
+		}
+		values = max(values, n)
+	}
+	if values > 0 {
+		s = max(s, 1/values)
+	}
+	return s
+}
+
+// together returns how many different values a table's columns have together,
+// 0 if that is unknown, and whether they are a unique key.
+func (b *builder) together(r *tableRel, cols colSet) (float64, bool) {
+	rows := b.tableRows(r.table)
+	for _, ix := range r.indexes() {
+		own, all, unique := ownKey(r.table, ix)
+		if len(cols) == 0 || len(own) < len(cols) {
+			continue
+		}
+		covered := true
+		for _, k := range own[:len(cols)] {
+			covered = covered && cols[r.first+k.Column]
+		}
+		if covered {
+			return b.keyValues(r.table, ix, len(cols), rows), unique && all == len(cols)
+		}
+	}
+	return 0, false
+}
+
+// search finds the cheapest way to join each set of leaves.
+func (g *joinGroup) search() {
+	n := len(g.leaves)
+	g.rows, g.best = make([]float64, 1<<n), make([]joinChoice, 1<<n)
+	for s := inputs(1); s < 1<<n; s++ {
+		if !g.joinable(s) {
+			continue
+		}
+		g.rows[s] = g.rowsOf(s)
+		if s.single() {
+			g.best[s] = joinChoice{left: s, cost: g.leaves[s.only()].p.cost}
+			continue
+		}
+		for left := (s - 1) & s; left != 0; left = (left - 1) & s {
+			g.consider(s, left, s&^left)
+		}
+	}
+}
+
+// joinable reports whether a set has all that its leaves' conditions read.
+func (g *joinGroup) joinable(s inputs) bool {
+	for rest := s; rest != 0; rest &= rest - 1 {
+		if lf := g.leaves[rest.only()]; lf.kind != Inner && lf.needs&^s != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *joinGroup) rowsOf(s inputs) float64 {
+	rows := 1.0
+	for rest := s; rest != 0; rest &= rest - 1 {
+		lf := g.leaves[rest.only()]
+		switch lf.kind {
+		case Inner:
+			rows *= lf.p.rows
+		case Left:
+			rows *= max(1, lf.p.rows*g.b.selectivity(lf.on))
+		case Semi:
+			rows *= min(1, lf.p.rows*g.b.selectivity(lf.on))
+		case Anti:
+			rows *= otherShare
+		}
+	}
+	for i := range g.ties {
+		if t := &g.ties[i]; t.leaves&^s == 0 {
+			rows *= t.share
+		}
+	}
+	return rows
+}
+
+// consider looks at the join of two parts of s.
+func (g *joinGroup) consider(s, left, right inputs) {
+	l := &g.best[left]
+	if l.left == 0 {
+		return
+	}
+	c := joinChoice{left: left, right: right, untied: l.untied}
+	leftRows := g.rows[left]
+	var lf *leaf
+	if right.single() {
+		lf = g.leaves[right.only()]
+	}
+	kind, on, tied := Inner, []expr.Expr(nil), false
+	var rightRows, rightCost float64
+	if lf != nil && lf.kind != Inner {
+		if lf.needs&^left != 0 {
+			return
+		}
+		kind, on, tied = lf.kind, lf.on, len(lf.on) > 0
+		rightRows, rightCost = lf.p.rows, lf.p.cost
+	} else {
+		r := &g.best[right]
+		if r.left == 0 {
+			return
+		}
+		c.untied += r.untied
+		rightRows, rightCost = g.rows[right], r.cost
+		for i := range g.ties {
+			if t := &g.ties[i]; t.leaves&^s == 0 && t.leaves&left != 0 && t.leaves&right != 0 {
+				on, tied = append(on, t.conds...), true
+			}
+		}
+	}
+	if !tied {
+		c.untied++
+	}
+	c.cost = l.cost + rightCost
+	if g.hashable(on, right) {
+		probe, build := leftRows, rightRows
+		if kind == Inner && probe < build {
+			probe, build = build, probe
+		}
+		c.cost += probe*probeCost + build*buildCost
+	} else {
+		c.cost += leftRows*rightRows*pairCost + rightRows*buildCost
+	}
+	if lf != nil && tied {
+		if perRow := g.lookup(left, right.only(), on); perRow >= 0 {
+			c.cost = min(c.cost, l.cost+leftRows*perRow)
+		}
+	}
+	if kind == Semi && left.single() {
+		if p := g.semiByIndex(left.only(), right.only()); p != nil && p.cost < c.cost {
+			c.cost, c.alt = p.cost, p
+		}
+	}
+	// What the join yields has to be dealt with, too.
+	c.cost += g.rows[s] * yieldCost
+	best := &g.best[s]
+	if best.left == 0 || c.untied < best.untied || c.untied == best.untied && c.cost < best.cost {
+		*best = c
+	}
+}
+
+// hashable reports whether on has an equality of right with other leaves.
+func (g *joinGroup) hashable(on []expr.Expr, right inputs) bool {
+	cols := colSet{}
+	for rest := right; rest != 0; rest &= rest - 1 {
+		for c := range g.leaves[rest.only()].cols {
+			cols[c] = true
+		}
+	}
+	for _, e := range on {
+		if eq, ok := e.(*expr.Compare); ok && eq.Op == expr.EQ {
+			l, r := columnsOf(eq.L), columnsOf(eq.R)
+			if len(l) > 0 && len(r) > 0 && (cols.contains(l) && !usesAny(r, cols) || cols.contains(r) && !usesAny(l, cols)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func usesAny(a, b colSet) bool {
+	for c := range a {
+		if b[c] {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup is the cost, for each left row, of looking a leaf up by an index.
+func (g *joinGroup) lookup(left inputs, right int, on []expr.Expr) float64 {
+	lf := g.leaves[right]
+	r, ok := lf.rel.(*tableRel)
+	if !ok {
+		return -1
+	}
+	var from inputs
+	cols := colSet{}
+	for rest := left; rest != 0; rest &= rest - 1 {
+		other := g.leaves[rest.only()]
+		for _, e := range on {
+			if uses(e, other.cols) {
+				from |= 1 << rest.only()
+				break
+			}
+		}
+		if other.kind == Inner || other.kind == Left {
+			for c := range other.cols {
+				cols[c] = true
+			}
+		}
+	}
+	key := [2]inputs{1 << right, from}
+	cost, known := g.lookups[key]
+	if !known {
+		cost = -1
+		for _, ix := range r.indexes() {
+			if u := g.b.lookupBy(r, ix, lf.need, on, equiPairs(on, cols, lf.cols)); u != nil && (cost < 0 || u.perRow < cost) {
+				cost = u.perRow
+			}
+		}
+		g.lookups[key] = cost
+	}
+	return cost
+}
+
+func (g *joinGroup) semiByIndex(left, right int) *phys {
+	key := [2]int{left, right}
+	p, known := g.byIndex[key]
+	if !known {
+		l, r := g.leaves[left], g.leaves[right]
+		p = g.b.semiByIndex(&joinRel{kind: r.kind, left: l.rel, right: r.rel, on: r.on}, l.need)
+		g.byIndex[key] = p
+	}
+	return p
+}
+
+// build makes the operators of the best way to join a set.
+func (g *joinGroup) build(s inputs) *phys {
+	b := g.b
+	if s.single() {
+		return g.leaves[s.only()].p
+	}
+	c := &g.best[s]
+	var own []expr.Expr
+	for i := range g.ties {
+		if t := &g.ties[i]; t.leaves&^s == 0 && t.leaves&^c.left != 0 && t.leaves&^c.right != 0 {
+			own = append(own, t.conds...)
+		}
+	}
+	var p *phys
+	if c.right.single() && g.leaves[c.right.only()].kind != Inner {
+		lf := g.leaves[c.right.only()]
+		if p = c.alt; p == nil {
+			p = b.join2(lf.kind, g.build(c.left), lf, lf.on, true)
+		}
+	} else {
+		left := g.build(c.left)
+		right := g.leaves[c.right.only()]
+		if !c.right.single() {
+			right = &leaf{p: g.build(c.right), cols: colSet{}}
+			right.cols.add(right.p.cols)
+		}
+		p, own = b.join2(Inner, left, right, own, false), nil
+	}
+	p = b.filter(p, own)
+	out := *p
+	out.rows = g.rows[s]
+	return b.note(&out)
+}
+
+// stream returns the leaf whose order the rows of a set keep.
+func (g *joinGroup) stream(s inputs) int {
+	for !s.single() {
+		c := &g.best[s]
+		inner := !c.right.single() || g.leaves[c.right.only()].kind == Inner
+		if inner && g.rows[c.left] < g.rows[c.right] && (!c.right.single() || g.lookupChosen(c)) {
+			s = c.right
+		} else {
+			s = c.left
+		}
+	}
+	return s.only()
+}
+
+// lookupChosen reports whether c's right side is not looked up by an index.
+func (g *joinGroup) lookupChosen(c *joinChoice) bool {
+	cost := g.best[c.left].cost + g.best[c.right].cost + g.rows[c.right]*probeCost + g.rows[c.left]*buildCost
+	return c.cost >= cost
+}
+
+// joinBest lowers the joins of a group.
+func (b *builder) joinBest(g *joinGroup, h hint) *phys {
+	all := inputs(1)<<len(g.leaves) - 1
+	g.search()
+	h.limit, h.rows = nil, 0
+	// Rows that come in the order wanted need no sort.
+	first := g.leaves[g.stream(all)]
+	if wh := within(h, first.cols); len(wh.order) > 0 {
+		first.p = b.lower(first.rel, first.need, wh)
+	}
+	return b.filter(g.build(all), g.loose)
+}
