@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -173,7 +175,14 @@ func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*res
 		if err := s.engine.catalog.CheckNamespace(ctx, name); err != nil {
 			return nil, err
 		}
-		text := fmt.Sprintf("CREATE DATABASE %s /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */", quoteName(name))
+		collation := collations.ID(types.DefaultCollation)
+		if name != tables.SystemNamespace {
+			var err error
+			if collation, err = s.engine.catalog.Collation(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+		text := fmt.Sprintf("CREATE DATABASE %s /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE %s */", quoteName(name), types.CollationName(collation))
 		return s.listing([][]types.Value{{types.NewString(name), types.NewString(text)}}, textColumns("Database", "Create Database")...), nil
 	}
 	t, err := s.table(ctx, n.Op, "")
@@ -188,7 +197,7 @@ func createTable(t *schema.Table) string {
 	var lines []string
 	for i := range t.Columns {
 		if c := &t.Columns[i]; !c.Hidden || c.Invisible {
-			lines = append(lines, createColumn(c))
+			lines = append(lines, createColumn(t, c))
 		}
 	}
 	if !t.HasRowID() {
@@ -226,7 +235,7 @@ func createTable(t *schema.Table) string {
 	if t.AutoIncrementStart > 1 {
 		s += fmt.Sprintf(" AUTO_INCREMENT=%d", t.AutoIncrementStart)
 	}
-	s += " DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+	s += " DEFAULT CHARSET=utf8mb4 COLLATE=" + types.CollationName(t.TextCollation())
 	if t.Comment != "" {
 		s += " COMMENT=" + quoteString(t.Comment)
 	}
@@ -274,9 +283,9 @@ func wrapped(text string) string {
 	return text
 }
 
-func createColumn(c *schema.Column) string {
+func createColumn(t *schema.Table, c *schema.Column) string {
 	s := quoteName(c.Name) + " " + c.Type.SQL()
-	if (c.Type.IsText() || c.Type.Members != nil) && c.Type.Collation != types.DefaultCollation {
+	if (c.Type.IsText() || c.Type.Members != nil) && c.Type.Collation != t.TextCollation() {
 		s += " CHARACTER SET utf8mb4 COLLATE " + types.CollationName(c.Type.Collation)
 	}
 	if c.Generated != "" {

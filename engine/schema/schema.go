@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"vitess.io/vitess/go/mysql/collations"
+
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -37,6 +39,8 @@ type Table struct {
 	// ForeignKeys are those of this table, to others or itself.
 	ForeignKeys []ForeignKey `json:",omitempty"`
 	Comment     string
+	// Collation is that of text columns which name none; 0: types.DefaultCollation.
+	Collation collations.ID `json:",omitempty"`
 	// AutoIncrementStart is the AUTO_INCREMENT=n table option, 0 when not given.
 	AutoIncrementStart uint64
 	// Storage is the number that keys of rows and entries begin with, when it is not
@@ -147,6 +151,14 @@ func (ix *Index) Own() []KeyColumn { return appendKey(nil, ix.Columns, ix.Parts)
 
 // PrimaryIndexID is the index id under which rows are kept.
 const PrimaryIndexID = 0
+
+// TextCollation returns the collation of text columns which name none.
+func (t *Table) TextCollation() collations.ID {
+	if t.Collation == 0 {
+		return types.DefaultCollation
+	}
+	return t.Collation
+}
 
 // StorageID returns the number that the keys of rows and entries begin with.
 func (t *Table) StorageID() uint32 {

@@ -11,7 +11,6 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
-	"github.com/kalamgo/kalam/engine/types"
 )
 
 // alterTable runs ALTER TABLE, CREATE INDEX and DROP INDEX.
@@ -85,7 +84,7 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 
 // redefine begins a changed definition of a table.
 func redefine(old *schema.Table) *definition {
-	d := &definition{Table: copyOf(old), primary: true, collation: types.DefaultCollation, source: map[uint32]uint32{}}
+	d := &definition{Table: copyOf(old), primary: true, collation: old.TextCollation(), source: map[uint32]uint32{}}
 	if old.HasRowID() {
 		n := len(d.Columns) - 1
 		d.rowID, d.Columns, d.PrimaryKey, d.primary = d.Columns[n], d.Columns[:n], nil, false
@@ -290,7 +289,7 @@ func (d *definition) convertCharset(o *sqlparser.AlterCharset) error {
 	if err != nil {
 		return err
 	}
-	d.collation = id
+	d.setCollation(id)
 	for i := range d.Columns {
 		if t := &d.Columns[i].Type; t.IsText() || t.Members != nil {
 			t.Collation = id

@@ -294,6 +294,13 @@ func (c *Catalog) lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.
 			if err := tx.LockTable(ctx, t.ID, txn.Exclusive); err != nil {
 				return err
 			}
+			if t.Storage == 0 {
+				continue
+			}
+			// Locks of rows are by the number in their keys.
+			if err := tx.LockTable(ctx, t.Storage, txn.Exclusive); err != nil {
+				return err
+			}
 		}
 		if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/schema"
@@ -90,7 +91,7 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 		case n.Select != nil || n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace:
 			err = sqlerr.Unsupported("CREATE TABLE ... SELECT")
 		case n.OptLike == nil && n.TableSpec != nil:
-			_, err = define("", n.Table.Name.String(), n.TableSpec)
+			_, err = define("", n.Table.Name.String(), n.TableSpec, types.DefaultCollation)
 		case n.OptLike == nil:
 			err = sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
 		}
@@ -101,24 +102,48 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 }
 
 func checkDatabaseOptions(list []sqlparser.DatabaseOption) error {
+	_, err := databaseCollation(list)
+	return err
+}
+
+// databaseCollation returns the collation that a database's options ask for.
+func databaseCollation(list []sqlparser.DatabaseOption) (collations.ID, error) {
+	id := collations.ID(types.DefaultCollation)
 	for _, o := range list {
 		var err error
 		switch o.Type {
 		case sqlparser.CharacterSetType:
 			_, err = charsetCollation(o.Value)
 		case sqlparser.CollateType:
-			id, e := tableCollation(o.Value)
-			if err = e; e == nil && id != types.DefaultCollation {
-				err = sqlerr.Unsupported("COLLATE %s of a database", o.Value)
-			}
+			id, err = tableCollation(o.Value)
 		default:
 			err = sqlerr.Unsupported("database option %s", o.Type.ToString())
 		}
 		if err != nil {
-			return err
+			return id, err
 		}
 	}
-	return nil
+	return id, nil
+}
+
+// collationOption is the option of a namespace that names the collation of its
+// tables which name none.
+const collationOption = "collation"
+
+// Collation returns the collation of a namespace's tables which name none.
+func (c *Catalog) Collation(ctx context.Context, namespace string) (id collations.ID, err error) {
+	err = c.read(func(tx *store.Tx) error {
+		n, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
+		if err != nil || n.Options[collationOption] == "" {
+			return err
+		}
+		id, err = types.LookupCollation(n.Options[collationOption])
+		return err
+	})
+	if id == 0 {
+		id = types.DefaultCollation
+	}
+	return id, err
 }
 
 // CreateNamespace makes a namespace unless it is there.
@@ -148,7 +173,15 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 		if err != nil {
 			return nil, err
 		}
-		return nil, sqlmeta.Namespaces.Insert(ctx, tx, &sqlmeta.Namespace{ID: id, Name: namespace, Created: s.Now, Updated: s.Now})
+		r := &sqlmeta.Namespace{ID: id, Name: namespace, Created: s.Now, Updated: s.Now}
+		collation, err := databaseCollation(n.CreateOptions)
+		if err != nil {
+			return nil, err
+		}
+		if collation != types.DefaultCollation {
+			r.Options = map[string]string{collationOption: types.CollationName(collation)}
+		}
+		return nil, sqlmeta.Namespaces.Insert(ctx, tx, r)
 	})
 }
 
@@ -244,8 +277,14 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 		if like, err = s.source(n.OptLike.LikeTable); err != nil {
 			return err
 		}
-	} else if t, err = define(at.namespace, at.table, n.TableSpec); err != nil {
-		return err
+	} else {
+		collation, err := c.Collation(ctx, at.namespace)
+		if err != nil {
+			return err
+		}
+		if t, err = define(at.namespace, at.table, n.TableSpec, collation); err != nil {
+			return err
+		}
 	}
 	stake := func() ([]*schema.Table, error) { return c.created(ctx, at, n.TableSpec) }
 	return c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {

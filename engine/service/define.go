@@ -47,7 +47,8 @@ type key struct {
 }
 
 // define makes a table's definition of a CREATE TABLE; the table has no id yet.
-func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, error) {
+// collation is its namespace's.
+func define(namespace, table string, spec *sqlparser.TableSpec, collation collations.ID) (*schema.Table, error) {
 	if err := checkName(table, sqlerr.WrongTableName, "table"); err != nil {
 		return nil, err
 	}
@@ -56,8 +57,8 @@ func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, 
 			Namespace: namespace, Name: table, Kind: schema.Shared, Version: 1,
 			NextColumnID: 1, NextIndexID: 1,
 		},
-		collation: types.DefaultCollation,
 	}
+	d.setCollation(collation)
 	if spec.PartitionOption != nil {
 		return nil, sqlerr.Unsupported("PARTITION BY")
 	}
@@ -89,6 +90,13 @@ func define(namespace, table string, spec *sqlparser.TableSpec) (*schema.Table, 
 	return d.Table, d.addConstraints(constraints)
 }
 
+// setCollation sets the collation of text columns that name none.
+func (d *definition) setCollation(id collations.ID) {
+	if d.collation, d.Collation = id, id; id == types.DefaultCollation {
+		d.Collation = 0
+	}
+}
+
 // checkName checks a name of a table, column or index.
 func checkName(name string, wrong *sqlerr.Kind, what string) error {
 	switch {
@@ -117,15 +125,17 @@ func (d *definition) options(list sqlparser.TableOptions) error {
 				return sqlerr.Unsupported("ENGINE=%s", o.String)
 			}
 		case "charset", "character set":
-			if _, err := charsetCollation(o.String); err != nil {
+			id, err := charsetCollation(o.String)
+			if err != nil {
 				return err
 			}
+			d.setCollation(id)
 		case "collate":
 			id, err := tableCollation(o.String)
 			if err != nil {
 				return err
 			}
-			d.collation = id
+			d.setCollation(id)
 		case "comment":
 			if err := checkComment(o.Value.Val, 2*maxComment, "table '"+d.Name+"'"); err != nil {
 				return err
