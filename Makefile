@@ -69,6 +69,10 @@ crash: deps ## kill a working process 500 times and check its database (ARGS="-r
 soak: deps ## work on a database for 10 minutes and watch memory, files and goroutines (ARGS="-for 1h")
 	go run ./conformance/soak $(ARGS)
 
+.PHONY: isolation
+isolation: deps ## test what transactions promise one another (ARGS="-txns 20000 -seed 1 …")
+	go run ./conformance/isolation $(ARGS)
+
 .PHONY: bench
 bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
 	cd conformance/bench && go run . $(ARGS)

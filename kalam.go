@@ -36,7 +36,9 @@ var (
 	ErrReadOnly        = sqlerr.ReadOnly        // … a read-only transaction or database would write.
 	ErrDeadlock        = sqlerr.LockDeadlock    // … the transaction was chosen to break a deadlock; run it again.
 	ErrLockWaitTimeout = sqlerr.LockWaitTimeout // … a row lock was not had in time; run it again.
-	ErrWriteConflict   = sqlerr.WriteConflict   // … a row changed after the transaction's snapshot; run it again.
+	ErrLockNoWait      = sqlerr.LockNoWait      // … a row is locked and NOWAIT was said.
+	ErrWriteConflict   = sqlerr.WriteConflict   // … what the transaction writes, or has read when it is serializable, was changed by another; run it again.
+	ErrRetryable       = sqlerr.Retryable       // … any of the errors is returned after which the transaction may be run again, see RetryTx.
 	ErrInterrupted     = sqlerr.Interrupted     // … the context ended; it wraps the context's error.
 	ErrDatabaseInUse   = sqlerr.DatabaseInUse   // … another process has the database open.
 	ErrNotADatabase    = sqlerr.NotADatabase    // … the path holds something else than a Kalam database.

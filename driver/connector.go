@@ -59,6 +59,9 @@ func NewConnector(cfg Config) (*Connector, error) {
 	if int(cfg.Sync) >= len(syncNames) {
 		return nil, sqlerr.BadDSN.New("Config.Sync is %d", cfg.Sync)
 	}
+	if cfg.LockWait < 0 {
+		return nil, sqlerr.BadDSN.New("Config.LockWait is %v; give a time, or 0 for 50 seconds", cfg.LockWait)
+	}
 	if cfg.CacheMB < 0 || cfg.CacheMB > maxMB {
 		return nil, sqlerr.BadDSN.New("Config.CacheMB is %d; give up to %d, or 0 to let Kalam choose", cfg.CacheMB, maxMB)
 	}
@@ -93,6 +96,7 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		Zone:        c.cfg.Loc,
 		Durability:  durability(c.cfg.Sync),
 		ReadOnly:    c.cfg.ReadOnly,
+		LockWait:    c.cfg.LockWait,
 		MemoryBytes: int64(c.cfg.MemLimit) << 20,
 	})
 	if err != nil {

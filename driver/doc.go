@@ -24,6 +24,8 @@
 //	readonly=true    refuse everything that writes
 //	create=false     refuse a path where no database is
 //	loc=Europe/Oslo  time zone of DATETIME and TIMESTAMP values and of the session; default UTC
+//	lock_wait_timeout=N   seconds, or a duration such as 500ms, to wait for the lock of a row or
+//	                 table; default 50. SET innodb_lock_wait_timeout and lock_wait_timeout change it.
 //	cache_mb=N       megabytes of block cache; the first who opens a path decides
 //	mem_limit=N      megabytes that a statement's sorts, joins and groups may hold before they
 //	                 spill to temporary files; default 256
@@ -64,17 +66,19 @@
 // # Transactions
 //
 // sql.TxOptions takes LevelDefault and LevelRepeatableRead or LevelSnapshot
-// (all three are snapshot isolation), LevelReadCommitted, and
-// LevelReadUncommitted, which gives read committed. Other levels are refused.
+// (all three are snapshot isolation), LevelReadCommitted, LevelReadUncommitted,
+// which gives read committed, and LevelSerializable. Other levels are refused.
 // Within a transaction, statements may run while Rows are open: those show what
 // was there when they began, and are read into memory before the transaction
 // writes.
 //
 // Rows are locked as they are written. A single statement outside a transaction
 // waits for other writers and never fails because of them. A transaction can
-// fail with kalam.ErrWriteConflict, where a row changed after its snapshot, with
-// kalam.ErrDeadlock, after which only a rollback is possible, and with
-// kalam.ErrLockWaitTimeout: run it again. Statements that define tables and
+// fail with kalam.ErrWriteConflict, where a row changed after its snapshot (also in
+// Commit, when it is serializable), with kalam.ErrDeadlock, after which only a
+// rollback is possible, and with kalam.ErrLockWaitTimeout: run it again, as
+// kalam.RetryTx does. SELECT … FOR UPDATE and FOR SHARE lock what they return.
+// docs/transactions.md tells what each level promises. Statements that define tables and
 // indexes commit the open transaction first, as in MySQL.
 //
 // # Errors

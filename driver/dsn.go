@@ -41,6 +41,7 @@ type Config struct {
 	MustExist bool           // refuse a path where no database is: create=false
 	Loc       *time.Location // nil: UTC
 	CacheMB   int            // 0: Kalam chooses
+	LockWait  time.Duration  // for the lock of a row or table; 0: 50 seconds
 	MemLimit  int            // megabytes that a statement may hold before it spills to files; 0: 256
 	// WriteBufferMB is how much is written before it goes from memory and log
 	// to tables; 0: Kalam chooses.
@@ -136,8 +137,12 @@ func (c *Config) setOption(name, value string) (err error) {
 			return badOption(name, value, "memory")
 		}
 		c.Memory = true
+	case "lock_wait_timeout":
+		if c.LockWait, err = parseWait(value); err != nil {
+			return badOption(name, value, "a number of seconds, or a duration such as 500ms")
+		}
 	default:
-		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, node, mode", name)
+		return sqlerr.BadDSN.New("unknown option %q; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, lock_wait_timeout, node, mode", name)
 	}
 	return err
 }
@@ -148,6 +153,21 @@ func parseMB(name, value string) (int, error) {
 		return 0, badOption(name, value, "a number of megabytes from 1 to 1048576")
 	}
 	return n, nil
+}
+
+// parseWait reads a number of seconds or a duration.
+func parseWait(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err != nil {
+		var n uint64
+		if n, err = strconv.ParseUint(value, 10, 31); err == nil {
+			d = time.Duration(n) * time.Second
+		}
+	}
+	if err == nil && d <= 0 {
+		err = strconv.ErrRange
+	}
+	return d, err
 }
 
 func parseBool(name, value string) (bool, error) {
@@ -188,6 +208,7 @@ func (c Config) FormatDSN() string {
 	if c.Loc != nil {
 		q.Set("loc", c.Loc.String())
 	}
+	set("lock_wait_timeout", c.LockWait.String(), c.LockWait != 0)
 	set("cache_mb", strconv.Itoa(c.CacheMB), c.CacheMB != 0)
 	set("mem_limit", strconv.Itoa(c.MemLimit), c.MemLimit != 0)
 	set("write_buffer_mb", strconv.Itoa(c.WriteBufferMB), c.WriteBufferMB != 0)

@@ -26,6 +26,8 @@ func TestParseDSN(t *testing.T) {
 		{"file:c?mode=memory", Config{Path: "c", Memory: true}},
 		{"file:a?user=u&namespace=n&sync=normal&readonly=true&create=false&cache_mb=64&mem_limit=8",
 			Config{Path: "a", User: "u", Namespace: "n", Sync: SyncNormal, ReadOnly: true, MustExist: true, CacheMB: 64, MemLimit: 8}},
+		{"file:a?lock_wait_timeout=3", Config{Path: "a", LockWait: 3 * time.Second}},
+		{"file:a?lock_wait_timeout=250ms", Config{Path: "a", LockWait: 250 * time.Millisecond}},
 		{"file:a?write_buffer_mb=8", Config{Path: "a", WriteBufferMB: 8}},
 		{"file:a?sync=off&readonly=0&create=1", Config{Path: "a", Sync: SyncOff}},
 		{"file:a?loc=UTC", Config{Path: "a", Loc: time.UTC}},

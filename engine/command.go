@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -57,6 +58,10 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		opts, err := beginOptions(n)
 		if err == nil {
 			err = s.begin(ctx, opts)
+		}
+		if err == nil && slices.Contains(n.TxAccessModes, sqlparser.WithConsistentSnapshot) && s.tx.opts.Isolation >= RepeatableRead {
+			s.tx.fresh = false
+			err = s.startNow(s.tx)
 		}
 		return r, nil, err
 	case *sqlparser.Commit:

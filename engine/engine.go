@@ -44,6 +44,9 @@ type Config struct {
 	// MemoryBytes is what a statement's sorts, joins and aggregations may hold
 	// before they spill to temporary files; 0: a default.
 	MemoryBytes int64
+	// ChangeBytes is about what a transaction's changes may take before they go to
+	// temporary files; 0: a default.
+	ChangeBytes int64
 	// LockWait is how long a row lock is waited for; 0: txn.DefaultLockWait.
 	LockWait time.Duration
 }
@@ -83,7 +86,7 @@ type Engine struct {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	db, err := store.Open(store.Config{
 		Path: cfg.Path, InMemory: cfg.InMemory, ReadOnly: cfg.ReadOnly, Create: cfg.Create, CacheBytes: cfg.CacheBytes,
-		WriteBufferBytes: cfg.WriteBufferBytes,
+		WriteBufferBytes: cfg.WriteBufferBytes, TempDir: cfg.tempDir(), ChangeBytes: cfg.ChangeBytes,
 	})
 	if err != nil {
 		return nil, err
@@ -142,13 +145,20 @@ func derivedNode(path string) int {
 	return int(h.Sum32() % (MaxNode + 1))
 }
 
+// tempDir is the directory of the database's temporary files; "": it has none.
+func (c *Config) tempDir() string {
+	if c.InMemory || c.ReadOnly || c.Path == "" {
+		return ""
+	}
+	return filepath.Join(c.Path, "kalam-tmp")
+}
+
 // openTempDir makes the directory of temporary files, empty.
 func (e *Engine) openTempDir() error {
-	if e.cfg.InMemory || e.cfg.ReadOnly || e.cfg.Path == "" {
+	if e.tempDir = e.cfg.tempDir(); e.tempDir == "" {
 		e.tempDir = os.TempDir()
 		return nil
 	}
-	e.tempDir = filepath.Join(e.cfg.Path, "kalam-tmp")
 	// What a crash left behind is of no use.
 	err := os.RemoveAll(e.tempDir)
 	if err == nil {

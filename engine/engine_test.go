@@ -96,7 +96,7 @@ func TestCounter(t *testing.T) {
 		var wg sync.WaitGroup
 		for g := range goroutines {
 			wg.Go(func() {
-				s, err := e.NewSession(SessionConfig{Durability: NoSync})
+				s, err := e.NewSession(SessionConfig{Durability: NoSync, LockWait: time.Minute})
 				if err != nil {
 					t.Error(err)
 					return
@@ -420,7 +420,7 @@ func TestTransfers(t *testing.T) {
 		var wg sync.WaitGroup
 		for c := range clients {
 			wg.Go(func() {
-				s, err := e.NewSession(SessionConfig{Durability: NoSync})
+				s, err := e.NewSession(SessionConfig{Durability: NoSync, LockWait: time.Minute})
 				if err != nil {
 					t.Error(err)
 					return
@@ -545,7 +545,7 @@ func TestConcurrentDDL(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				s, err := e.NewSession(SessionConfig{Durability: NoSync})
+				s, err := e.NewSession(SessionConfig{Durability: NoSync, LockWait: time.Minute})
 				if err != nil {
 					t.Error(err)
 					return

@@ -17,7 +17,7 @@ import (
 func (s *Session) scope() service.Scope {
 	return service.Scope{
 		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Zone: s.zone,
-		NoForeignKeys: s.noForeignKeys, Warn: s.warn,
+		NoForeignKeys: s.noForeignKeys, Warn: s.warn, LockWait: s.tableWait,
 	}
 }
 

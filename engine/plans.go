@@ -75,7 +75,7 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 	}
 	return plan.Build(ctx, ast, plan.Options{
 		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: st.SQL,
-		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys,
+		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys, Locking: st.Locking,
 	})
 }
 

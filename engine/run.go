@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -247,8 +249,9 @@ func (q sequences) NextRowID(ctx context.Context, t *schema.Table, n int) (uint6
 // query starts a query; its first batch is computed.
 func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments) (*resultSet, error) {
 	t := s.tx
+	var opts TxOptions
 	if t == nil {
-		s.takeDefaults()
+		opts = s.takeDefaults()
 		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
 	}
 	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
@@ -258,45 +261,120 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 			set.close()
 			return nil, err
 		}
-		ok, err := s.see(t, p, version)
+		if len(p.Locks) > 0 && set.own && set.tx == t { // it takes one that can lock
+			t.Rollback()
+			t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: opts.ReadOnly})
+			set.tx = t
+		}
+		again, err := s.queryOnce(ctx, set, p, version, args)
+		if again {
+			continue
+		}
 		if err != nil {
 			set.close()
 			return nil, err
 		}
-		if ok {
-			set.columns = p.Columns
-			err = set.start(ctx, s.runtime(ctx, t, args), p.Root)
-			t.fresh = false
-			if err != nil {
-				set.close()
-				return nil, err
-			}
-			return set, nil
+		return set, nil
+	}
+}
+
+// queryOnce starts a query. It reports whether to start again, with a new plan or
+// a new snapshot.
+func (s *Session) queryOnce(ctx context.Context, set *resultSet, p *plan.Plan, version uint64, args arguments) (again bool, err error) {
+	t := set.tx
+	if err := lockTables(ctx, t, p); err != nil {
+		return false, err
+	}
+	if ok, err := s.see(t, p, version); !ok || err != nil {
+		return err == nil, err
+	}
+	set.columns = p.Columns
+	if len(p.Locks) == 0 {
+		t.fresh = false
+		return false, set.start(ctx, s.runtime(ctx, t, args), p.Root)
+	}
+	// All rows are locked before the first is seen: there may be a conflict. Locks
+	// that were had until then are kept.
+	own := set.own
+	set.own = false
+	if err = set.start(ctx, s.runtime(ctx, t, args), p.Root); err == nil {
+		err = set.keep(ctx, s.memoryBytes())
+	}
+	if err != nil && s.again(ctx, t, err) {
+		set.close()
+		*set = resultSet{session: s, sql: set.sql, tx: t, own: own}
+		return true, nil
+	}
+	t.fresh = false
+	if own {
+		t.Rollback()
+	}
+	return false, err
+}
+
+// maxRefused is how often the commit of a single serializable statement may be
+// refused before it locks the tables that it reads.
+const maxRefused = 2
+
+// lockAll keeps other writers out of all tables of p.
+func lockAll(ctx context.Context, t *transaction, p *plan.Plan) error {
+	tables := slices.SortedFunc(slices.Values(p.Tables), func(a, b *schema.Table) int { return cmp.Compare(a.ID, b.ID) })
+	for _, table := range tables {
+		if table.Kind == schema.System {
+			continue
+		}
+		if err := t.LockTable(ctx, table.ID, txn.Exclusive); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// lockTables keeps the definitions of the tables that p writes or locks rows of.
+func lockTables(ctx context.Context, t *transaction, p *plan.Plan) error {
+	if p.Writes != nil && p.Writes.Kind != schema.System {
+		if err := t.LockTable(ctx, p.Writes.ID, txn.Shared); err != nil {
+			return err
+		}
+	}
+	for _, table := range p.Locks {
+		if err := t.LockTable(ctx, table.ID, txn.Shared); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write runs an INSERT, REPLACE, UPDATE or DELETE. The statement is atomic.
 func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments) (Result, error) {
 	t := s.tx
-	if t == nil {
-		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: s.takeDefaults().ReadOnly})
-		defer t.Rollback()
+	single := t == nil
+	opts := TxOptions{Isolation: RepeatableRead}
+	if single {
+		d := s.takeDefaults()
+		if opts.ReadOnly = d.ReadOnly; d.Isolation == Serializable {
+			opts.Isolation = Serializable
+		}
+		t = s.newTransaction(opts)
+		defer func() { t.Rollback() }()
 	} else if err := s.settle(ctx); err != nil {
 		return Result{}, err
 	}
 	if t.ReadOnly() {
 		return Result{}, sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
 	}
-	for {
+	for refused := 0; ; {
 		p, version, err := s.plan(ctx, st, args.types)
 		if err != nil {
 			return Result{}, err
 		}
-		if p.Writes != nil && p.Writes.Kind != schema.System {
-			if err := t.LockTable(ctx, p.Writes.ID, txn.Shared); err != nil {
-				return Result{}, err
-			}
+		if refused > maxRefused { // others are too fast: they have to wait
+			err = lockAll(ctx, t, p)
+		} else {
+			err = lockTables(ctx, t, p)
+		}
+		if err != nil {
+			return Result{}, err
 		}
 		for _, tied := range p.Tied {
 			if err := t.LockTable(ctx, tied.ID, txn.Shared); err != nil {
@@ -315,8 +393,13 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 			continue
 		}
 		t.fresh = false
-		if err == nil && s.tx == nil {
-			err = s.finish(ctx, t)
+		if err == nil && single {
+			if again, err = s.finish(ctx, t); again && ctx.Err() == nil {
+				t.Rollback()
+				t = s.newTransaction(opts)
+				refused++
+				continue
+			}
 		}
 		return r, err
 	}
@@ -346,27 +429,34 @@ func (s *Session) change(ctx context.Context, st *parse.Statement, t *transactio
 		return Result{RowsAffected: res.Affected, LastInsertID: int64(res.LastInsertID)}, false, nil
 	}
 	t.Store().RollbackTo(mark)
+	if s.again(ctx, t, err) {
+		return r, true, nil
+	}
+	return r, false, err
+}
+
+// again reports whether a statement of t that failed with err is to run again, and
+// sees that it will have a new snapshot: it met a conflict, and nobody relies on
+// this snapshot.
+func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 	e := sqlerr.As(err)
-	if e == nil || !t.fresh && t.opts.Isolation >= RepeatableRead {
-		return r, false, err
+	if e == nil || !t.fresh && t.opts.Isolation >= RepeatableRead || ctx.Err() != nil {
+		return false
 	}
 	switch e.Kind {
 	case sqlerr.WriteConflict:
 		// The lock is held now, so that each attempt gets further.
 	case sqlerr.LockDeadlock:
 		if !t.fresh {
-			return r, false, err
+			return false
 		}
 		t.ReleaseLocks()
 	default:
-		return r, false, err
-	}
-	if err := interrupted(ctx); err != nil {
-		return r, false, err
+		return false
 	}
 	s.warnings = nil
 	t.stale = true
-	return r, true, nil
+	return true
 }
 
 func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, set *uint64) (res tables.Result, err error) {

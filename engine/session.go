@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/txn"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -35,6 +37,8 @@ type SessionConfig struct {
 	Zone       *time.Location // nil: UTC
 	Durability Durability
 	ReadOnly   bool // all its transactions are read-only
+	// LockWait is how long to wait for the lock of a row or table; 0: Config's.
+	LockWait time.Duration
 	// MemoryBytes is what a statement may hold; 0: the engine's Config.
 	MemoryBytes int64
 }
@@ -74,10 +78,12 @@ type Session struct {
 	lastInsertID uint64
 	rowCount     int64 // of the statement before; -1: it had rows
 	foundRows    int64
-	concatLen    int64   // group_concat_max_len
-	recursion    int64   // cte_max_recursion_depth; -1: 0
-	warnings     []error // of the statement before
-	lastError    error   // the one of warnings that made it fail
+	lockWait     time.Duration // for a row's lock
+	tableWait    time.Duration // for a table's
+	concatLen    int64         // group_concat_max_len
+	recursion    int64         // cte_max_recursion_depth; -1: 0
+	warnings     []error       // of the statement before
+	lastError    error         // the one of warnings that made it fail
 
 	// The callbacks of every statement's expr.Env.
 	onWarning      func(error)
@@ -118,6 +124,8 @@ func (s *Session) initialise() {
 	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
 	s.keepZero = false
 	s.noForeignKeys = false
+	s.lockWait = cmp.Or(s.cfg.LockWait, s.engine.cfg.LockWait, txn.DefaultLockWait)
+	s.tableWait = s.lockWait
 	s.concatLen, s.recursion = expr.DefaultGroupConcatMaxLen, expr.DefaultMaxRecursion
 	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil

@@ -21,7 +21,7 @@ const (
 	ReadUncommitted                  // as ReadCommitted
 	ReadCommitted                    // each statement sees what was committed before it
 	RepeatableRead                   // snapshot isolation
-	Serializable
+	Serializable                     // as if transactions ran one after the other
 )
 
 var isolationNames = map[Isolation]string{
@@ -31,7 +31,7 @@ var isolationNames = map[Isolation]string{
 
 // TxOptions says how a transaction runs.
 type TxOptions struct {
-	Isolation Isolation // unsupported ones are refused with sqlerr.NotSupported
+	Isolation Isolation
 	ReadOnly  bool
 }
 
@@ -63,7 +63,10 @@ type savepoint struct {
 type added struct{ rows, changed int64 }
 
 func (s *Session) newTransaction(opts TxOptions) *transaction {
-	return &transaction{Tx: s.engine.txns.Begin(opts.ReadOnly), opts: opts, fresh: true}
+	return &transaction{Tx: s.engine.txns.Begin(txn.Options{
+		Spill: true, ReadOnly: opts.ReadOnly, Serializable: opts.Isolation == Serializable,
+		LockWait: s.lockWait, TableWait: s.tableWait,
+	}), opts: opts, fresh: true}
 }
 
 // Begin starts a transaction; one that is open is committed first, as by BEGIN.
@@ -84,9 +87,6 @@ func (s *Session) begin(ctx context.Context, opts TxOptions) error {
 		opts.Isolation = defaults.Isolation
 	}
 	opts.ReadOnly = opts.ReadOnly || defaults.ReadOnly
-	if err := checkIsolation(opts.Isolation); err != nil {
-		return err
-	}
 	s.tx = s.newTransaction(opts)
 	return nil
 }
@@ -99,13 +99,6 @@ func (s *Session) takeDefaults() TxOptions {
 		o, s.next = *s.next, nil
 	}
 	return o
-}
-
-func checkIsolation(i Isolation) error {
-	if i >= Serializable {
-		return sqlerr.Unsupported("ISOLATION LEVEL SERIALIZABLE")
-	}
-	return nil
 }
 
 // InTransaction reports whether a transaction is open.
@@ -135,18 +128,20 @@ func (s *Session) commit(ctx context.Context) error {
 		t.Rollback()
 		return err
 	}
-	return s.finish(ctx, t)
+	defer t.Rollback()
+	_, err = s.finish(ctx, t)
+	return err
 }
 
-// finish commits a transaction.
-func (s *Session) finish(ctx context.Context, t *transaction) error {
-	if err := t.Commit(ctx, s.cfg.Durability); err != nil {
-		return err
+// finish commits a transaction; again tells that it can be run again.
+func (s *Session) finish(ctx context.Context, t *transaction) (again bool, err error) {
+	if again, err = t.TryCommit(ctx, s.cfg.Durability); err != nil {
+		return again, err
 	}
 	for table, n := range t.added {
 		s.engine.catalog.AddRows(table, n.rows, n.changed)
 	}
-	return nil
+	return false, nil
 }
 
 // Rollback undoes the transaction's changes. Without transaction it does nothing.

@@ -75,12 +75,14 @@ func init() { // not a literal: some variables refer to others
 		"last_insert_id":        {func(s *Session) any { return int64(s.lastInsertID) }, nil},
 		"warning_count":         {func(s *Session) any { return int64(len(s.warnings)) }, nil},
 		"error_count":           {func(s *Session) any { return boolInt(s.lastError != nil) }, nil},
-		"innodb_lock_wait_timeout": {func(s *Session) any {
-			if d := s.engine.cfg.LockWait; d > 0 {
-				return int64(d / time.Second)
-			}
-			return int64(50)
-		}, nil},
+		"innodb_lock_wait_timeout": {
+			func(s *Session) any { return wholeSeconds(s.lockWait) },
+			func(s *Session, v any) error { return setWait(&s.lockWait, v) },
+		},
+		"lock_wait_timeout": { // for tables
+			func(s *Session) any { return wholeSeconds(s.tableWait) },
+			func(s *Session, v any) error { return setWait(&s.tableWait, v) },
+		},
 
 		"version":                  constant(parse.MySQLVersion + "-kalam"),
 		"version_comment":          constant("Kalam"),
@@ -207,10 +209,24 @@ func isolationOf(v any) (Isolation, error) {
 	name, _ := v.(string)
 	for level, n := range isolationNames {
 		if strings.EqualFold(strings.ReplaceAll(name, " ", "-"), n) {
-			return level, checkIsolation(level)
+			return level, nil
 		}
 	}
 	return 0, errWrongValue
+}
+
+// wholeSeconds rounds up: a wait is no less than what is shown.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// setWait sets how long to wait for a lock, one second at least.
+func setWait(wait *time.Duration, v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return errWrongValue
+	}
+	const longest = 31536000 // MySQL's for tables: a year
+	*wait = time.Duration(min(max(n, 1), longest)) * time.Second
+	return nil
 }
 
 func getMode(s *Session) any {
@@ -374,6 +390,7 @@ func (s *Session) set(ctx context.Context, n *sqlparser.Set) error {
 		if err != nil {
 			s.namespace, s.zone, s.autocommit, s.defaults, s.next = before.namespace, before.zone, before.autocommit, before.defaults, before.next
 			s.partialGroupBy = before.partialGroupBy
+			s.lockWait, s.tableWait = before.lockWait, before.tableWait
 			if err == errWrongValue {
 				return sqlerr.WrongValueForVar.New("Variable '%s' can't be set to the value of '%s'", name, sqlparser.String(e.Expr))
 			}

@@ -221,6 +221,9 @@ func (m *memTable) Update(context.Context, *types.Batch, *types.Batch) (*store.C
 }
 func (m *memTable) Delete(context.Context, *types.Batch) error { panic("not used") }
 func (m *memTable) DeleteAll(context.Context) error            { panic("not used") }
+func (m *memTable) Lock(context.Context, store.LockRequest, []int32) ([]int32, error) {
+	panic("not used")
+}
 
 type memScanner struct {
 	m      *memTable

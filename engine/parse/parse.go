@@ -42,6 +42,8 @@ type Statement struct {
 	Variables bool
 	// Discards tells that the statement is DO: a query whose rows nobody gets.
 	Discards bool
+	// Locking are the locking clauses that the AST cannot have, see LockingOf.
+	Locking []Locking
 }
 
 var parser = func() *sqlparser.Parser {
@@ -107,6 +109,7 @@ type piece struct {
 	windows    windows
 	setOps     setOps
 	checks     columnChecks
+	lockings   lockings
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
@@ -157,6 +160,7 @@ func split(sql string) ([]piece, error) {
 		p.respell(sql, one, recent)
 		p.parens.add(one, recent)
 		p.setOps.add(&p, sql, one, recent)
+		p.lockings.add(&p, one, recent[0])
 		switch typ {
 		case '(':
 			p.open++
@@ -228,6 +232,7 @@ func (st *Statement) parse(sql string, p *piece) error {
 		markUUID(ast, column)
 	}
 	st.AST, st.Params, st.Names, st.Variables, st.Discards = ast, p.positional+len(p.names), p.names, p.variables, p.discards
+	st.Locking = p.lockings.assign(ast)
 	return st.finish(p)
 }
 

@@ -7,6 +7,7 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/stats"
@@ -25,6 +26,7 @@ type Options struct {
 	PartialGroupBy bool
 	// NoForeignKeys leaves foreign keys alone: foreign_key_checks is off.
 	NoForeignKeys bool
+	Locking       []parse.Locking // of the statement
 }
 
 // Build plans a SELECT, UNION, VALUES, INSERT, REPLACE, UPDATE or DELETE.
@@ -44,7 +46,7 @@ func Build(ctx context.Context, stmt sqlparser.Statement, o Options) (*Plan, err
 			p.Tied = append(p.Tied, t)
 		}
 	}
-	p.Tables, p.Params, p.Costs = b.tables, len(o.Params), b.costs
+	p.Tables, p.Locks, p.Params, p.Costs = b.tables, b.locks, len(o.Params), b.costs
 	return p, nil
 }
 
@@ -57,6 +59,7 @@ type builder struct {
 	tables []*schema.Table
 	rules  map[uint32]*Rules // of the tables that are written
 	tied   []*schema.Table   // that rules are about
+	locks  []*schema.Table
 	depth  int
 	ctes   []*cte // in scope, inner ones last
 	bound  int    // queries bound so far

@@ -60,6 +60,8 @@ func describe(n Node) (string, []expr.Expr) {
 		return "Limit" + optional(" ", n.Count) + optional(" offset ", n.Offset), nil
 	case *Distinct:
 		return "Distinct", nil
+	case *Lock:
+		return n.text(), nil
 	case *Union:
 		return "Union", nil
 	case *Recursive:

@@ -310,6 +310,8 @@ func determined(rel logical, cols []int) colSet {
 			visit(l.in)
 		case *sortRel:
 			visit(l.in)
+		case *lockRel:
+			visit(l.in)
 		case *joinRel:
 			visit(l.left)
 			if l.kind == Inner {

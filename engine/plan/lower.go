@@ -215,6 +215,8 @@ func (b *builder) lowerNode(l logical, need colSet, h hint) *phys {
 		return b.lowerRecursive(l)
 	case *workRel:
 		return b.lowerWork(l)
+	case *lockRel:
+		return b.lowerLock(l, need, h)
 	}
 	b.fail("no operator for %T", l)
 	return b.empty(need)

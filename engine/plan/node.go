@@ -43,6 +43,7 @@ type Plan struct {
 	Tables  []*schema.Table // all that it reads or writes, subqueries' too
 	Writes  *schema.Table   // the table that it changes, or nil
 	Tied    []*schema.Table // those that foreign keys make it change or look at as well
+	Locks   []*schema.Table // those in which it locks rows
 	Params  int             // number of parameters
 	Costs   map[Node]Cost   // what is expected of the operators, subqueries' too
 }

@@ -30,6 +30,9 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 	case *sortRel:
 		l.in = b.push(l.in, conds)
 		return l
+	case *lockRel:
+		l.in = b.push(l.in, conds)
+		return l
 	case *windowRel:
 		// Conditions on what partitions have in common leave them whole.
 		whole := colSet{}

@@ -279,6 +279,9 @@ func clone(l logical) logical {
 	case *limitRel:
 		n := *l
 		c = &n
+	case *lockRel:
+		n := *l
+		c = &n
 	case *repeatRel:
 		n := *l
 		c = &n

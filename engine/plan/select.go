@@ -3,7 +3,6 @@ package plan
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -28,8 +27,6 @@ func refuseSelect(s *sqlparser.Select) error {
 	switch {
 	case s.Into != nil:
 		return sqlerr.Unsupported("SELECT … INTO")
-	case s.Lock != sqlparser.NoLock:
-		return sqlerr.Unsupported("%s", strings.ToUpper(strings.TrimSpace(s.Lock.ToString())))
 	case s.SQLCalcFoundRows:
 		return sqlerr.Unsupported("SQL_CALC_FOUND_ROWS")
 	}
@@ -58,6 +55,10 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		}
 		rel = filtered(rel, conds)
 	}
+	if rel, err = b.locking(rel, s.Lock, fr); err != nil {
+		return nil, err
+	}
+	lock, _ := rel.(*lockRel)
 	windows, err := newWindowNames(s.Windows)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,11 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		order = g.rollupOrder()
 	}
 	rel = b.windows(rel, items, order)
-	return b.finish(rel, items, order, s.Distinct, s.Limit, f)
+	q, err := b.finish(rel, items, order, s.Distinct, s.Limit, f)
+	if err == nil && lock != nil {
+		q.rel = lockLate(q.rel, lock)
+	}
+	return q, err
 }
 
 // filtered returns rel's rows for which conds hold.

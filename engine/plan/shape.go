@@ -79,6 +79,9 @@ func (n *Scan) Types() []types.Type {
 	return ts
 }
 
+// Types returns the input's types.
+func (n *Lock) Types() []types.Type { return n.Input.Types() }
+
 // Types returns T.
 func (n *Values) Types() []types.Type { return n.T }
 

@@ -22,7 +22,7 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, s.Durability, c.altered(ctx, s, at, n), func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s, c.altered(ctx, s, at, n), func(tx *store.Tx) ([]*schema.Table, error) {
 		r, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table)
 		if err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ func (c *Catalog) Analyze(ctx context.Context, d store.Durability, t *schema.Tab
 	}
 	size.told.Store(false)
 	changed, before := size.changed.Load(), size.rows.Load()
-	tx := c.txns.Begin(true)
+	tx := c.txns.Begin(txn.Options{ReadOnly: true})
 	defer tx.Rollback()
 	if err := tx.Start(); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (c *Catalog) DropHistogram(ctx context.Context, d store.Durability, t *sche
 
 // keep stores a table's statistics, unless the table is gone, and plans with them.
 func (c *Catalog) keep(ctx context.Context, d store.Durability, size *size, s *stats.Table, force bool) error {
-	tx := c.txns.Begin(false)
+	tx := c.txns.Begin(txn.Options{})
 	defer tx.Rollback()
 	// A table is not dropped meanwhile.
 	if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {

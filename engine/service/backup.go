@@ -144,7 +144,7 @@ type copied struct {
 
 // newTableID gives out a table id that stays given out.
 func (c *Catalog) newTableID(ctx context.Context, s Scope) (id uint32, err error) {
-	err = c.change(ctx, s.Durability, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
+	err = c.change(ctx, s, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
 		id, err = sqlmeta.NextTableID(ctx, tx)
 		return nil, err
 	})
@@ -169,7 +169,7 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 		}
 		return list, err
 	}
-	return c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		var here []*sqlmeta.Namespace
 		err := sqlmeta.Namespaces.ScanAll(ctx, tx, func(n *sqlmeta.Namespace) error {
 			here = append(here, n)

@@ -5,6 +5,7 @@ package service
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -235,9 +236,9 @@ func (c *Catalog) read(f func(*store.Tx) error) error {
 // stake returns the tables whose writers must be kept away; it is asked again
 // once they are. apply makes the changes and returns the definitions that are
 // out of date and those that are new.
-func (c *Catalog) change(ctx context.Context, d store.Durability,
+func (c *Catalog) change(ctx context.Context, s Scope,
 	stake func() ([]*schema.Table, error), apply func(*store.Tx) ([]*schema.Table, error)) error {
-	tx := c.txns.Begin(false)
+	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
 	defer tx.Rollback()
 	if err := c.lock(ctx, tx, stake); err != nil {
 		return err
@@ -257,7 +258,7 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := tx.Commit(ctx, d); err != nil {
+	if err := tx.Commit(ctx, s.Durability); err != nil {
 		return err
 	}
 	clear(c.children)
@@ -271,7 +272,7 @@ func (c *Catalog) change(ctx context.Context, d store.Durability,
 }
 
 // lock locks the tables that stake returns and those that foreign keys tie to
-// them, then the catalogue.
+// them, then the catalogue. In a deadlock with writers it gives way and begins again.
 func (c *Catalog) lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
 	stakes := func() ([]*schema.Table, error) {
 		list, err := stake()
@@ -286,38 +287,44 @@ func (c *Catalog) lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.
 		return slices.CompactFunc(slices.SortedFunc(slices.Values(list), byID), func(a, b *schema.Table) bool { return a.ID == b.ID }), err
 	}
 	for {
-		list, err := stakes()
-		if err != nil {
+		ok, err := lockOnce(ctx, tx, stakes)
+		if ok || err != nil && !errors.Is(err, sqlerr.LockDeadlock) {
 			return err
-		}
-		for _, t := range list {
-			if err := tx.LockTable(ctx, t.ID, txn.Exclusive); err != nil {
-				return err
-			}
-			if t.Storage == 0 {
-				continue
-			}
-			// Locks of rows are by the number in their keys.
-			if err := tx.LockTable(ctx, t.Storage, txn.Exclusive); err != nil {
-				return err
-			}
-		}
-		if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
-			return err
-		}
-		now, err := stakes()
-		if err != nil {
-			return err
-		}
-		same := len(now) == len(list)
-		for _, t := range now {
-			same = same && slices.ContainsFunc(list, func(x *schema.Table) bool { return x.ID == t.ID })
-		}
-		if same {
-			return nil
 		}
 		tx.ReleaseLocks()
 	}
+}
+
+// lockOnce reports whether what it has locked is what stakes returns.
+func lockOnce(ctx context.Context, tx *txn.Tx, stakes func() ([]*schema.Table, error)) (bool, error) {
+	list, err := stakes()
+	if err != nil {
+		return false, err
+	}
+	for _, t := range list {
+		if err := tx.LockTable(ctx, t.ID, txn.Exclusive); err != nil {
+			return false, err
+		}
+		if t.Storage == 0 {
+			continue
+		}
+		// Locks of rows are by the number in their keys.
+		if err := tx.LockTable(ctx, t.Storage, txn.Exclusive); err != nil {
+			return false, err
+		}
+	}
+	if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
+		return false, err
+	}
+	now, err := stakes()
+	if err != nil {
+		return false, err
+	}
+	same := len(now) == len(list)
+	for _, t := range now {
+		same = same && slices.ContainsFunc(list, func(x *schema.Table) bool { return x.ID == t.ID })
+	}
+	return same, nil
 }
 
 func byID(a, b *schema.Table) int { return cmp.Compare(a.ID, b.ID) }

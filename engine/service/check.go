@@ -167,7 +167,7 @@ func (c *Catalog) RepairTable(ctx context.Context, s Scope, table sqlparser.Tabl
 	if len(before.list) == 0 {
 		return []Message{{n, msgStatus, "OK"}}, nil
 	}
-	err := c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+	err := c.change(ctx, s, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
 		t, err := c.Table(ctx, at.namespace, at.table)
 		if err != nil {
 			return nil, err
@@ -212,7 +212,7 @@ func (c *Catalog) unrepaired(n string, list []Message, err error) ([]Message, er
 func (c *Catalog) rebuild(ctx context.Context, s Scope, at name, found, done *problems) error {
 	for {
 		var twice *store.Conflict
-		err := c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+		err := c.change(ctx, s, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
 			r, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table)
 			if err != nil {
 				return nil, err
@@ -256,7 +256,7 @@ func (c *Catalog) rebuild(ctx context.Context, s Scope, at name, found, done *pr
 		if twice == nil {
 			return err
 		}
-		err = c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+		err = c.change(ctx, s, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
 			t, err := c.Table(ctx, at.namespace, at.table)
 			if err != nil {
 				return nil, err

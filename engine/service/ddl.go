@@ -29,6 +29,7 @@ type Scope struct {
 	Zone       *time.Location // the session's, in which CHECKs see TIMESTAMPs
 	// NoForeignKeys tells that foreign_key_checks is off.
 	NoForeignKeys bool
+	LockWait      time.Duration // for tables' writers to end; 0: a default
 	// Warn takes notes, such as that a table was there already.
 	Warn func(error)
 }
@@ -161,7 +162,7 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 	case tables.SystemNamespace, "information_schema", "mysql", "performance_schema":
 		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
 	}
-	return c.change(ctx, s.Durability, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
 		if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err == nil {
 			if n.IfNotExists {
 				s.Warn(exists)
@@ -206,7 +207,7 @@ func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropD
 		}
 		return list, nil
 	}
-	err := c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+	err := c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		ns, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
 		if err != nil {
 			return nil, err
@@ -287,7 +288,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 		}
 	}
 	stake := func() ([]*schema.Table, error) { return c.created(ctx, at, n.TableSpec) }
-	return c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		if _, err := sqlmeta.NamespaceByName(ctx, tx, at.namespace); err != nil {
 			return nil, err
 		}
@@ -399,7 +400,7 @@ func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTabl
 	}
 	var missing []string
 	goes := func(r *sqlmeta.Table) bool { return slices.Contains(at, name{r.Namespace, r.Name}) }
-	err := c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+	err := c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		var dropped []*schema.Table
 		for _, n := range at {
 			r, err := sqlmeta.TableByName(ctx, tx, n.namespace, n.table)
@@ -441,7 +442,7 @@ func (c *Catalog) truncate(ctx context.Context, s Scope, n *sqlparser.TruncateTa
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, s.Durability, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
 		t, err := c.Table(ctx, at.namespace, at.table)
 		if err != nil {
 			return nil, err
@@ -493,7 +494,7 @@ func (c *Catalog) renameTables(ctx context.Context, s Scope, n *sqlparser.Rename
 		}
 		return list, nil
 	}
-	return c.change(ctx, s.Durability, stake, func(tx *store.Tx) ([]*schema.Table, error) {
+	return c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
 		var touched []*schema.Table
 		for i := range from {
 			if _, err := sqlmeta.NamespaceByName(ctx, tx, to[i].namespace); err != nil {

@@ -48,6 +48,9 @@ var (
 	WrongColumnSpec     = kind("wrong_column_specifier", 1063, "42000")     // a column's attributes do not suit its type.
 	AccessDenied        = kind("access_denied", 1142, "42000")              // the user may not do this.
 	LockWaitTimeout     = retry("lock_wait_timeout", 1205, "HY000")         // a row lock was not had in time.
+	LockNoWait          = kind("lock_nowait", 3572, "HY000")                // a row is locked and NOWAIT was said.
+	UnresolvedTableLock = kind("unresolved_table_lock", 3568, "HY000")      // FOR UPDATE OF names no table of the query.
+	DuplicateTableLock  = kind("duplicate_table_lock", 3569, "HY000")       // locking clauses name a table twice.
 	LockDeadlock        = retry("deadlock", 1213, "40001")                  // the transaction was chosen to break a deadlock.
 	WriteConflict       = retry("write_conflict", 3101, "40001")            // a row changed after the transaction's snapshot.
 	UnknownStmtHandler  = kind("unknown_prepared_statement", 1243, "HY000") // a prepared statement is not there.
@@ -205,6 +208,10 @@ var (
 	BackupInUse    = kind("backup_in_use", 20008, "HY000")    // another backup writes to the directory.
 	Internal       = kind("internal", 20099, "HY000")         // Kalam failed; a defect to report.
 )
+
+// Retryable is the kind of the kinds after which running the transaction again may
+// succeed: errors.Is(err, Retryable) tells.
+var Retryable = &Kind{Name: "retryable"}
 
 func kind(name string, number uint16, state string) *Kind {
 	return &Kind{Name: name, Number: number, State: state}

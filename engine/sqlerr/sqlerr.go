@@ -58,10 +58,16 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Is reports whether target is this error's kind.
+// Is reports whether target is this error's kind, or Retryable and the kind is.
 func (e *Error) Is(target error) bool {
 	k, ok := target.(*Kind)
-	return ok && k == e.Kind
+	return ok && (k == e.Kind || k == Retryable && e.Kind.Retryable)
+}
+
+// Is reports whether target is k, or Retryable and k is.
+func (k *Kind) Is(target error) bool {
+	other, ok := target.(*Kind)
+	return ok && (k == other || other == Retryable && k.Retryable)
 }
 
 // Unwrap returns the cause.

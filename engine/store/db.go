@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"sync"
@@ -34,6 +35,14 @@ type Config struct {
 	CacheBytes       int64 // block cache
 	WriteBufferBytes int64 // all write buffers together
 	MaxWALBytes      int64 // write-ahead log, about
+
+	// TempDir is where temporary files may be made, on the database's file system;
+	// "": there are none.
+	TempDir string
+
+	// ChangeBytes is about what a transaction's changes may take before they go to
+	// temporary files; 0: a default.
+	ChangeBytes int64
 }
 
 // DB is an open database. It may be used from several goroutines at once.
@@ -42,6 +51,10 @@ type DB struct {
 	readOnly  bool
 	values    Values
 	sequences sequences
+	tempDir   string
+	spillAt   int // bytes of changes
+	// spill opens a temporary store for a transaction; nil: changes stay in memory.
+	spill func() (db kv.DB, close func(), err error)
 
 	mu      sync.Mutex
 	layouts map[uint32]*layout // the one used last of each table
@@ -84,7 +97,11 @@ func Open(cfg Config) (*DB, error) {
 // New returns the database kept in store, which becomes the DB's unless an
 // error is returned. Of cfg it uses ReadOnly.
 func New(store kv.DB, cfg Config) (*DB, error) {
-	db := &DB{kv: store, readOnly: cfg.ReadOnly, values: zeroValues{}, layouts: map[uint32]*layout{}}
+	db := &DB{kv: store, readOnly: cfg.ReadOnly, values: zeroValues{}, tempDir: cfg.TempDir,
+		spillAt: cmp.Or(int(cfg.ChangeBytes), defaultSpill), layouts: map[uint32]*layout{}}
+	if cfg.TempDir != "" {
+		db.spill = spillIn(cfg.TempDir)
+	}
 	return db, db.checkFormat(context.Background())
 }
 

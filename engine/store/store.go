@@ -35,6 +35,12 @@ type Table interface {
 	// Delete removes rows, as read in this transaction.
 	Delete(ctx context.Context, rows *types.Batch) error
 
+	// Lock locks keys for the transaction, whether or not there are rows with
+	// them, and appends the positions of those that it locked to got: all, unless
+	// req.Wait is SkipLocked. What Scan found under a key is the latest once it
+	// is locked; otherwise the error is sqlerr.WriteConflict.
+	Lock(ctx context.Context, req LockRequest, got []int32) ([]int32, error)
+
 	// DeleteAll removes every row (TRUNCATE, DROP TABLE) at a cost that does
 	// not depend on their number.
 	DeleteAll(ctx context.Context) error
@@ -91,11 +97,46 @@ type Conflict struct {
 	Existing []types.Value
 }
 
-// Locker is asked before a key is written or checked for uniqueness. It
-// returns once the transaction may go on: a conflict with another transaction
-// is its error (sqlerr.WriteConflict, LockWaitTimeout, LockDeadlock).
+// LockMode is what the lock of a key keeps others from.
+type LockMode uint8
+
+// The modes. Shared locks and references of one key go together, an exclusive
+// one is alone.
+const (
+	LockShared LockMode = iota // keeps the key as it is
+	// LockReference is LockShared of a transaction whose own writes rely on the
+	// key, such as a foreign key's on the row that it names: when it has
+	// committed, others with an older snapshot cannot lock the key exclusively.
+	LockReference
+	LockExclusive
+)
+
+// LockWait says what to do about a key that others have locked.
+type LockWait uint8
+
+// What to do about locked keys.
+const (
+	WaitLocked LockWait = iota // wait
+	FailLocked                 // fail with sqlerr.LockNoWait (NOWAIT)
+	SkipLocked                 // leave the row out
+)
+
+// LockRequest says which rows, or keys that rows may have, to lock.
+type LockRequest struct {
+	Index *schema.Index // unique; nil: the primary key
+	// Keys has the index's own columns; TIMESTAMPs are in UTC. A key with a NULL
+	// names no row: there is nothing to lock, and it counts as locked.
+	Keys *types.Batch
+	Mode LockMode
+	Wait LockWait
+}
+
+// Locker is asked before a key is written, checked for uniqueness or read to
+// rely on it. It returns once the transaction may go on: a conflict with another
+// transaction is its error (sqlerr.WriteConflict, LockWaitTimeout, LockDeadlock,
+// without wait LockNoWait).
 type Locker interface {
-	LockKey(ctx context.Context, key []byte) error
+	LockKey(ctx context.Context, key []byte, mode LockMode, wait bool) error
 	// LockValues locks values that foreign keys tie rows by, see Tied. It is no
 	// conflict that they were used since the snapshot.
 	LockValues(ctx context.Context, key []byte, alone bool) error

@@ -156,7 +156,7 @@ func testStream(t *testing.T, events *schema.Table) {
 		equal(t, "by index", scan(t, tx.Stream(events, "v"), ScanRequest{Index: &events.Indexes[i], Columns: []int{0, 1}}),
 			scan(t, tx.Stream(events, "v"), ScanRequest{Columns: []int{0, 1}}))
 	}
-	tx.Keys(func(key []byte) {
+	tx.Writes().Keys(func(key []byte) {
 		if kv.Space(key[0]) != kv.Stream {
 			t.Errorf("wrote %x", key)
 		}
@@ -334,7 +334,7 @@ type locks struct {
 	refuse error
 }
 
-func (l *locks) LockKey(_ context.Context, key []byte) error {
+func (l *locks) LockKey(_ context.Context, key []byte, _ LockMode, _ bool) error {
 	l.keys[string(key)] = true
 	return l.refuse
 }
@@ -360,7 +360,7 @@ func TestKeysAreLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	tx.Keys(func(key []byte) {
+	tx.Writes().Keys(func(key []byte) {
 		if n++; !l.keys[string(key)] {
 			t.Errorf("%x was not asked for", key)
 		}

@@ -21,8 +21,11 @@ type Tx struct {
 	buffer  kv.Overlay
 	views   []*view // that read buffer: they get a copy before it changes
 	locker  Locker
+	reads   *Reads                 // nil: not tracked
+	tables  []uint32               // written, of a transaction that may spill
 	touched map[*sequence]struct{} // whose values this transaction uses
 	lockKey []byte
+	spillAt int // bytes of changes; 0: never
 }
 
 var _ kv.ReadWriter = (*Tx)(nil)
@@ -51,6 +54,9 @@ type view struct {
 }
 
 func (v *view) release() {
+	if o, frozen := v.Reader.(*kv.Overlay); frozen && v.tx == nil {
+		o.Release()
+	}
 	if v.tx != nil {
 		v.tx.views = slices.DeleteFunc(v.tx.views, func(w *view) bool { return w == v })
 	}
@@ -63,9 +69,19 @@ func (db *DB) Begin() (*Tx, error) {
 	if err := tx.takeSnapshot(); err != nil {
 		return nil, err
 	}
-	tx.buffer.Rebase(tx.snap)
+	tx.rebase()
 	return tx, nil
 }
+
+// base is what lies under the buffer.
+func (tx *Tx) base() kv.Reader {
+	if tx.reads != nil {
+		return &tracked{tx.snap, tx.reads}
+	}
+	return tx.snap
+}
+
+func (tx *Tx) rebase() { tx.buffer.Rebase(tx.base()) }
 
 func (tx *Tx) takeSnapshot() error {
 	s, err := tx.db.kv.Snapshot()
@@ -82,7 +98,7 @@ func (tx *Tx) newView() (*view, error) {
 	if tx.snap == nil {
 		return nil, errClosed
 	}
-	v := &view{Reader: tx.snap, snap: tx.snap}
+	v := &view{Reader: tx.base(), snap: tx.snap}
 	if !tx.buffer.Empty() {
 		v.Reader, v.tx = &tx.buffer, tx
 		tx.views = append(tx.views, v)
@@ -94,9 +110,8 @@ func (tx *Tx) newView() (*view, error) {
 // change returns the buffer to be changed.
 func (tx *Tx) change() *kv.Overlay {
 	if len(tx.views) > 0 {
-		frozen := tx.buffer.Freeze()
 		for _, v := range tx.views {
-			v.Reader, v.tx = frozen, nil
+			v.Reader, v.tx = tx.buffer.Freeze(), nil
 		}
 		clear(tx.views)
 		tx.views = tx.views[:0]
@@ -108,12 +123,12 @@ func (tx *Tx) change() *kv.Overlay {
 func (tx *Tx) SetLocker(l Locker) { tx.locker = l }
 
 // lock asks for a key of a table.
-func (tx *Tx) lock(ctx context.Context, s kv.Space, key []byte) error {
+func (tx *Tx) lock(ctx context.Context, s kv.Space, key []byte, mode LockMode, wait bool) error {
 	if tx.locker == nil {
 		return nil
 	}
 	tx.lockKey = append(append(tx.lockKey[:0], byte(s)), key...)
-	return tx.locker.LockKey(ctx, tx.lockKey)
+	return tx.locker.LockKey(ctx, tx.lockKey, mode, wait)
 }
 
 // Get implements kv.Reader.
@@ -149,25 +164,38 @@ func (tx *Tx) RollbackTo(m Mark) { tx.change().RollbackTo(m) }
 // Forget makes all marks void.
 func (tx *Tx) Forget() { tx.buffer.Forget() }
 
+// CanSpill lets changes go to temporary files when they are many. They must not
+// delete ranges then.
+func (tx *Tx) CanSpill() {
+	if tx.db.spill != nil {
+		tx.spillAt = tx.db.spillAt
+		tx.buffer.SetSpill(tx.db.spill)
+	}
+}
+
+// defaultSpill is how many bytes of changes a transaction keeps in memory.
+const defaultSpill = 32 << 20
+
+// wrote notes that a table is written.
+func (tx *Tx) wrote(table uint32) {
+	if tx.spillAt > 0 && !slices.Contains(tx.tables, table) {
+		tx.tables = append(tx.tables, table)
+	}
+}
+
+// relieve spills the changes when they are many.
+func (tx *Tx) relieve(ctx context.Context) error {
+	if tx.spillAt == 0 || tx.buffer.Size() < tx.spillAt {
+		return nil
+	}
+	return tx.change().Spill(ctx)
+}
+
 // Empty reports whether there is nothing to commit.
 func (tx *Tx) Empty() bool { return tx.buffer.Empty() }
 
 // Size returns about how many bytes the buffer takes.
 func (tx *Tx) Size() int { return tx.buffer.Size() }
-
-// Keys calls f with each key written that transactions can contend for: the
-// catalogue's, and tables' primary and unique keys, as a Locker gets them
-// (after a byte for the key space). f must not keep key.
-// What was removed as a range, as by DeleteAll, is not among them.
-func (tx *Tx) Keys(f func(key []byte)) {
-	var buf []byte
-	tx.buffer.Keys(func(s kv.Space, key []byte) {
-		if s == kv.Meta && key[0] != metaSequence || s != kv.Meta && lockable(key) {
-			buf = append(append(buf[:0], byte(s)), key...)
-			f(buf)
-		}
-	})
-}
 
 // Commit writes the changes, all or none, and empties the buffer. The
 // transaction still reads its snapshot afterwards: Refresh it, or Close it.
@@ -180,18 +208,36 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	case tx.db.readOnly:
 		return sqlerr.ReadOnly.New("The database is open for reading only")
 	}
-	var b kv.Batch
-	tx.buffer.AppendTo(&b)
-	saved := tx.db.sequences.save(tx, &b)
-	if err := tx.db.kv.Write(ctx, &b, d); err != nil {
+	if err := tx.buffer.Err(); err != nil {
 		return err
+	}
+	var b kv.Batch
+	var saved []savedSequence
+	if tx.buffer.Spilled() {
+		if err := tx.buffer.Spill(ctx); err != nil {
+			return err
+		}
+		saved = tx.db.sequences.save(tx, &b)
+		source, done := tx.buffer.Source(&b)
+		err := tx.db.kv.Ingest(ctx, tx.db.tempDir, source)
+		done()
+		if err != nil {
+			return err
+		}
+	} else {
+		tx.buffer.AppendTo(&b)
+		saved = tx.db.sequences.save(tx, &b)
+		if err := tx.db.kv.Write(ctx, &b, d); err != nil {
+			return err
+		}
 	}
 	tx.db.sequences.saved(tx, saved)
 	tx.change().Reset()
 	return nil
 }
 
-// Refresh lets the transaction see what was committed by now. What it wrote
+// Refresh lets the transaction see what was committed by now, and forgets what
+// it has read. What it wrote
 // stays in its buffer, and must be of keys that nobody else may write. Its
 // tables and open scanners stay usable, scanners as they were.
 func (tx *Tx) Refresh() error {
@@ -203,7 +249,11 @@ func (tx *Tx) Refresh() error {
 		return err
 	}
 	old.release()
-	tx.change().Rebase(tx.snap)
+	if tx.reads != nil {
+		tx.reads = &Reads{}
+	}
+	tx.change()
+	tx.rebase()
 	if tx.buffer.Empty() {
 		tx.touched = nil
 	}

@@ -80,6 +80,9 @@ func (r *relation) replace(ctx context.Context, old, new *types.Batch) (*Conflic
 			r.window = firstGroup
 			return conflict, r.l.corrupt(err)
 		}
+		if err := r.tx.relieve(ctx); err != nil {
+			return nil, err
+		}
 		from, r.window = to, min(2*r.window, types.BatchRows)
 	}
 	return nil, nil
@@ -88,6 +91,7 @@ func (r *relation) replace(ctx context.Context, old, new *types.Batch) (*Conflic
 // apply changes rows from to to.
 func (c *change) apply(ctx context.Context, old, new *types.Batch, from, to int, now int64) (*Conflict, error) {
 	r := c.r
+	r.tx.wrote(r.l.t.StorageID())
 	var err error
 	if c.old, err = c.encode(old, from, to); err != nil {
 		return nil, err
@@ -185,7 +189,7 @@ func (c *change) lock(ctx context.Context) error {
 				if rows == nil || !rows[i].whole[d] || !moved && (n == 0 || d > 0 && !c.moved(i, 0)) {
 					continue
 				}
-				if err := c.r.tx.lock(ctx, c.r.space, rows[i].keys[d]); err != nil {
+				if err := c.r.tx.lock(ctx, c.r.space, rows[i].keys[d], LockExclusive, true); err != nil {
 					return err
 				}
 			}

@@ -84,6 +84,10 @@ func (s *systemStore) Update(context.Context, *types.Batch, *types.Batch) (*stor
 
 func (s *systemStore) Delete(context.Context, *types.Batch) error { return s.denied() }
 
+func (s *systemStore) Lock(context.Context, store.LockRequest, []int32) ([]int32, error) {
+	return nil, s.denied()
+}
+
 func (s *systemStore) DeleteAll(context.Context) error { return s.denied() }
 
 // systemScanner reads all records at once and yields those in the ranges.

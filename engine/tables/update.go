@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -22,6 +23,9 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 	return w.runStored(ctx, n.Input, func(old, stored *types.Batch) error {
 		w.res.Matched += int64(old.Len)
 		rows, changed, err := w.apply(s, old, nil)
+		if err == nil && len(changed) < old.Len {
+			err = w.lock(ctx, stored)
+		}
 		if err != nil || len(changed) == 0 {
 			return err
 		}
@@ -44,6 +48,16 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 			return w.update(ctx, stored.Slice(from, to), utc.Slice(from, to))
 		})
 	})
+}
+
+// lock locks rows, those too that an UPDATE leaves as they are.
+func (w *writer) lock(ctx context.Context, stored *types.Batch) error {
+	keys := &types.Batch{Len: stored.Len}
+	for _, c := range w.schema.PrimaryKey {
+		keys.Columns = append(keys.Columns, stored.Columns[c])
+	}
+	_, err := w.table.Lock(ctx, store.LockRequest{Keys: keys, Mode: store.LockExclusive}, nil)
+	return err
 }
 
 // update replaces rows; with IGNORE those whose keys are taken stay.

@@ -5,153 +5,178 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
 )
 
 // Mode is what a lock keeps others from.
-type Mode uint8
+type Mode = store.LockMode
 
-// The modes: Shared locks of one key go together, an Exclusive one is alone.
+// The modes, see store.LockMode.
 const (
-	Shared Mode = iota
-	Exclusive
+	Shared    = store.LockShared
+	Reference = store.LockReference
+	Exclusive = store.LockExclusive
 )
 
-// lockTable has the locks that are held or waited for, and those whose key was
+// lockTable has the locks that are held or waited for, and the keys that were
 // committed recently. Waiters are served in order. Locks are held to the end of
 // their transaction (strict two-phase locking), on which the search for
 // deadlocks relies.
+//
+// Keys stand here by a hash of 64 bits: two that share one would share a lock,
+// which makes a transaction wait in vain but never lets one through.
 type lockTable struct {
-	seed    maphash.Seed
-	shards  [64]shard
-	timeout time.Duration
-	closed  chan struct{} // closed when nobody is to wait any more
-
+	seed   maphash.Seed
+	shards [64]shard
+	closed chan struct{} // closed when nobody is to wait any more
+	// wholes counts the marks of tables that were written as a whole.
+	wholes atomic.Int64
 	// graph guards Tx.waiting. It is taken before a shard's mutex, never after.
 	graph sync.Mutex
 }
 
 type shard struct {
 	mu    sync.Mutex
-	locks map[string]*lock
+	locks map[uint64]lock
+	// marks has the number of the last commit that wrote a key, as long as there
+	// are transactions that don't see that commit. With the bit referenced it is
+	// the last that relied on the key.
+	marks map[uint64]uint64
 }
 
-// lock is a key's lock, guarded by its shard's mutex.
+// referenced tells marks apart. It is no bit that chooses the shard.
+const referenced = 1 << 63
+
+// lock is a key's lock. Nearly all have one holder and nobody who waits, and
+// take no memory but their place in the map.
 type lock struct {
-	shard   *shard
-	key     string
+	mode  Mode
+	owner *Tx    // the only holder; nil: see crowd
+	crowd *crowd // of a lock that is, or was, contended for
+}
+
+// crowd is who has a lock and who wants it, guarded by the shard's mutex.
+type crowd struct {
 	mode    Mode // of all holders
 	holders []*Tx
 	queue   []*waiter
-	// committed is the number of the last commit that wrote the key, 0 when
-	// every transaction sees that commit.
-	committed uint64
-	one       [1]*Tx // room for holders
 }
 
 // waiter is a request that has to wait.
 type waiter struct {
 	tx    *Tx
-	lock  *lock
+	key   uint64
+	crowd *crowd
 	mode  Mode
 	done  bool          // granted or given up; guarded by the shard's mutex
 	ready chan struct{} // closed when granted
 }
 
-func newLockTable(timeout time.Duration) *lockTable {
-	t := &lockTable{seed: maphash.MakeSeed(), timeout: timeout, closed: make(chan struct{})}
+func newLockTable() *lockTable {
+	t := &lockTable{seed: maphash.MakeSeed(), closed: make(chan struct{})}
 	for i := range t.shards {
-		t.shards[i].locks = map[string]*lock{}
+		t.shards[i].locks = map[uint64]lock{}
+		t.shards[i].marks = map[uint64]uint64{}
 	}
 	return t
 }
 
-func (t *lockTable) shard(key []byte) *shard {
-	return &t.shards[maphash.Bytes(t.seed, key)%uint64(len(t.shards))]
-}
+func (t *lockTable) hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) &^ referenced }
 
-// acquire gets tx the lock of key and returns the number of the key's last
-// commit. Errors: sqlerr.LockWaitTimeout, LockDeadlock, Interrupted, Closed.
-func (t *lockTable) acquire(ctx context.Context, tx *Tx, key []byte, mode Mode) (committed uint64, err error) {
+func (t *lockTable) shard(key uint64) *shard { return &t.shards[key%uint64(len(t.shards))] }
+
+// acquire gets tx the lock of key; without wait only if it is to be had at once.
+// Errors: sqlerr.LockNoWait, LockWaitTimeout, LockDeadlock, Interrupted, Closed.
+func (t *lockTable) acquire(ctx context.Context, tx *Tx, key uint64, mode Mode, wait bool, limit time.Duration) error {
 	sh := t.shard(key)
 	sh.mu.Lock()
-	l := sh.locks[string(key)]
-	if l == nil {
-		l = &lock{shard: sh, key: string(key)}
-		l.holders = l.one[:0]
-		sh.locks[l.key] = l
-	}
-	held := slices.Contains(l.holders, tx)
+	l, known := sh.locks[key]
 	switch {
-	case held && (mode == Shared || l.mode == Exclusive):
-	case held && len(l.holders) == 1:
-		l.mode = Exclusive
-	case !held && len(l.queue) == 0 && l.admits(mode):
-		l.grant(tx, mode)
-	default:
-		w := &waiter{tx: tx, lock: l, mode: mode, ready: make(chan struct{})}
-		if held { // all others wait for its upgrade anyway
-			l.queue = slices.Insert(l.queue, 0, w)
-		} else {
-			l.queue = append(l.queue, w)
+	case !known:
+		sh.locks[key] = lock{mode: mode, owner: tx}
+		tx.held = append(tx.held, key)
+		sh.mu.Unlock()
+		return nil
+	case l.owner == tx:
+		if mode > l.mode {
+			sh.locks[key] = lock{mode: mode, owner: tx}
 		}
 		sh.mu.Unlock()
-		if err := t.wait(ctx, w); err != nil {
-			return 0, err
-		}
-		sh.mu.Lock()
+		return nil
 	}
-	committed = l.committed
+	c := l.crowd
+	if c == nil {
+		c = &crowd{mode: l.mode, holders: []*Tx{l.owner}}
+		sh.locks[key] = lock{crowd: c}
+	}
+	held := slices.Contains(c.holders, tx)
+	switch {
+	case held && (mode != Exclusive || c.mode == Exclusive):
+	case held && len(c.holders) == 1:
+		c.mode = Exclusive
+	case !held && len(c.queue) == 0 && c.admits(mode):
+		c.grant(tx, key, mode)
+	case !wait:
+		sh.mu.Unlock()
+		return sqlerr.LockNoWait.New("Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.")
+	default:
+		w := &waiter{tx: tx, key: key, crowd: c, mode: mode, ready: make(chan struct{})}
+		if held { // all others wait for its upgrade anyway
+			c.queue = slices.Insert(c.queue, 0, w)
+		} else {
+			c.queue = append(c.queue, w)
+		}
+		sh.mu.Unlock()
+		return t.wait(ctx, w, limit)
+	}
 	sh.mu.Unlock()
-	return committed, nil
+	return nil
 }
 
 // admits reports whether a lock of mode goes together with the holders'.
-func (l *lock) admits(mode Mode) bool {
-	return len(l.holders) == 0 || mode == Shared && l.mode == Shared
+func (c *crowd) admits(mode Mode) bool {
+	return len(c.holders) == 0 || mode != Exclusive && c.mode != Exclusive
 }
 
 // grant makes tx a holder. Only tx's own goroutine, or one that it waits for,
 // calls it.
-func (l *lock) grant(tx *Tx, mode Mode) {
-	l.mode = mode
-	if !slices.Contains(l.holders, tx) {
-		l.holders = append(l.holders, tx)
-		tx.held = append(tx.held, l)
+func (c *crowd) grant(tx *Tx, key uint64, mode Mode) {
+	c.mode = mode
+	if !slices.Contains(c.holders, tx) {
+		c.holders = append(c.holders, tx)
+		tx.held = append(tx.held, key)
 	}
 }
 
-// serve grants the lock to those at the head of the queue who can have it.
-func (l *lock) serve() {
-	for len(l.queue) > 0 {
-		w := l.queue[0]
-		upgrade := len(l.holders) == 1 && l.holders[0] == w.tx
-		if !upgrade && !l.admits(w.mode) {
+// serve grants the lock of key to those at the head of the queue who can have
+// it, and forgets it when nobody has or wants it.
+func (sh *shard) serve(key uint64, c *crowd) {
+	for len(c.queue) > 0 {
+		w := c.queue[0]
+		upgrade := len(c.holders) == 1 && c.holders[0] == w.tx
+		if !upgrade && !c.admits(w.mode) {
 			break
 		}
-		l.queue = l.queue[1:]
-		l.grant(w.tx, w.mode)
+		c.queue = c.queue[1:]
+		c.grant(w.tx, key, w.mode)
 		w.done = true
 		close(w.ready)
 	}
-	l.drop()
-}
-
-// drop forgets the lock when nothing is known of it.
-func (l *lock) drop() {
-	if len(l.holders) == 0 && len(l.queue) == 0 && l.committed == 0 {
-		delete(l.shard.locks, l.key)
+	if len(c.holders) == 0 && len(c.queue) == 0 {
+		delete(sh.locks, key)
 	}
 }
 
 // wait waits until w is granted.
-func (t *lockTable) wait(ctx context.Context, w *waiter) error {
+func (t *lockTable) wait(ctx context.Context, w *waiter, limit time.Duration) error {
 	if t.deadlock(w) {
 		return t.giveUp(w, sqlerr.LockDeadlock.New("Deadlock found when trying to get lock; try restarting transaction"))
 	}
-	timer := time.NewTimer(t.timeout)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-w.ready:
@@ -169,13 +194,13 @@ func (t *lockTable) wait(ctx context.Context, w *waiter) error {
 // giveUp ends a wait with err. A lock that was granted just now stays held.
 func (t *lockTable) giveUp(w *waiter, err error) error {
 	t.waited(w)
-	l := w.lock
-	l.shard.mu.Lock()
-	defer l.shard.mu.Unlock()
+	sh := t.shard(w.key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	if !w.done {
 		w.done = true
-		l.queue = slices.DeleteFunc(l.queue, func(x *waiter) bool { return x == w })
-		l.serve()
+		w.crowd.queue = slices.DeleteFunc(w.crowd.queue, func(x *waiter) bool { return x == w })
+		sh.serve(w.key, w.crowd)
 	}
 	return err
 }
@@ -193,7 +218,7 @@ func (t *lockTable) deadlock(w *waiter) bool {
 	defer t.graph.Unlock()
 	w.tx.waiting = w
 	seen := map[*Tx]bool{}
-	next := w.blockers(nil)
+	next := t.blockers(w, nil)
 	for len(next) > 0 {
 		tx := next[len(next)-1]
 		next = next[:len(next)-1]
@@ -203,7 +228,7 @@ func (t *lockTable) deadlock(w *waiter) bool {
 		if !seen[tx] {
 			seen[tx] = true
 			if tx.waiting != nil {
-				next = tx.waiting.blockers(next)
+				next = t.blockers(tx.waiting, next)
 			}
 		}
 	}
@@ -212,17 +237,17 @@ func (t *lockTable) deadlock(w *waiter) bool {
 
 // blockers appends the transactions that w waits for directly: who is before it
 // in the queue, and the holders when it is the first.
-func (w *waiter) blockers(dst []*Tx) []*Tx {
-	l := w.lock
-	l.shard.mu.Lock()
-	defer l.shard.mu.Unlock()
+func (t *lockTable) blockers(w *waiter, dst []*Tx) []*Tx {
+	sh := t.shard(w.key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	if w.done {
 		return dst
 	}
-	if i := slices.Index(l.queue, w); i > 0 {
-		return append(dst, l.queue[i-1].tx)
+	if i := slices.Index(w.crowd.queue, w); i > 0 {
+		return append(dst, w.crowd.queue[i-1].tx)
 	}
-	for _, tx := range l.holders {
+	for _, tx := range w.crowd.holders {
 		if tx != w.tx {
 			dst = append(dst, tx)
 		}
@@ -232,51 +257,63 @@ func (w *waiter) blockers(dst []*Tx) []*Tx {
 
 // release gives back all locks of tx.
 func (t *lockTable) release(tx *Tx) {
-	for _, l := range tx.held {
-		l.shard.mu.Lock()
-		l.holders = slices.DeleteFunc(l.holders, func(x *Tx) bool { return x == tx })
-		l.serve()
-		l.shard.mu.Unlock()
+	for _, key := range tx.held {
+		sh := t.shard(key)
+		sh.mu.Lock()
+		if l := sh.locks[key]; l.crowd == nil {
+			delete(sh.locks, key)
+		} else {
+			l.crowd.holders = slices.DeleteFunc(l.crowd.holders, func(x *Tx) bool { return x == tx })
+			sh.serve(key, l.crowd)
+		}
+		sh.mu.Unlock()
 	}
-	clear(tx.held)
+	if cap(tx.held) > 1024 {
+		tx.held = nil
+	}
 	tx.held = tx.held[:0]
 }
 
-// find returns the lock of a key, or nil.
-func (t *lockTable) find(key []byte) *lock {
+// newer reports whether a commit after number since wrote key, or relied on it
+// where mode would take it away.
+func (t *lockTable) newer(key, since uint64, mode Mode) bool {
 	sh := t.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.locks[string(key)]
+	if len(sh.marks) == 0 {
+		return false
+	}
+	return sh.marks[key] > since || mode == Exclusive && sh.marks[key|referenced] > since
 }
 
-// mark notes that the keys of locks were written by commit number n.
-func mark(locks []*lock, n uint64) {
-	for _, l := range locks {
-		l.shard.mu.Lock()
-		l.committed = n
-		l.shard.mu.Unlock()
+// mark notes that keys were written by commit number n.
+func (t *lockTable) mark(keys []uint64, n uint64) {
+	for _, key := range keys {
+		sh := t.shard(key &^ referenced)
+		sh.mu.Lock()
+		sh.marks[key] = n
+		sh.mu.Unlock()
 	}
 }
 
 // unmark forgets commit number n, which every transaction sees.
-func unmark(locks []*lock, n uint64) {
-	for _, l := range locks {
-		l.shard.mu.Lock()
-		if l.committed == n {
-			l.committed = 0
-			l.drop()
+func (t *lockTable) unmark(keys []uint64, n uint64) {
+	for _, key := range keys {
+		sh := t.shard(key &^ referenced)
+		sh.mu.Lock()
+		if sh.marks[key] == n {
+			delete(sh.marks, key)
 		}
-		l.shard.mu.Unlock()
+		sh.mu.Unlock()
 	}
 }
 
-// size returns the number of locks in memory.
+// size returns the number of locks and marks in memory.
 func (t *lockTable) size() int {
 	n := 0
 	for i := range t.shards {
 		t.shards[i].mu.Lock()
-		n += len(t.shards[i].locks)
+		n += len(t.shards[i].locks) + len(t.shards[i].marks)
 		t.shards[i].mu.Unlock()
 	}
 	return n

@@ -6,12 +6,16 @@
 // transaction that holds the lock, and fails with sqlerr.WriteConflict when the
 // key was committed after its snapshot (first committer wins: no update is
 // lost). See Berenson et al., "A Critique of ANSI SQL Isolation Levels", 1995.
+//
+// A serializable transaction also notes what it reads, and commits only if no
+// other has written any of it since its snapshot: see commit.go.
 package txn
 
 import (
 	"container/list"
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"time"
 
@@ -28,18 +32,24 @@ const DefaultLockWait = 50 * time.Second
 type Manager struct {
 	db    *store.DB
 	locks *lockTable
+	wait  time.Duration
 
 	mu      sync.Mutex
 	commits uint64     // the number of the last commit
 	live    *list.List // of *Tx that may write, by Tx.start
 	marks   []marked   // about by number
+	// log has the commits that are under way, and those that a serializable
+	// transaction may have to compare its reads with, in the order they began.
+	log      []*commit
+	tracking int // serializable transactions that are live
 }
 
-// marked are the locks whose keys a commit wrote, kept as long as there are
+// marked are the keys that a commit wrote or relied on, kept as long as there are
 // transactions whose snapshot is older.
 type marked struct {
 	commit uint64
-	locks  []*lock
+	keys   []uint64
+	tables int // how many of keys stand for whole tables
 }
 
 // New returns a manager; lockWait 0 stands for DefaultLockWait.
@@ -47,37 +57,77 @@ func New(db *store.DB, lockWait time.Duration) *Manager {
 	if lockWait == 0 {
 		lockWait = DefaultLockWait
 	}
-	return &Manager{db: db, locks: newLockTable(lockWait), live: list.New()}
+	return &Manager{db: db, locks: newLockTable(), wait: lockWait, live: list.New()}
 }
 
 // Close ends all waits for locks, and those to come, with sqlerr.Closed. It is called
 // once.
 func (m *Manager) Close() { close(m.locks.closed) }
 
+// Options say how a transaction runs.
+type Options struct {
+	// ReadOnly transactions cost little, and refuse writes and locks with
+	// sqlerr.ReadOnly.
+	ReadOnly bool
+	// Serializable transactions note what they read.
+	Serializable bool
+	// Spill lets what is written go to temporary files when it is much; no ranges
+	// may be deleted then.
+	Spill bool
+	// LockWait is how long to wait for a row's lock, TableWait for a table's; 0:
+	// the manager's.
+	LockWait, TableWait time.Duration
+}
+
 // Tx is a transaction. It is used by one goroutine. It has no snapshot until
 // Start, so that locks can be had before.
 type Tx struct {
 	m        *Manager
-	readOnly bool
+	opts     Options
 	store    *store.Tx     // nil until Start
 	start    uint64        // Manager.commits just before the snapshot
 	place    *list.Element // in Manager.live, nil when read-only
-	held     []*lock
+	held     []uint64      // locks
+	refs     []uint64      // those that are references
+	tables   []tableLock
 	waiting  *waiter // guarded by lockTable.graph
 	valueKey []byte
 }
 
+// tableLock is a table's lock, and what the transaction has locked in it.
+type tableLock struct {
+	id     uint32
+	locked bool
+	mode   Mode // Exclusive: rows need no locks
+	rows   int
+}
+
+// Row locks are given up for the table's when there are very many: from
+// escalateAt rows on if nobody else is writing the table, from mustEscalateAt on
+// after waiting for those who are.
+const (
+	escalateAt     = 1 << 14
+	mustEscalateAt = 1 << 20
+)
+
 var _ store.Locker = (*Tx)(nil)
 
-// Begin makes a transaction; it must be ended with Commit or Rollback. A
-// read-only one costs little, and refuses writes with sqlerr.ReadOnly.
-func (m *Manager) Begin(readOnly bool) *Tx { return &Tx{m: m, readOnly: readOnly} }
+// Begin makes a transaction; it must be ended with Commit or Rollback.
+func (m *Manager) Begin(o Options) *Tx {
+	if o.LockWait == 0 {
+		o.LockWait = m.wait
+	}
+	if o.TableWait == 0 {
+		o.TableWait = m.wait
+	}
+	return &Tx{m: m, opts: o}
+}
 
 // Started reports whether the transaction has its snapshot.
 func (tx *Tx) Started() bool { return tx.store != nil }
 
 // ReadOnly reports whether the transaction refuses writes.
-func (tx *Tx) ReadOnly() bool { return tx.readOnly }
+func (tx *Tx) ReadOnly() bool { return tx.opts.ReadOnly }
 
 // Store returns what the transaction reads and writes, nil before Start.
 func (tx *Tx) Store() *store.Tx { return tx.store }
@@ -94,12 +144,22 @@ func (tx *Tx) Start() error {
 		return err
 	}
 	st.SetLocker(tx)
+	if tx.tracks() {
+		st.Track()
+	}
+	if tx.opts.Spill {
+		st.CanSpill()
+	}
 	tx.store = st
 	return nil
 }
 
+// tracks reports whether what the transaction reads is noted. One that only
+// reads sees a moment between commits anyway.
+func (tx *Tx) tracks() bool { return tx.opts.Serializable && !tx.opts.ReadOnly }
+
 // Refresh takes a new snapshot, the first one if there is none. What was written
-// stays.
+// stays; nobody may rely any more on what was read.
 func (tx *Tx) Refresh() error {
 	if tx.store == nil {
 		return tx.Start()
@@ -111,13 +171,16 @@ func (tx *Tx) Refresh() error {
 
 // enter makes the transaction live: commits from now on matter to it.
 func (tx *Tx) enter() {
-	if tx.readOnly {
+	if tx.opts.ReadOnly {
 		return
 	}
 	m := tx.m
 	m.mu.Lock()
 	tx.start = m.commits
 	tx.place = m.live.PushBack(tx)
+	if tx.tracks() {
+		m.tracking++
+	}
 	m.mu.Unlock()
 }
 
@@ -131,6 +194,10 @@ func (tx *Tx) leave() {
 	m.mu.Lock()
 	m.live.Remove(tx.place)
 	tx.place = nil
+	if tx.tracks() {
+		m.tracking--
+		m.trimLog()
+	}
 	oldest := m.commits
 	if e := m.live.Front(); e != nil {
 		oldest = e.Value.(*Tx).start
@@ -143,27 +210,79 @@ func (tx *Tx) leave() {
 	m.marks = m.marks[n:]
 	m.mu.Unlock()
 	for _, s := range seen {
-		unmark(s.locks, s.commit)
+		m.locks.unmark(s.keys, s.commit)
+		m.locks.wholes.Add(-int64(s.tables))
 	}
 }
 
-// LockKey implements store.Locker: it locks a key of a table exclusively, and
-// fails when the key was committed after the snapshot. The lock is held then,
-// too: with a new snapshot the transaction can go on.
-func (tx *Tx) LockKey(ctx context.Context, key []byte) error {
-	if tx.readOnly {
+// LockKey implements store.Locker: it locks a key of a table, and fails when the
+// key was committed after the snapshot. The lock is held then, too: with a new
+// snapshot the transaction can go on.
+func (tx *Tx) LockKey(ctx context.Context, key []byte, mode Mode, wait bool) error {
+	if tx.opts.ReadOnly {
 		return errReadOnly()
 	}
-	committed, err := tx.m.locks.acquire(ctx, tx, key, Exclusive)
-	if err == nil && committed > tx.start {
-		err = sqlerr.WriteConflict.New("The row was changed by another transaction; try restarting transaction")
+	t := tx.table(binary.BigEndian.Uint32(key[1:]))
+	if !t.locked {
+		if err := tx.LockTable(ctx, t.id, Shared); err != nil {
+			return err
+		}
+	}
+	h := tx.m.locks.hash(key)
+	if t.mode != Exclusive {
+		if err := tx.m.locks.acquire(ctx, tx, h, mode, wait, tx.opts.LockWait); err != nil {
+			return err
+		}
+		if t.rows++; t.rows%escalateAt == 0 {
+			if err := tx.escalate(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	if mode == Reference {
+		tx.refs = append(tx.refs, h|referenced)
+	}
+	if tx.place == nil { // no snapshot to be older than anything
+		return nil
+	}
+	newer := tx.m.locks.newer(h, tx.start, mode)
+	if !newer && tx.m.locks.wholes.Load() > 0 {
+		newer = tx.m.locks.newer(tx.m.locks.hash(tableKey(t.id)), tx.start, mode)
+	}
+	if newer {
+		return sqlerr.WriteConflict.New("The row was changed by another transaction; try restarting transaction")
+	}
+	return nil
+}
+
+// table returns what the transaction has locked of a table.
+func (tx *Tx) table(id uint32) *tableLock {
+	for i := range tx.tables {
+		if tx.tables[i].id == id {
+			return &tx.tables[i]
+		}
+	}
+	tx.tables = append(tx.tables, tableLock{id: id})
+	return &tx.tables[len(tx.tables)-1]
+}
+
+// escalate locks a whole table, in which very many rows are locked, if that is
+// possible at once or cannot be put off any longer.
+func (tx *Tx) escalate(ctx context.Context, t *tableLock) error {
+	h := tx.m.locks.hash(tableKey(t.id))
+	err := tx.m.locks.acquire(ctx, tx, h, Exclusive, t.rows >= mustEscalateAt, tx.opts.LockWait)
+	switch {
+	case err == nil:
+		t.mode = Exclusive
+	case errors.Is(err, sqlerr.LockNoWait):
+		err = nil
 	}
 	return err
 }
 
 // LockValues implements store.Locker.
 func (tx *Tx) LockValues(ctx context.Context, key []byte, alone bool) error {
-	if tx.readOnly {
+	if tx.opts.ReadOnly {
 		return errReadOnly()
 	}
 	mode := Shared
@@ -171,8 +290,7 @@ func (tx *Tx) LockValues(ctx context.Context, key []byte, alone bool) error {
 		mode = Exclusive
 	}
 	tx.valueKey = append(append(tx.valueKey[:0], valueLocks), key...)
-	_, err := tx.m.locks.acquire(ctx, tx, tx.valueKey, mode)
-	return err
+	return tx.m.locks.acquire(ctx, tx, tx.m.locks.hash(tx.valueKey), mode, true, tx.opts.LockWait)
 }
 
 // Latest implements store.Locker. A commit that is not counted yet holds its
@@ -194,73 +312,31 @@ const (
 	valueLocks = 0xfe
 )
 
+func tableKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 5), tableLocks), id)
+}
+
 // LockTable locks a table against changes of its definition (Shared) or all
 // other writers (Exclusive). The catalogue as a whole is table 0.
 func (tx *Tx) LockTable(ctx context.Context, id uint32, mode Mode) error {
-	if tx.readOnly {
+	if tx.opts.ReadOnly {
 		return errReadOnly()
 	}
-	key := binary.BigEndian.AppendUint32(append(make([]byte, 0, 5), tableLocks), id)
-	_, err := tx.m.locks.acquire(ctx, tx, key, mode)
+	t := tx.table(id)
+	if t.locked && t.mode >= mode {
+		return nil
+	}
+	err := tx.m.locks.acquire(ctx, tx, tx.m.locks.hash(tableKey(id)), mode, true, tx.opts.TableWait)
+	if err == nil {
+		t.locked, t.mode = true, max(t.mode, mode)
+	}
 	return err
 }
 
 // ReleaseLocks gives back all locks. Nothing may have been written under them.
-func (tx *Tx) ReleaseLocks() { tx.m.locks.release(tx) }
-
-// Commit writes the changes, all or none, and ends the transaction, also when
-// it fails. Commits of several transactions share one sync.
-func (tx *Tx) Commit(ctx context.Context, d store.Durability) error {
-	defer tx.Rollback()
-	if tx.store == nil || tx.store.Empty() {
-		return nil
-	}
-	written, known := tx.written()
-	if err := tx.store.Commit(ctx, d); err != nil {
-		return err
-	}
-	if !known {
-		written = tx.held
-	}
-	tx.committed(written)
-	return nil
-}
-
-// written returns the locks of the keys written, which is worth finding out
-// only while there are other transactions.
-func (tx *Tx) written() (locks []*lock, known bool) {
-	tx.m.mu.Lock()
-	alone := tx.m.live.Len() <= 1
-	tx.m.mu.Unlock()
-	if alone {
-		return nil, false
-	}
-	tx.store.Keys(func(key []byte) {
-		if l := tx.m.locks.find(key); l != nil {
-			locks = append(locks, l)
-		}
-	})
-	return locks, true
-}
-
-// committed numbers the commit. A transaction that began before may have a
-// snapshot without it and has to find the marks; one that begins afterwards
-// sees it. The locks are still held.
-func (tx *Tx) committed(written []*lock) {
-	m := tx.m
-	m.mu.Lock()
-	m.commits++
-	n := m.commits
-	others := m.live.Len() > 1
-	m.mu.Unlock()
-	if !others || len(written) == 0 {
-		return
-	}
-	written = append([]*lock(nil), written...)
-	mark(written, n)
-	m.mu.Lock()
-	m.marks = append(m.marks, marked{n, written})
-	m.mu.Unlock()
+func (tx *Tx) ReleaseLocks() {
+	tx.m.locks.release(tx)
+	tx.tables, tx.refs = tx.tables[:0], tx.refs[:0]
 }
 
 // Rollback drops the changes and ends the transaction. It is idempotent.
@@ -269,6 +345,6 @@ func (tx *Tx) Rollback() {
 		tx.store.Close()
 		tx.store = nil
 	}
-	tx.m.locks.release(tx)
+	tx.ReleaseLocks()
 	tx.leave()
 }

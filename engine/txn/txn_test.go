@@ -78,7 +78,7 @@ func put(ctx context.Context, tx *Tx, id, n int64) error {
 
 func begin(t *testing.T, m *Manager) *Tx {
 	t.Helper()
-	tx := m.Begin(false)
+	tx := m.Begin(Options{})
 	if err := tx.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestTableLocks(t *testing.T) {
 	check(t, c.LockTable(ctx, 7, Shared), sqlerr.LockWaitTimeout)
 	a.Rollback()
 	check(t, c.LockTable(ctx, 7, Shared), nil)
-	check(t, m.Begin(true).LockTable(ctx, 7, Shared), sqlerr.ReadOnly)
+	check(t, m.Begin(Options{ReadOnly: true}).LockTable(ctx, 7, Shared), sqlerr.ReadOnly)
 }
 
 // A waiter for an exclusive lock must not be passed by for ever.
@@ -217,10 +217,13 @@ func TestTableLockOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	waiting := func(n int) {
 		for queued := -1; queued != n; {
-			l := m.locks.find([]byte{tableLocks, 0, 0, 0, 7})
-			l.shard.mu.Lock()
-			queued = len(l.queue)
-			l.shard.mu.Unlock()
+			key := m.locks.hash(tableKey(7))
+			sh := m.locks.shard(key)
+			sh.mu.Lock()
+			if c := sh.locks[key].crowd; c != nil {
+				queued = len(c.queue)
+			}
+			sh.mu.Unlock()
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -248,7 +251,7 @@ func TestTableLockOrder(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, time.Second)
-	tx := m.Begin(true)
+	tx := m.Begin(Options{ReadOnly: true})
 	defer tx.Rollback()
 	check(t, tx.Start(), nil)
 	check(t, put(t.Context(), tx, 1, 1), sqlerr.ReadOnly)
@@ -266,7 +269,7 @@ func TestCounter(t *testing.T) {
 	check(t, setup.Commit(ctx, store.NoSync), nil)
 
 	increment := func() error {
-		tx := m.Begin(false)
+		tx := m.Begin(Options{})
 		defer tx.Rollback()
 		if err := tx.Start(); err != nil {
 			return err
@@ -309,5 +312,217 @@ func TestCounter(t *testing.T) {
 	tx.Rollback()
 	if n := m.locks.size(); n != 0 || len(m.marks) != 0 || m.live.Len() != 0 {
 		t.Errorf("%d locks, %d marks and %d transactions are left", n, len(m.marks), m.live.Len())
+	}
+}
+
+// lockRow locks the primary key of a row.
+func lockRow(ctx context.Context, tx *Tx, id int64, mode Mode, wait store.LockWait) error {
+	keys := &types.Batch{Columns: row(id, 0).Columns[:1], Len: 1}
+	got, err := tx.Store().Shared(counters).Lock(ctx, store.LockRequest{Keys: keys, Mode: mode, Wait: wait}, nil)
+	if err == nil && len(got) == 0 {
+		err = errSkipped
+	}
+	return err
+}
+
+var errSkipped = errors.New("skipped")
+
+func TestRowLocks(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, 30*time.Millisecond)
+	a, b := begin(t, m), begin(t, m)
+	check(t, lockRow(ctx, a, 1, Shared, store.WaitLocked), nil)
+	check(t, lockRow(ctx, b, 1, Shared, store.WaitLocked), nil)
+	check(t, lockRow(ctx, b, 1, Exclusive, store.FailLocked), sqlerr.LockNoWait)
+	if err := lockRow(ctx, b, 1, Exclusive, store.SkipLocked); err != errSkipped {
+		t.Error("a locked row was not skipped", err)
+	}
+	check(t, lockRow(ctx, b, 1, Exclusive, store.WaitLocked), sqlerr.LockWaitTimeout)
+	check(t, put(ctx, b, 1, 1), sqlerr.LockWaitTimeout)
+	check(t, lockRow(ctx, a, 2, Exclusive, store.WaitLocked), nil)
+	check(t, lockRow(ctx, b, 2, Shared, store.FailLocked), sqlerr.LockNoWait)
+	a.Rollback()
+	check(t, lockRow(ctx, b, 1, Exclusive, store.WaitLocked), nil)
+	b.Rollback()
+	if n := m.locks.size(); n != 0 {
+		t.Errorf("%d locks are left", n)
+	}
+}
+
+// Two that hold a lock and want it for themselves: the second breaks the deadlock.
+func TestUpgradeDeadlock(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Minute)
+	a, b := begin(t, m), begin(t, m)
+	check(t, lockRow(ctx, a, 1, Shared, store.WaitLocked), nil)
+	check(t, lockRow(ctx, b, 1, Shared, store.WaitLocked), nil)
+	errs := make(chan error, 2)
+	for _, tx := range []*Tx{a, b} {
+		go func() {
+			err := lockRow(ctx, tx, 1, Exclusive, store.WaitLocked)
+			tx.Rollback()
+			errs <- err
+		}()
+	}
+	victims := 0
+	for range 2 {
+		if err := <-errs; errors.Is(err, sqlerr.LockDeadlock) {
+			victims++
+		} else {
+			check(t, err, nil)
+		}
+	}
+	if victims != 1 {
+		t.Errorf("%d victims", victims)
+	}
+}
+
+// What a committed transaction relied on cannot be taken away by one that does
+// not see it, as a foreign key's parent; a shared lock says no such thing.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Second)
+	for mode, want := range map[Mode]error{Reference: sqlerr.WriteConflict, Shared: nil} {
+		a, b := begin(t, m), begin(t, m)
+		check(t, lockRow(ctx, a, 1, mode, store.WaitLocked), nil)
+		check(t, put(ctx, a, 2, 1), nil)
+		check(t, a.Commit(ctx, store.NoSync), nil)
+		check(t, lockRow(ctx, b, 1, Reference, store.WaitLocked), nil)
+		kind, _ := want.(*sqlerr.Kind)
+		check(t, lockRow(ctx, b, 1, Exclusive, store.WaitLocked), kind)
+		b.Rollback()
+	}
+	if n := m.locks.size(); n != 0 {
+		t.Errorf("%d locks are left", n)
+	}
+}
+
+// A transaction that locks very many rows locks the table.
+func TestEscalation(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, 20*time.Millisecond)
+	a, b := begin(t, m), begin(t, m)
+	check(t, put(ctx, b, -1, 1), nil) // b is writing the table, too
+	many := func(from int64) {
+		for id := range int64(escalateAt) {
+			check(t, lockRow(ctx, a, from+id, Exclusive, store.WaitLocked), nil)
+		}
+	}
+	many(0)
+	check(t, put(ctx, b, escalateAt, 1), nil)
+	check(t, lockRow(ctx, b, 0, Shared, store.FailLocked), sqlerr.LockNoWait)
+	b.Rollback()
+	many(escalateAt)
+	c := begin(t, m)
+	check(t, lockRow(ctx, c, -1, Shared, store.FailLocked), sqlerr.LockWaitTimeout) // for the table
+	many(2 * escalateAt)
+	if n := len(a.held); n > 2*escalateAt+1 {
+		t.Errorf("%d locks are held", n)
+	}
+	check(t, put(ctx, a, 5*escalateAt, 1), nil)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+	check(t, put(ctx, c, 5*escalateAt, 2), sqlerr.WriteConflict)
+	c.Rollback()
+	if n := m.locks.size(); n != 0 || len(m.marks) != 0 {
+		t.Errorf("%d locks and %d marks are left", n, len(m.marks))
+	}
+}
+
+func beginSerializable(t *testing.T, m *Manager) *Tx {
+	t.Helper()
+	tx := m.Begin(Options{Serializable: true})
+	if err := tx.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+// count returns the number of rows from one id up to another.
+func count(ctx context.Context, tx *Tx, from, to int64) (int, error) {
+	s := tx.Store().Shared(counters).Scan(store.ScanRequest{Columns: []int{0},
+		Ranges: []store.KeyRange{{Low: []types.Value{types.NewInt(from)}, High: []types.Value{types.NewInt(to)}}}})
+	defer s.Close()
+	b := types.NewBatch([]types.Type{types.Int64Type})
+	n := 0
+	for {
+		if err := s.Next(ctx, b); err != nil || b.Len == 0 {
+			return n, err
+		}
+		n += b.Len
+	}
+}
+
+func TestSerializable(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Second)
+	read := func(tx *Tx, id int64) {
+		t.Helper()
+		_, err := get(ctx, tx, id)
+		check(t, err, nil)
+	}
+	scan := func(tx *Tx, from, to int64) {
+		t.Helper()
+		_, err := count(ctx, tx, from, to)
+		check(t, err, nil)
+	}
+	// Write skew: of two that read both rows and write one each, one commits.
+	a, b := beginSerializable(t, m), beginSerializable(t, m)
+	read(a, 1)
+	read(a, 2)
+	read(b, 1)
+	read(b, 2)
+	check(t, put(ctx, a, 1, 1), nil)
+	check(t, put(ctx, b, 2, 1), nil)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+	check(t, b.Commit(ctx, store.NoSync), sqlerr.WriteConflict)
+
+	// The same with ranges that have no rows yet: phantoms.
+	a, b = beginSerializable(t, m), beginSerializable(t, m)
+	scan(a, 10, 19)
+	scan(b, 10, 19)
+	check(t, put(ctx, a, 10, 1), nil)
+	check(t, put(ctx, b, 11, 1), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+	check(t, a.Commit(ctx, store.NoSync), sqlerr.WriteConflict)
+
+	// Outside of what was read nothing is in the way.
+	a, b = beginSerializable(t, m), beginSerializable(t, m)
+	scan(a, 20, 29)
+	scan(b, 30, 39)
+	check(t, put(ctx, a, 40, 1), nil)
+	check(t, put(ctx, b, 41, 1), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+
+	// One that only reads needs no check; other levels' writes count.
+	a, b = beginSerializable(t, m), begin(t, m)
+	read(a, 50)
+	check(t, put(ctx, b, 50, 1), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+	a, b = beginSerializable(t, m), begin(t, m)
+	read(a, 50)
+	check(t, put(ctx, b, 50, 2), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+	check(t, put(ctx, a, 51, 2), nil)
+	check(t, a.Commit(ctx, store.NoSync), sqlerr.WriteConflict)
+
+	// Very many reads are kept as ranges.
+	a, b = beginSerializable(t, m), begin(t, m)
+	for id := range int64(20000) {
+		read(a, 1000+2*id)
+	}
+	check(t, put(ctx, b, 1001, 1), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+	check(t, put(ctx, a, 60, 1), nil)
+	check(t, a.Commit(ctx, store.NoSync), sqlerr.WriteConflict)
+
+	if len(m.log) != 0 || m.tracking != 0 || m.locks.size() != 0 {
+		t.Errorf("%d commits, %d transactions and %d locks are left", len(m.log), m.tracking, m.locks.size())
 	}
 }

@@ -36,6 +36,11 @@ type DB interface {
 	// the batch is on stable storage; concurrent calls share the sync.
 	Write(ctx context.Context, b *Batch, d Durability) error
 
+	// Ingest writes all that source yields, or nothing: however much it is, it
+	// does not lie in memory together. It returns once that is on stable storage.
+	// dir is where temporary files may be made, on the database's file system.
+	Ingest(ctx context.Context, dir string, source Source) error
+
 	// Stats returns the store's figures for system tables and tests.
 	Stats() Stats
 

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/tidwall/btree"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
 // Overlay is a buffer of changes over a snapshot: a ReadWriter that reads what
@@ -18,6 +20,10 @@ type Overlay struct {
 	block  []byte // where keys and values are copied to
 	undos  []undo // of the changes since the first Mark
 	marked bool   // there was a Mark, so that changes are to be undone
+
+	under *spilled // nil: nothing is spilled
+	spill spillTo
+	err   error // why the changes cannot be read or written any more
 }
 
 // buffer holds one space's changes: the entries written, over the ranges
@@ -28,7 +34,10 @@ type buffer struct {
 }
 
 // Mark is a state of an Overlay to go back to.
-type Mark struct{ undos, size int }
+type Mark struct {
+	undos, size int
+	empty       bool // there were no changes
+}
 
 // undo takes back one change of a tree.
 type undo struct {
@@ -50,6 +59,9 @@ func (o *Overlay) Rebase(base Reader) { o.base = base }
 
 // Empty reports whether there is no change.
 func (o *Overlay) Empty() bool {
+	if o.Spilled() {
+		return false
+	}
 	for s := range o.spaces {
 		if !o.spaces[s].empty() {
 			return false
@@ -61,8 +73,14 @@ func (o *Overlay) Empty() bool {
 // entryCost is what an entry takes beside its bytes.
 const entryCost = 64
 
+// undoCost is what a record of what to undo takes.
+const undoCost = 72
+
 // Size returns about how many bytes of memory the changes take.
-func (o *Overlay) Size() int { return o.size }
+func (o *Overlay) Size() int { return o.size + undoCost*len(o.undos) }
+
+// Err returns why the changes are lost, nil when they are not.
+func (o *Overlay) Err() error { return o.err }
 
 // Put sets key's value.
 func (o *Overlay) Put(s Space, key, value []byte) { o.set(s, key, value, false) }
@@ -92,6 +110,9 @@ func (o *Overlay) set(s Space, key, value []byte, deleted bool) {
 func (o *Overlay) DeleteRange(s Space, start, end []byte) {
 	if bytes.Compare(start, end) >= 0 {
 		return
+	}
+	if o.Spilled() && o.err == nil {
+		o.err = sqlerr.Internal.New("a range is deleted among changes that were spilled")
 	}
 	b := &o.spaces[s]
 	from, to := string(start), string(end)
@@ -145,14 +166,22 @@ func (o *Overlay) log(u undo) {
 // Mark returns the present state. From now on changes can be undone, which
 // takes memory for each, until Forget.
 func (o *Overlay) Mark() Mark {
+	if o.Empty() {
+		return Mark{empty: true} // Reset goes back to it
+	}
 	o.marked = true
-	return Mark{len(o.undos), o.size}
+	return Mark{undos: o.spill.logged + len(o.undos), size: o.size}
 }
 
 // RollbackTo undoes the changes made since m, which stays usable; marks made
 // since are void.
 func (o *Overlay) RollbackTo(m Mark) {
-	for n := len(o.undos) - 1; n >= m.undos; n-- {
+	if m.empty {
+		o.Reset()
+		return
+	}
+	first := m.undos - o.spill.logged
+	for n := len(o.undos) - 1; n >= max(first, 0); n-- {
 		u := &o.undos[n]
 		b := &o.spaces[u.space]
 		switch {
@@ -166,23 +195,37 @@ func (o *Overlay) RollbackTo(m Mark) {
 			b.entries.Delete(u.key)
 		}
 	}
-	clear(o.undos[m.undos:])
-	o.undos, o.size = o.undos[:m.undos], m.size
+	clear(o.undos[max(first, 0):])
+	o.undos, o.size = o.undos[:max(first, 0)], m.size
+	if first >= 0 {
+		return
+	}
+	o.size = 0
+	if err := o.undoSpilled(m.undos); err != nil && o.err == nil {
+		o.err = err
+	}
 }
 
 // Forget makes all marks void.
 func (o *Overlay) Forget() {
 	clear(o.undos)
 	o.undos, o.marked = o.undos[:0], false
+	o.forgetSpilled()
 }
 
 // Reset undoes all changes and makes all marks void.
-func (o *Overlay) Reset() { *o = Overlay{base: o.base} }
+func (o *Overlay) Reset() {
+	o.dropSpilled()
+	*o = Overlay{base: o.base, spill: o.spill}
+}
 
-// Freeze returns an Overlay of its own with the present state. It is O(1), but
-// makes later changes dearer.
+// Freeze returns an Overlay of its own with the present state, to be given back
+// with Release. It is O(1), but makes later changes dearer.
 func (o *Overlay) Freeze() *Overlay {
-	frozen := &Overlay{base: o.base, size: o.size}
+	frozen := &Overlay{base: o.base, size: o.size, under: o.under, err: o.err}
+	if o.under != nil {
+		o.under.refs.Add(1)
+	}
 	for s := range o.spaces {
 		frozen.spaces[s] = o.spaces[s].copy()
 	}
@@ -218,16 +261,29 @@ func (o *Overlay) AppendTo(b *Batch) {
 }
 
 // Keys calls f for each key put or deleted, in order, but not for those that a
-// DeleteRange took back out of the buffer: Ranges has them.
-// f must neither change nor keep key.
-func (o *Overlay) Keys(f func(s Space, key []byte)) {
+// DeleteRange took back out of the buffer: Ranges has them. It stops when f
+// returns false. f must neither change nor keep key.
+func (o *Overlay) Keys(f func(s Space, key []byte) bool) {
+	more := true
 	for i := range o.spaces {
 		o.spaces[i].entries.Scan(func(key string, _ []byte) bool {
-			f(Space(i), raw(key))
-			return true
+			more = more && f(Space(i), raw(key))
+			return more
 		})
 	}
 }
+
+// Len returns the number of keys put or deleted.
+func (o *Overlay) Len() int {
+	n := 0
+	for i := range o.spaces {
+		n += o.spaces[i].entries.Len()
+	}
+	return n
+}
+
+// Touches reports whether a key of r was changed.
+func (o *Overlay) Touches(s Space, r Range) bool { return o.spaces[s].touches(r) }
 
 // Ranges calls f for each range deleted, in order, those that overlapped as
 // one. f must neither change nor keep start and end.
@@ -243,15 +299,21 @@ func (o *Overlay) Ranges(f func(s Space, start, end []byte)) {
 // Get returns key's value as the buffer, else the snapshot, has it.
 func (o *Overlay) Get(ctx context.Context, s Space, key []byte) ([]byte, bool, error) {
 	if v, known := o.spaces[s].get(key); known {
-		return bytes.Clone(v), v != nil, nil
+		return bytes.Clone(v), v != nil, o.err
 	}
-	return o.base.Get(ctx, s, key)
+	if o.err != nil {
+		return nil, false, o.err
+	}
+	return o.lower().Get(ctx, s, key)
 }
 
 // MultiGet looks up in the buffer what it has and the rest, at once, in the
 // snapshot.
 func (o *Overlay) MultiGet(ctx context.Context, s Space, keys, values [][]byte) error {
-	b := &o.spaces[s]
+	if o.err != nil {
+		return o.err
+	}
+	b, lower := &o.spaces[s], o.lower()
 	first := 0 // the first key that the buffer knows
 	for first < len(keys) {
 		if _, known := b.get(keys[first]); known {
@@ -260,7 +322,7 @@ func (o *Overlay) MultiGet(ctx context.Context, s Space, keys, values [][]byte) 
 		first++
 	}
 	if first == len(keys) {
-		return o.base.MultiGet(ctx, s, keys, values)
+		return lower.MultiGet(ctx, s, keys, values)
 	}
 	var rest [][]byte
 	var at []int
@@ -275,7 +337,7 @@ func (o *Overlay) MultiGet(ctx context.Context, s Space, keys, values [][]byte) 
 		return Cancelled(ctx)
 	}
 	found := make([][]byte, len(rest))
-	if err := o.base.MultiGet(ctx, s, rest, found); err != nil {
+	if err := lower.MultiGet(ctx, s, rest, found); err != nil {
 		return err
 	}
 	for i, v := range found {
@@ -287,11 +349,22 @@ func (o *Overlay) MultiGet(ctx context.Context, s Space, keys, values [][]byte) 
 // Scan returns the keys of r as they are now: later changes do not show.
 func (o *Overlay) Scan(s Space, r Range) Scanner {
 	b := &o.spaces[s]
-	if !b.touches(r) {
-		return o.base.Scan(s, r)
+	if o.err != nil {
+		return failed{o.err}
 	}
-	return newMergeScanner(o.base, b.copy(), s, r)
+	lower := o.lower()
+	if !b.touches(r) {
+		return lower.Scan(s, r)
+	}
+	return newMergeScanner(lower, b.copy(), s, r)
 }
+
+// failed is a scan of changes that are lost.
+type failed struct{ err error }
+
+func (f failed) Next(context.Context) (*Chunk, error) { return nil, f.err }
+
+func (f failed) Close() error { return nil }
 
 func (b *buffer) empty() bool { return b.entries.Len() == 0 && b.ranges.Len() == 0 }
 

@@ -76,7 +76,10 @@ func TestOverlayBatch(t *testing.T) {
 		t.Error(diff)
 	}
 	var keys []string
-	o.Keys(func(s kv.Space, key []byte) { keys = append(keys, s.String()+" "+string(key)) })
+	o.Keys(func(s kv.Space, key []byte) bool {
+		keys = append(keys, s.String()+" "+string(key))
+		return true
+	})
 	if diff := cmp.Diff([]string{"meta m", "data b", "data z"}, keys); diff != "" {
 		t.Error(diff)
 	}

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) kv.DB) {
 		{"CloseWhileUsed", testCloseWhileUsed},
 		{"Concurrent", testConcurrent},
 		{"Overlay", testOverlay},
+		{"Ingest", testIngest},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

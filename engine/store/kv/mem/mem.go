@@ -77,6 +77,27 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, _ kv.Durability) error {
 	return nil
 }
 
+// Ingest implements kv.DB. Here it does lie in memory together.
+func (db *DB) Ingest(ctx context.Context, _ string, source kv.Source) error {
+	var b kv.Batch
+	for {
+		s, c, err := source(ctx)
+		if err != nil {
+			return err
+		}
+		if c.Len() == 0 {
+			return db.Write(ctx, &b, kv.Sync)
+		}
+		for i := range c.Len() {
+			if v := c.Value(i); v[0] == kv.TagDeleted {
+				b.Delete(s, c.Key(i))
+			} else {
+				b.Put(s, c.Key(i), v[1:])
+			}
+		}
+	}
+}
+
 func (db *DB) put(s kv.Space, key, value []byte) {
 	old, replaced := db.spaces[s].Set(string(key), append([]byte{}, value...))
 	db.size += int64(len(value) - len(old))
