@@ -77,7 +77,13 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *sqlparser.Use:
 		return r, nil, s.use(ctx, n.DBName.String())
 	case *sqlparser.Set:
-		return r, nil, s.set(ctx, n)
+		return r, nil, s.set(ctx, st, n, args)
+	case *sqlparser.PrepareStmt:
+		return r, nil, s.prepareNamed(ctx, st, n, args)
+	case *sqlparser.DeallocateStmt:
+		return r, nil, s.deallocate(n)
+	case *sqlparser.Kill:
+		return r, nil, s.engine.kill(n.ProcesslistID, n.Type != sqlparser.QueryType)
 	case *sqlparser.Show:
 		set, err = s.show(ctx, n, st.SQL)
 	case *sqlparser.ExplainTab:
@@ -109,6 +115,8 @@ func checkCommand(st *parse.Statement) error {
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
 		*sqlparser.Use, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable,
 		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze:
+		return nil
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill:
 		return nil
 	}
 	if known, err := service.Check(st.AST); known {
@@ -156,7 +164,9 @@ func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error 
 	if err := s.commit(ctx); err != nil {
 		return err
 	}
-	if err := s.engine.catalog.Run(ctx, s.scope(), st.AST); err != nil {
+	scope := s.scope()
+	scope.Query = s.planOptions(st.SQL, nil)
+	if err := s.engine.catalog.Run(ctx, scope, st.AST); err != nil {
 		return err
 	}
 	if d, ok := st.AST.(*sqlparser.DropDatabase); ok && d.DBName.String() == s.namespace {

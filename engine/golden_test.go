@@ -152,6 +152,9 @@ func outcomeText(s *Session, sql string) string {
 		return err.Error() + "\n"
 	}
 	defer rows.Close()
+	if rows.Columns() == nil {
+		return "ok, no result\n"
+	}
 	var out strings.Builder
 	for {
 		text, err := setText(rows)
@@ -211,8 +214,10 @@ func valueText(c *types.Vector, i int) string {
 func hasRows(sql string) bool {
 	word := strings.ToLower(strings.Fields(strings.TrimLeft(sql, "("))[0])
 	switch word {
-	case "select", "show", "describe", "desc", "explain", "with", "values", "table", "analyze":
+	case "select", "show", "execute", "describe", "desc", "explain", "with", "values", "table", "analyze":
 		return true
+	case "insert", "replace", "update", "delete":
+		return strings.Contains(strings.ToLower(sql), " returning ")
 	}
 	return false
 }

@@ -73,10 +73,16 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 			return nil, err
 		}
 	}
-	return plan.Build(ctx, ast, plan.Options{
-		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: st.SQL,
-		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys, Locking: st.Locking,
-	})
+	o := s.planOptions(st.SQL, params)
+	o.Returning, o.Locking = st.Returning, st.Locking
+	return plan.Build(ctx, ast, o)
+}
+
+func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
+	return plan.Options{
+		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
+		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys,
+	}
 }
 
 // check finds out whether a statement can run, without parameters. later tells
@@ -91,7 +97,7 @@ func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) er
 	}
 	switch {
 	case planned(ast):
-		params := make([]types.Type, st.Params)
+		params := make([]types.Type, st.Params+len(st.UserVariables))
 		for i := range params {
 			params[i] = types.NullType
 		}
@@ -105,10 +111,16 @@ func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) er
 			return nil
 		}
 		return err
-	case st.Params > 0:
+	case st.Params > 0 && !takesParameters(ast):
 		return sqlerr.Unsupported("parameters in %s", statementName(st.SQL))
 	}
 	return checkCommand(st)
+}
+
+// takesParameters reports whether a statement without plan may have parameters.
+func takesParameters(ast sqlparser.Statement) bool {
+	_, set := ast.(*sqlparser.Set)
+	return set
 }
 
 // planned reports whether a statement is run by a plan.

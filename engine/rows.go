@@ -5,7 +5,6 @@ import (
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/plan"
-	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -16,6 +15,7 @@ type Rows struct {
 	session *Session
 	sets    []*resultSet // the current one first
 	closed  bool
+	stop    context.CancelFunc // gives back the context of the text that they are of; or nil
 }
 
 // Columns describes the current result set; nil when no statement has rows.
@@ -81,6 +81,9 @@ func (r *Rows) close() error {
 	}
 	r.closed = true
 	delete(r.session.open, r)
+	if r.stop != nil {
+		defer r.stop()
+	}
 	var first error
 	for _, set := range r.sets {
 		if err := set.close(); first == nil {
@@ -90,8 +93,7 @@ func (r *Rows) close() error {
 	return first
 }
 
-// keep reads what is left of the result sets of the session's transaction into
-// memory. When that fails, Next will tell.
+// keep reads what is left of the result sets of the session's transaction. When that fails, Next will tell.
 func (r *Rows) keep(ctx context.Context) {
 	for _, set := range r.sets {
 		if !set.own {
@@ -113,6 +115,7 @@ type resultSet struct {
 	runner *exec.Runner
 
 	batches []*types.Batch  // to be returned before anything else
+	kept    *exec.Spool     // or nil
 	first   [1]*types.Batch // room for batches
 	out     types.Batch     // what next returned: its reader may hold it while keep runs
 	rows    int64           // returned so far
@@ -161,6 +164,9 @@ func (s *resultSet) fetch(ctx context.Context) (b *types.Batch, err error) {
 	if s.err != nil {
 		return nil, s.err
 	}
+	if s.kept != nil {
+		return s.kept.Next()
+	}
 	if s.op == nil {
 		return &types.Batch{}, nil
 	}
@@ -182,32 +188,33 @@ func (s *resultSet) pull(ctx context.Context) (b *types.Batch, err error) {
 	return s.op.Next(ctx)
 }
 
-// keep reads the rows that are left into memory, at most so many bytes.
+// keep reads the rows that are left: so many bytes into memory, others into a
+// temporary file.
 func (s *resultSet) keep(ctx context.Context, limit int64) error {
 	if s.op == nil {
 		return nil
 	}
 	s.out = *copyBatch(&s.out)
-	var kept []*types.Batch
-	var size int64
+	kept := exec.NewSpool(limit, s.session.engine.tempDir)
 	for s.op != nil {
 		b, err := s.fetch(ctx)
+		if err == nil {
+			err = kept.Append(b)
+		}
 		if err != nil {
+			s.err = err
+			s.stop()
+			kept.Close()
 			return err // which s.next returns, too
 		}
-		if b.Len == 0 {
-			continue
-		}
-		c := copyBatch(b)
-		kept = append(kept, c)
-		if size += batchBytes(c); size > limit {
-			s.stop()
-			s.err = sqlerr.OutOfMemory.New("A result of more than %d bytes cannot be kept while the connection runs other statements: read it first", limit)
-			return s.err
-		}
 	}
-	s.batches = kept
+	s.kept = kept
 	return nil
+}
+
+// returned returns a result set for the rows of a RETURNING clause.
+func (s *Session) returned(columns []plan.ResultColumn) *resultSet {
+	return &resultSet{session: s, columns: columns, kept: exec.NewSpool(s.memoryBytes(), s.engine.tempDir)}
 }
 
 // drain runs the query to its end for nobody.
@@ -243,7 +250,13 @@ func (s *resultSet) stop() (err error) {
 
 func (s *resultSet) close() error {
 	s.batches = nil
-	return s.stop()
+	err := s.stop()
+	if s.kept != nil {
+		if e := s.kept.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
 }
 
 func copyBatch(b *types.Batch) *types.Batch {
@@ -255,12 +268,4 @@ func copyBatch(b *types.Batch) *types.Batch {
 		}
 	}
 	return c
-}
-
-func batchBytes(b *types.Batch) int64 {
-	var n int
-	for _, v := range b.Columns {
-		n += 8*(cap(v.Int64s)+cap(v.Uint64s)+cap(v.Float64s)) + 4*cap(v.Offsets) + cap(v.Data)
-	}
-	return int64(n)
 }

@@ -131,6 +131,14 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 	if !diagnostic(st) {
 		s.warnings, s.lastError = nil, nil
 	}
+	if x, ok := st.AST.(*sqlparser.ExecuteStmt); ok {
+		var err error
+		if st, args, err = s.executed(x); err != nil {
+			s.failed(err)
+			return Result{}, nil, err
+		}
+	}
+	args = s.withVariables(st, args)
 	var r Result
 	var set *resultSet
 	var err error
@@ -142,12 +150,16 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 		}
 		if _, query := st.AST.(sqlparser.TableStatement); query {
 			set, err = s.query(ctx, st, args)
+			if err == nil && st.Into != nil {
+				r, err = s.into(ctx, set, st.Into)
+				set = nil
+			}
 			if err == nil && st.Discards {
 				err = set.drain(ctx)
 				set = nil
 			}
 		} else {
-			r, err = s.write(ctx, st, args)
+			r, set, err = s.write(ctx, st, args)
 		}
 	} else {
 		r, set, err = s.command(ctx, st, args)
@@ -156,7 +168,7 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 	case err != nil:
 		s.rowCount = -1
 		s.failed(err)
-	case set != nil:
+	case set != nil && st.Returning == nil:
 		s.rowCount = -1
 	default:
 		s.rowCount = r.RowsAffected
@@ -220,6 +232,9 @@ func (s *Session) openTable(t *transaction, d *schema.Table) (store.Table, error
 	case schema.Stream:
 		return t.Store().Stream(d, s.cfg.User), nil
 	case schema.System:
+		if d.Namespace == tables.InformationSchema {
+			return tables.OpenInformation(d, t.Store(), s.information(d.Name)), nil
+		}
 		return tables.OpenSystem(d, t.Store())
 	}
 	return nil, sqlerr.Internal.New("table %s is of unknown kind %s", d.QualifiedName(), d.Kind)
@@ -345,8 +360,9 @@ func lockTables(ctx context.Context, t *transaction, p *plan.Plan) error {
 	return nil
 }
 
-// write runs an INSERT, REPLACE, UPDATE or DELETE. The statement is atomic.
-func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments) (Result, error) {
+// write runs an INSERT, REPLACE, UPDATE or DELETE. The statement is atomic. The
+// rows that it may return are kept until it is through.
+func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments) (Result, *resultSet, error) {
 	t := s.tx
 	single := t == nil
 	opts := TxOptions{Isolation: RepeatableRead}
@@ -358,15 +374,15 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		t = s.newTransaction(opts)
 		defer func() { t.Rollback() }()
 	} else if err := s.settle(ctx); err != nil {
-		return Result{}, err
+		return Result{}, nil, err
 	}
 	if t.ReadOnly() {
-		return Result{}, sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
+		return Result{}, nil, sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
 	}
 	for refused := 0; ; {
 		p, version, err := s.plan(ctx, st, args.types)
 		if err != nil {
-			return Result{}, err
+			return Result{}, nil, err
 		}
 		if refused > maxRefused { // others are too fast: they have to wait
 			err = lockAll(ctx, t, p)
@@ -374,44 +390,57 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 			err = lockTables(ctx, t, p)
 		}
 		if err != nil {
-			return Result{}, err
+			return Result{}, nil, err
 		}
 		for _, tied := range p.Tied {
 			if err := t.LockTable(ctx, tied.ID, txn.Shared); err != nil {
-				return Result{}, err
+				return Result{}, nil, err
 			}
 		}
 		ok, err := s.see(t, p, version)
 		if err != nil {
-			return Result{}, err
+			return Result{}, nil, err
 		}
 		if !ok {
 			continue
 		}
-		r, again, err := s.change(ctx, st, t, p, args)
-		if again {
-			continue
+		var set *resultSet
+		if p.Columns != nil {
+			set = s.returned(p.Columns)
 		}
-		t.fresh = false
-		if err == nil && single {
-			if again, err = s.finish(ctx, t); again && ctx.Err() == nil {
-				t.Rollback()
-				t = s.newTransaction(opts)
-				refused++
-				continue
+		r, again, err := s.change(ctx, st, t, p, args, set)
+		lost := false // the commit was refused
+		if !again {
+			t.fresh = false
+			if err == nil && single {
+				lost, err = s.finish(ctx, t)
+				lost = lost && ctx.Err() == nil
 			}
 		}
-		return r, err
+		if set != nil && (again || err != nil) {
+			set.close()
+			set = nil
+		}
+		switch {
+		case again:
+			continue
+		case lost:
+			t.Rollback()
+			t = s.newTransaction(opts)
+			refused++
+			continue
+		}
+		return r, set, err
 	}
 }
 
 // change makes the changes of p, or none. It reports whether the statement has
 // to be run again: it met a conflict, and a newer snapshot will do because
 // nobody has seen this one.
-func (s *Session) change(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments) (r Result, again bool, err error) {
+func (s *Session) change(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet) (r Result, again bool, err error) {
 	mark := t.Store().Mark()
 	var set uint64
-	res, err := s.apply(ctx, st, t, p, args, &set)
+	res, err := s.apply(ctx, st, t, p, args, returned, &set)
 	if err == nil {
 		if len(t.savepoints) == 0 {
 			t.Store().Forget()
@@ -459,9 +488,12 @@ func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 	return true
 }
 
-func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, set *uint64) (res tables.Result, err error) {
+func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet, set *uint64) (res tables.Result, err error) {
 	defer recovered(st.SQL, &err)
 	rt := s.runtime(ctx, t, args)
+	if returned != nil {
+		rt.Returned = returned.kept.Append
+	}
 	rt.IDs = sequences{t.Store(), s.cfg.User}
 	rt.Atomic = func(f func() error) error {
 		mark := t.Store().Mark()

@@ -63,31 +63,39 @@ type Session struct {
 	id     uint64
 	closed bool
 
+	settings
+	process process
+	tx      *transaction
+	open    map[*Rows]struct{}
+
+	userVariables map[string]userVariable
+	prepared      map[string]*parse.Statement // by PREPARE
+	lastInsertID  uint64
+	rowCount      int64 // of the statement before; -1: it had rows
+	foundRows     int64
+	warnings      []error // of the statement before
+	lastError     error   // the one of warnings that made it fail
+
+	// The callbacks of every statement's expr.Env.
+	onWarning      func(error)
+	onLastInsertID func(uint64)
+}
+
+// settings are what USE and SET change.
+type settings struct {
 	namespace  string
 	zone       *time.Location
 	autocommit bool
 	// partialGroupBy tells that the sql_mode lacks fullGroupBy.
 	partialGroupBy bool
-	keepZero       bool       // the sql_mode has keepZeroMode
-	noForeignKeys  bool       // foreign_key_checks is off
-	defaults       TxOptions  // of transactions
-	next           *TxOptions // of the next one, by SET TRANSACTION
-	tx             *transaction
-	open           map[*Rows]struct{}
-
-	lastInsertID uint64
-	rowCount     int64 // of the statement before; -1: it had rows
-	foundRows    int64
-	lockWait     time.Duration // for a row's lock
-	tableWait    time.Duration // for a table's
-	concatLen    int64         // group_concat_max_len
-	recursion    int64         // cte_max_recursion_depth; -1: 0
-	warnings     []error       // of the statement before
-	lastError    error         // the one of warnings that made it fail
-
-	// The callbacks of every statement's expr.Env.
-	onWarning      func(error)
-	onLastInsertID func(uint64)
+	keepZero       bool          // the sql_mode has keepZeroMode
+	noForeignKeys  bool          // foreign_key_checks is off
+	defaults       TxOptions     // of transactions
+	next           *TxOptions    // of the next one, by SET TRANSACTION
+	concatLen      int64         // group_concat_max_len
+	recursion      int64         // cte_max_recursion_depth; -1: 0
+	lockWait       time.Duration // for a row's lock
+	tableWait      time.Duration // for a table's
 }
 
 // NewSession opens a session. Errors: sqlerr.BadDatabase.
@@ -110,6 +118,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{engine: e, cfg: cfg, id: e.sessionIDs.Add(1), open: map[*Rows]struct{}{}}
+	s.process.since, s.process.database = time.Now(), cfg.Namespace
 	s.onWarning = s.warn
 	s.onLastInsertID = func(id uint64) { s.lastInsertID = id }
 	s.initialise()
@@ -121,19 +130,19 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 
 // initialise sets what statements can change.
 func (s *Session) initialise() {
-	s.namespace, s.zone, s.autocommit, s.partialGroupBy = s.cfg.Namespace, s.cfg.Zone, true, false
-	s.keepZero = false
-	s.noForeignKeys = false
-	s.lockWait = cmp.Or(s.cfg.LockWait, s.engine.cfg.LockWait, txn.DefaultLockWait)
-	s.tableWait = s.lockWait
-	s.concatLen, s.recursion = expr.DefaultGroupConcatMaxLen, expr.DefaultMaxRecursion
-	s.defaults, s.next = TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, nil
+	wait := cmp.Or(s.cfg.LockWait, s.engine.cfg.LockWait, txn.DefaultLockWait)
+	s.settings = settings{
+		namespace: s.cfg.Namespace, zone: s.cfg.Zone, autocommit: true,
+		defaults: TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, concatLen: expr.DefaultGroupConcatMaxLen,
+		recursion: expr.DefaultMaxRecursion, lockWait: wait, tableWait: wait,
+	}
+	s.userVariables, s.prepared = nil, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil
 }
 
 // enter begins a call of the session; Engine.leave ends it.
 func (s *Session) enter() error {
-	if s.closed {
+	if s.closed || s.process.killed.Load() {
 		return errClosed("session")
 	}
 	return s.engine.enter()
@@ -306,6 +315,15 @@ func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err
 	if err := st.text.checkArgs(args); err != nil {
 		return o, err
 	}
+	ctx, stop := s.process.begin(ctx, st.text.statements[0].SQL, s.namespace)
+	defer func() {
+		s.process.end(s.namespace)
+		if o.rows == nil || len(o.rows.sets) == 0 {
+			stop()
+		} else {
+			o.rows.stop = stop
+		}
+	}()
 	if query {
 		o.rows = &Rows{session: s}
 		s.open[o.rows] = struct{}{}
@@ -325,12 +343,10 @@ func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err
 		if err != nil {
 			return o, at(err, one)
 		}
-		if set == nil {
-			o.Result = result
-			continue
-		}
-		o.Result = Result{}
+		o.Result = result
 		switch {
+		case set == nil:
+			continue
 		case !query:
 			err = set.drain(ctx)
 		case i < len(st.text.statements)-1:

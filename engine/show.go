@@ -13,7 +13,6 @@ import (
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
-	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -57,7 +56,7 @@ func (s *Session) listing(rows [][]types.Value, columns ...plan.ResultColumn) *r
 // shown are the kinds of SHOW that there are.
 var shown = map[sqlparser.ShowCommandType]bool{
 	sqlparser.Database: true, sqlparser.Table: true, sqlparser.Column: true, sqlparser.Index: true,
-	sqlparser.CreateTbl: true, sqlparser.CreateDb: true, sqlparser.VariableSession: true, sqlparser.VariableGlobal: true,
+	sqlparser.CreateTbl: true, sqlparser.CreateDb: true, sqlparser.CreateV: true, sqlparser.VariableSession: true, sqlparser.VariableGlobal: true,
 	sqlparser.Warnings: true, sqlparser.Errors: true, sqlparser.StatusSession: true, sqlparser.StatusGlobal: true,
 	sqlparser.TableStatus: true,
 }
@@ -102,6 +101,9 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 			return nil, e
 		}
 		if b.Command == sqlparser.Column {
+			if t, err = s.described(ctx, t); err != nil {
+				return nil, err
+			}
 			columns, rows = showColumns(t, b.Full)
 		} else {
 			columns, rows = s.showIndexes(t)
@@ -215,11 +217,15 @@ func (s *Session) showDatabases(ctx context.Context) ([][]types.Value, error) {
 	return rows, err
 }
 
-func tableKind(namespace string) types.Value {
-	if namespace == tables.SystemNamespace {
-		return types.NewString("SYSTEM VIEW")
+// tableKind is what MySQL calls a table's kind.
+func tableKind(t *schema.Table) string {
+	switch t.Kind {
+	case schema.System:
+		return "SYSTEM VIEW"
+	case schema.Viewed:
+		return "VIEW"
 	}
-	return types.NewString("BASE TABLE")
+	return "BASE TABLE"
 }
 
 func (s *Session) showTables(ctx context.Context, b *sqlparser.ShowBasic) ([]plan.ResultColumn, [][]types.Value, error) {
@@ -236,7 +242,11 @@ func (s *Session) showTables(ctx context.Context, b *sqlparser.ShowBasic) ([]pla
 	for _, n := range names {
 		row := []types.Value{types.NewString(n)}
 		if b.Full {
-			row = append(row, tableKind(namespace))
+			t, err := s.engine.catalog.Table(ctx, namespace, n)
+			if err != nil {
+				return nil, nil, err
+			}
+			row = append(row, types.NewString(tableKind(t)))
 		}
 		rows = append(rows, row)
 	}
@@ -260,6 +270,12 @@ func (s *Session) showTableStatus(ctx context.Context, b *sqlparser.ShowBasic) (
 		t, err := s.engine.catalog.Table(ctx, namespace, n)
 		if err != nil {
 			return nil, nil, err
+		}
+		if t.Kind == schema.Viewed {
+			row := make([]types.Value, len(columns))
+			row[0], row[len(row)-1] = types.NewString(n), types.NewString("VIEW")
+			rows = append(rows, row)
+			continue
 		}
 		at, err := s.engine.catalog.Created(ctx, t)
 		if err != nil {
@@ -328,6 +344,9 @@ func (s *Session) showWarnings(b *sqlparser.ShowBasic) (*resultSet, error) {
 func (s *Session) describe(ctx context.Context, n *sqlparser.ExplainTab) (*resultSet, error) {
 	t, err := s.table(ctx, n.Table, "")
 	if err != nil {
+		return nil, err
+	}
+	if t, err = s.described(ctx, t); err != nil {
 		return nil, err
 	}
 	columns, rows := showColumns(t, false)

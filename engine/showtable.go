@@ -12,6 +12,7 @@ import (
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -44,6 +45,9 @@ func defaultParts(c *schema.Column) (text string, isExpr bool) {
 
 // keyMark is what SHOW COLUMNS says of a column's part in keys.
 func keyMark(t *schema.Table, column int) string {
+	if t.Kind == schema.Viewed {
+		return ""
+	}
 	if slices.Contains(t.PrimaryKey, column) {
 		return "PRI"
 	}
@@ -160,7 +164,7 @@ func (s *Session) showIndexes(t *schema.Table) ([]plan.ResultColumn, [][]types.V
 			})
 		}
 	}
-	if !t.HasRowID() {
+	if !t.HasRowID() && t.Kind != schema.Viewed {
 		add(nil)
 	}
 	for i := range t.Indexes {
@@ -188,6 +192,12 @@ func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*res
 	t, err := s.table(ctx, n.Op, "")
 	if err != nil {
 		return nil, err
+	}
+	switch {
+	case t.Kind == schema.Viewed:
+		return s.showCreateView(t), nil
+	case n.Command == sqlparser.CreateV:
+		return nil, sqlerr.WrongObject.New("'%s' is not VIEW", t.QualifiedName()).On(t.QualifiedName())
 	}
 	return s.listing([][]types.Value{{types.NewString(t.Name), types.NewString(createTable(t))}}, textColumns("Table", "Create Table")...), nil
 }

@@ -189,7 +189,7 @@ func (s *Session) see(t *transaction, p *plan.Plan, v uint64) (bool, error) {
 		return p.Writes == nil || c.Version() == v, nil
 	}
 	for _, table := range p.Tables {
-		if table.Kind != schema.System && c.ChangedSince(table, t.version) {
+		if table.Kind != schema.System && table.Kind != schema.Viewed && c.ChangedSince(table, t.version) {
 			name := table.QualifiedName()
 			return false, sqlerr.TableDefChanged.New("Table definition has changed, please retry transaction (%s)", name).On(name)
 		}

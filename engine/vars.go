@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -346,9 +348,6 @@ func zoneName(z *time.Location) string {
 // variableOf returns the system variable that v names.
 func variableOf(v *sqlparser.Variable) (string, variable, error) {
 	name := v.Name.Lowered()
-	if v.Scope == sqlparser.VariableScope {
-		return name, variable{}, sqlerr.Unsupported("user variables")
-	}
 	x, ok := variables[name]
 	if !ok {
 		return name, x, sqlerr.UnknownSysVar.New("Unknown system variable '%s'", name)
@@ -359,6 +358,9 @@ func variableOf(v *sqlparser.Variable) (string, variable, error) {
 // checkSet checks the names that a SET sets.
 func checkSet(n *sqlparser.Set) error {
 	for _, e := range n.Exprs {
+		if e.Var.Scope == sqlparser.VariableScope {
+			continue
+		}
 		name, v, err := variableOf(e.Var)
 		switch {
 		case err != nil:
@@ -372,32 +374,44 @@ func checkSet(n *sqlparser.Set) error {
 	return nil
 }
 
-// set runs SET. Either all is set or nothing.
-func (s *Session) set(ctx context.Context, n *sqlparser.Set) error {
+// set runs SET. Either all is set or nothing. User variables get values that
+// were computed before any is set.
+func (s *Session) set(ctx context.Context, st *parse.Statement, n *sqlparser.Set, args arguments) error {
 	if err := checkSet(n); err != nil {
 		return err
 	}
-	before := *s
+	before := s.settings
+	kept := maps.Clone(s.userVariables)
 	for _, e := range n.Exprs {
-		name, v, err := variableOf(e.Var)
-		if err != nil {
-			return err
-		}
-		value, err := s.value(ctx, e.Expr, v)
-		if err == nil {
-			err = s.setOne(e.Var.Scope, name, v, value)
-		}
-		if err != nil {
-			s.namespace, s.zone, s.autocommit, s.defaults, s.next = before.namespace, before.zone, before.autocommit, before.defaults, before.next
-			s.partialGroupBy = before.partialGroupBy
-			s.lockWait, s.tableWait = before.lockWait, before.tableWait
+		if err := s.setFrom(ctx, st, e, args); err != nil {
+			s.settings, s.userVariables = before, kept
 			if err == errWrongValue {
-				return sqlerr.WrongValueForVar.New("Variable '%s' can't be set to the value of '%s'", name, sqlparser.String(e.Expr))
+				return sqlerr.WrongValueForVar.New("Variable '%s' can't be set to the value of '%s'", e.Var.Name.Lowered(), sqlparser.String(e.Expr))
 			}
 			return err
 		}
 	}
 	return nil
+}
+
+// setFrom makes one of SET's assignments.
+func (s *Session) setFrom(ctx context.Context, st *parse.Statement, e *sqlparser.SetExpr, args arguments) error {
+	if e.Var.Scope == sqlparser.VariableScope {
+		t, v, err := s.evaluate(ctx, st, e.Expr, args)
+		if err == nil {
+			s.setUserVariable(e.Var.Name.Lowered(), t, v)
+		}
+		return err
+	}
+	name, v, err := variableOf(e.Var)
+	if err != nil {
+		return err
+	}
+	value, err := s.value(ctx, st, e.Expr, v, args)
+	if err != nil {
+		return err
+	}
+	return s.setOne(e.Var.Scope, name, v, value)
 }
 
 func (s *Session) setOne(scope sqlparser.Scope, name string, v variable, value any) error {
@@ -422,9 +436,9 @@ func (s *Session) setOne(scope sqlparser.Scope, name string, v variable, value a
 	return err
 }
 
-// value evaluates what a variable is set to: a word, DEFAULT, or an expression
-// that reads no table.
-func (s *Session) value(ctx context.Context, e sqlparser.Expr, v variable) (any, error) {
+// value evaluates what a variable is set to: a word, DEFAULT, or an expression.
+// It is an int64, a string or nil.
+func (s *Session) value(ctx context.Context, st *parse.Statement, e sqlparser.Expr, v variable, args arguments) (any, error) {
 	switch x := e.(type) {
 	case *sqlparser.Literal:
 		if x.Type == sqlparser.IntVal {
@@ -452,43 +466,16 @@ func (s *Session) value(ctx context.Context, e sqlparser.Expr, v variable) (any,
 		}
 		return other.get(s), nil
 	}
-	return s.evaluate(ctx, e)
-}
-
-// evaluate returns the value of an expression that reads no table: an int64, a
-// string or nil.
-func (s *Session) evaluate(ctx context.Context, e sqlparser.Expr) (any, error) {
-	list, err := parse.Parse("SELECT " + sqlparser.String(e))
-	if err != nil {
+	t, value, err := s.evaluate(ctx, st, e, args)
+	switch {
+	case err != nil || value.IsNull():
 		return nil, err
+	case t.IsInteger() && t.Physical() == types.PhysInt64:
+		return value.Int(), nil
+	case t.IsInteger() && value.Uint() <= math.MaxInt64:
+		return int64(value.Uint()), nil
 	}
-	reads := false
-	sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
-		if t, ok := n.(*sqlparser.AliasedTableExpr); ok {
-			name, _ := t.Expr.(sqlparser.TableName)
-			reads = reads || name.Name.String() != "dual"
-		}
-		return !reads, nil
-	}, list[0].AST)
-	if reads {
-		return nil, sqlerr.Unsupported("SET to what is in a table")
-	}
-	next := s.next
-	set, err := s.query(ctx, list[0], arguments{})
-	s.next = next // what SET TRANSACTION said is for another one
-	if err != nil {
-		return nil, err
-	}
-	defer set.close()
-	b, err := set.next(ctx)
-	if err != nil || b.Len == 0 || b.Columns[0].IsNull(0) {
-		return nil, err
-	}
-	c := b.Columns[0]
-	if c.Type.Physical() == types.PhysInt64 && c.Type.IsInteger() {
-		return c.Int64s[0], nil
-	}
-	return string(types.AppendText(nil, c.Type, c.Value(0))), nil
+	return string(types.AppendText(nil, t, value)), nil
 }
 
 // replaceVariables returns a copy of ast with the variables' values in their

@@ -45,6 +45,13 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
+	if *engine == "mysql" {
+		known, err := parseSkips("mysql.skips", mysqlSkips)
+		if err != nil {
+			fatal(err)
+		}
+		list = append(list, known...)
+	}
 	files, err := testFiles(flag.Args())
 	if err != nil {
 		fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,6 +17,11 @@ type record struct {
 // skips are the records to leave out.
 type skips []record
 
+// mysqlSkips lists the records that are left out whatever -skip says.
+//
+//go:embed mysql.skips
+var mysqlSkips string
+
 // readSkips reads a list: on each line a FILE:LINE and the reason, or a comment
 // after #. No name is an empty list.
 func readSkips(name string) (skips, error) {
@@ -26,8 +32,12 @@ func readSkips(name string) (skips, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseSkips(name, string(data))
+}
+
+func parseSkips(name, data string) (skips, error) {
 	var list skips
-	for i, text := range strings.Split(string(data), "\n") {
+	for i, text := range strings.Split(data, "\n") {
 		text = strings.TrimSpace(text)
 		if text == "" || strings.HasPrefix(text, "#") {
 			continue

@@ -36,6 +36,9 @@ type Runtime struct {
 	Atomic func(f func() error) error
 	// IDs gives out AUTO_INCREMENT values and row ids; only writes use it.
 	IDs IDs
+	// Returned takes the rows of a write's RETURNING clause, which are the
+	// caller's for the call only.
+	Returned func(*types.Batch) error
 
 	// Watch, unless it is nil, gets what each operator does, of the plan and of
 	// its subqueries.

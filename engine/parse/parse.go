@@ -40,6 +40,13 @@ type Statement struct {
 	Names []string
 	// Variables tells that the statement names @@variables.
 	Variables bool
+	// UserVariables are the names, in lower case, of the @variables that the
+	// statement reads: the AST has them as parameters after its own Params.
+	UserVariables []string
+	// Into are the @variables of SELECT ... INTO.
+	Into []string
+	// Returning is the RETURNING clause of a statement that writes, or nil.
+	Returning *Returning
 	// Discards tells that the statement is DO: a query whose rows nobody gets.
 	Discards bool
 	// Locking are the locking clauses that the AST cannot have, see LockingOf.
@@ -94,22 +101,24 @@ func ParseExpr(sql string) (sqlparser.Expr, error) {
 
 // piece is where a statement lies in the text and what its tokens tell.
 type piece struct {
-	start, end int
-	positional int
-	names      []string // of named parameters, once each
-	edits      []edit
-	uuids      []string // columns of type UUID
-	collate    string   // the last collation named
-	primary    int      // number of times that PRIMARY stands there
-	variables  bool     // there are @@variables
-	verb       int      // the first token
-	tokens     int      // read so far
-	discards   bool     // it is DO: a query whose rows nobody wants
-	parens     parens
-	windows    windows
-	setOps     setOps
-	checks     columnChecks
-	lockings   lockings
+	start, end    int
+	positional    int
+	names         []string // of named parameters, once each
+	edits         []edit
+	uuids         []string // columns of type UUID
+	collate       string   // the last collation named
+	primary       int      // number of times that PRIMARY stands there
+	variables     bool     // there are @@variables
+	userVariables bool     // there are @variables
+	verb          int      // the first token
+	tokens        int      // read so far
+	discards      bool     // it is DO: a query whose rows nobody wants
+	returning     returning
+	parens        parens
+	windows       windows
+	setOps        setOps
+	checks        columnChecks
+	lockings      lockings
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
@@ -157,6 +166,7 @@ func split(sql string) ([]piece, error) {
 		p.tokens++
 		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
 		p.moveChecks(sql, one)
+		p.returning.find(&p, one, recent[0])
 		p.respell(sql, one, recent)
 		p.parens.add(one, recent)
 		p.setOps.add(&p, sql, one, recent)
@@ -172,7 +182,9 @@ func split(sql string) ([]piece, error) {
 			p.words++
 		}
 		switch typ {
-		case sqlparser.AT_ID, sqlparser.AT_AT_ID:
+		case sqlparser.AT_ID:
+			p.userVariables = true
+		case sqlparser.AT_AT_ID:
 			p.variables = true
 		case sqlparser.VALUE_ARG:
 			p.words-- // a literal, too
@@ -208,19 +220,15 @@ func (st *Statement) parse(sql string, p *piece) error {
 		return err
 	}
 	text := p.edited(sql)
-	ast, err := parseStrict(text)
+	clause := p.returning.cut(p, &text)
+	ast, err := p.parse(sql, text, 0)
 	if err != nil {
-		// A blank at the end tells an error at the end from one in the last token.
-		text += " "
-		var at sqlparser.PositionedErr
-		if _, again := parseStrict(text); errors.As(again, &at) {
-			at := p.original(lastToken(text, at.Pos-1))
-			if err := p.explain(sql, at); err != nil {
-				return err
-			}
-			return syntaxError(sql, at)
+		return err
+	}
+	if clause > 0 {
+		if st.Returning, err = p.returning.parse(sql, p, clause); err != nil {
+			return err
 		}
-		return sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
 	}
 	if d, ok := ast.(interface{ IsFullyParsed() bool }); ok && !d.IsFullyParsed() {
 		return syntaxError(sql, p.start)
@@ -233,7 +241,29 @@ func (st *Statement) parse(sql string, p *piece) error {
 	}
 	st.AST, st.Params, st.Names, st.Variables, st.Discards = ast, p.positional+len(p.names), p.names, p.variables, p.discards
 	st.Locking = p.lockings.assign(ast)
-	return st.finish(p)
+	if err := st.finish(p); err != nil {
+		return err
+	}
+	return st.userVariables(p)
+}
+
+// parse parses a part of p's edited text, which begins at byte from there.
+func (p *piece) parse(sql, text string, from int) (sqlparser.Statement, error) {
+	ast, err := parseStrict(text)
+	if err == nil {
+		return ast, nil
+	}
+	// A blank at the end tells an error at the end from one in the last token.
+	text += " "
+	var at sqlparser.PositionedErr
+	if _, again := parseStrict(text); errors.As(again, &at) {
+		at := p.original(from + lastToken(text, at.Pos-1))
+		if err := p.explain(sql, at); err != nil {
+			return nil, err
+		}
+		return nil, syntaxError(sql, at)
+	}
+	return nil, sqlerr.Syntax.Wrap(err, "You have an error in your SQL syntax; %v", err).At(p.start + 1)
 }
 
 // parseStrict is Vitess's parser. On some broken texts, such as SET @@session.,
@@ -295,7 +325,7 @@ func (st *Statement) finish(p *piece) error {
 		}
 		return 4
 	}
-	sqlparser.Rewrite(st.AST, func(c *sqlparser.Cursor) bool {
+	enter := func(c *sqlparser.Cursor) bool {
 		if depth >= 4*maxDepth {
 			deep = true
 			return false
@@ -307,10 +337,16 @@ func (st *Statement) finish(p *piece) error {
 			}
 		}
 		return true
-	}, func(c *sqlparser.Cursor) bool {
+	}
+	leave := func(c *sqlparser.Cursor) bool {
 		depth -= weight(c.Node())
 		return true
-	})
+	}
+	sqlparser.Rewrite(st.AST, enter, leave)
+	if st.Returning != nil {
+		depth = 0
+		sqlparser.Rewrite(st.Returning.List, enter, leave)
+	}
 	if deep {
 		return sqlerr.Unsupported("expressions nested more than %d deep", maxDepth).At(p.start + 1)
 	}

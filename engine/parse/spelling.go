@@ -47,12 +47,14 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 	case p.tokens == 1 && t.is(sql, "do"):
 		p.discards = true
 		p.replace(t, t, "select")
-	case t.is(sql, "table") && (p.tokens == 1 || queries[p.verb] && last.typ != '.'):
+	case t.is(sql, "table") && (p.tokens == 1 || last.typ == sqlparser.AS || queries[p.verb] && last.typ != '.'):
 		p.replace(t, t, "select * from")
 	case p.tokens == 2 && t.typ == sqlparser.TABLES && last.typ == sqlparser.DROP:
 		p.replace(t, t, "table")
 	case p.tokens == 2 && slices.ContainsFunc(ignoredWords[p.verb], func(w string) bool { return t.is(sql, w) }):
 		p.replace(t, t, "")
+	case p.verb == sqlparser.SET && t.typ == sqlparser.ASSIGNMENT_OPT && p.open == 0:
+		p.edits = append(p.edits, edit{t.to - len(":="), t.to, "="})
 	case t.is(sql, "dec") && last.typ != '.':
 		p.replace(t, t, "decimal")
 	case t.is(sql, "precision") && last.is(sql, "double"):

@@ -27,6 +27,8 @@ type Options struct {
 	// NoForeignKeys leaves foreign keys alone: foreign_key_checks is off.
 	NoForeignKeys bool
 	Locking       []parse.Locking // of the statement
+	// Returning is the RETURNING clause of a statement that writes, or nil.
+	Returning *parse.Returning
 }
 
 // Build plans a SELECT, UNION, VALUES, INSERT, REPLACE, UPDATE or DELETE.
@@ -70,6 +72,8 @@ type builder struct {
 	costs  map[Node]Cost
 
 	generated []generatedExpr // of the tables in scope
+	views     []*schema.Table // whose queries are being bound, the innermost last
+	def       *definition     // of the view that is defined, or nil
 }
 
 // maxDepth bounds how deep queries nest, so that no statement exhausts the stack;

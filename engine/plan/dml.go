@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
@@ -10,51 +12,23 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// target finds the table that a statement writes.
-func (b *builder) target(te sqlparser.TableExpr, statement string) (*from, *tableRel, error) {
-	at, ok := te.(*sqlparser.AliasedTableExpr)
-	if !ok {
-		return nil, nil, sqlerr.Unsupported("multi-table %s", statement)
-	}
-	if _, ok := at.Expr.(sqlparser.TableName); !ok {
-		return nil, nil, sqlerr.Unsupported("%s of a derived table", statement)
-	}
-	fr, err := b.aliased(at, &frame{})
-	if err != nil {
-		return nil, nil, err
-	}
-	rel, ok := fr.rel.(*tableRel)
-	if !ok {
-		return nil, nil, sqlerr.NoTablesUsed.New("No tables used")
-	}
-	if rel.table.Kind == schema.System {
-		return nil, nil, sqlerr.CommandDenied.New("System table '%s' cannot be written", rel.table.QualifiedName()).On(rel.table.QualifiedName())
-	}
-	return fr, rel, nil
-}
-
-// writable returns the ordinal of the column that a statement names to write.
-func writable(t *schema.Table, name sqlparser.IdentifierCI) (int, error) {
-	c := t.Column(name.String())
-	if c < 0 || t.Columns[c].Hidden && !t.Columns[c].Invisible {
-		return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", name.String()).On(t.QualifiedName()).In(name.String())
-	}
-	return c, nil
-}
-
 func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	if len(s.Partitions) > 0 {
 		return nil, sqlerr.Unsupported("PARTITION")
 	}
-	fr, rel, err := b.target(s.Table, "INSERT")
+	to, err := b.target(s.Table, "INSERT")
+	if err == nil {
+		err = to.checkInsertable()
+	}
 	if err != nil {
 		return nil, err
 	}
-	t := rel.table
+	t := to.rel.table
 	n := &Insert{Table: t, Mode: InsertPlain}
-	if n.Columns, err = insertColumns(t, s); err != nil {
+	if n.Columns, err = insertColumns(to, s); err != nil {
 		return nil, err
 	}
+	n.Check = b.viewCheck(to)
 	if n.Defaults, err = b.defaults(t); err != nil {
 		return nil, err
 	}
@@ -63,7 +37,7 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	}
 	switch rows := s.Rows.(type) {
 	case sqlparser.Values:
-		n.Input, err = b.insertRows(t, n.Columns, rows)
+		n.Input, err = b.insertRows(to, n.Columns, rows)
 	case *sqlparser.ValuesStatement:
 		n.Input, err = b.insertQuery(t, n.Columns, rows)
 	case sqlparser.TableStatement:
@@ -81,11 +55,16 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 		return nil, sqlerr.Unsupported("INSERT IGNORE … ON DUPLICATE KEY UPDATE")
 	case len(s.OnDup) > 0:
 		n.Mode = InsertUpdate
-		n.OnDuplicate, err = b.onDuplicate(s, fr, rel)
+		n.OnDuplicate, err = b.onDuplicate(s, to)
 	case bool(s.Ignore):
 		n.Mode = InsertIgnore
 	}
-	return &Plan{Root: n, Writes: t}, err
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Root: n, Writes: t}
+	n.Returning, p.Columns, err = b.returning(to)
+	return p, err
 }
 
 // generatedValue refuses a value for a generated column, which only DEFAULT may
@@ -103,27 +82,27 @@ func generatedValue(t *schema.Table, c int, e sqlparser.Expr) (bool, error) {
 }
 
 // insertColumns returns the ordinals of the columns that are given values.
-func insertColumns(t *schema.Table, s *sqlparser.Insert) ([]int, error) {
+func insertColumns(t *target, s *sqlparser.Insert) ([]int, error) {
 	var cols []int
 	if len(s.Columns) == 0 {
 		if rows, ok := s.Rows.(sqlparser.Values); ok && len(rows) > 0 && len(rows[0]) == 0 {
 			return nil, nil // VALUES (): defaults only
 		}
-		for i := range t.Columns {
-			if !t.Columns[i].Hidden {
-				cols = append(cols, i)
+		for _, c := range t.columns() {
+			if !c.hidden {
+				cols = append(cols, t.ordinal(c))
 			}
 		}
 		return cols, nil
 	}
 	taken := map[int]bool{}
 	for _, name := range s.Columns {
-		c, err := writable(t, name)
+		c, err := t.writable(name)
 		if err != nil {
 			return nil, err
 		}
 		if taken[c] {
-			return nil, sqlerr.FieldSpecTwice.New("Column '%s' specified twice", name.String()).On(t.QualifiedName()).In(name.String())
+			return nil, sqlerr.FieldSpecTwice.New("Column '%s' specified twice", name.String()).On(t.name()).In(name.String())
 		}
 		taken[c] = true
 		cols = append(cols, c)
@@ -151,7 +130,7 @@ func (b *builder) defaults(t *schema.Table) ([]expr.Expr, error) {
 
 // withDefaults replaces DEFAULT, the default of column at (-1: there is none),
 // and DEFAULT(c) in a value of t.
-func (b *builder) withDefaults(e sqlparser.Expr, t *schema.Table, at int) (sqlparser.Expr, error) {
+func (b *builder) withDefaults(e sqlparser.Expr, t *target, at int) (sqlparser.Expr, error) {
 	switch e.(type) {
 	case *sqlparser.Literal, *sqlparser.Argument, *sqlparser.NullVal:
 		return e, nil
@@ -167,12 +146,12 @@ func (b *builder) withDefaults(e sqlparser.Expr, t *schema.Table, at int) (sqlpa
 		}
 		col := at
 		if d.ColName != "" {
-			if col, failed = writable(t, sqlparser.NewIdentifierCI(d.ColName)); failed != nil {
+			if col, failed = t.writable(sqlparser.NewIdentifierCI(d.ColName)); failed != nil {
 				return
 			}
 		}
 		var v sqlparser.Expr
-		if v, failed = b.defaultOf(t, col); failed == nil {
+		if v, failed = b.defaultOf(t.rel.table, col); failed == nil {
 			c.Replace(v)
 		}
 	}, nil)
@@ -203,7 +182,7 @@ func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 // insertRows binds VALUES (…), …. Each value is to be converted to its column's
 // type as if alone, so that rows whose types have none in common that keeps their
 // values are in a Values node each.
-func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values) (Node, error) {
+func (b *builder) insertRows(t *target, cols []int, rows sqlparser.Values) (Node, error) {
 	binder := &expr.Binder{Scope: &scope{b: b, frame: &frame{}, clause: "field list"}, Params: b.o.Params}
 	var parts []Node
 	v := &Values{}
@@ -219,7 +198,7 @@ func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values)
 		ts := make([]types.Type, len(tuple))
 		alike := i > 0
 		for k, e := range tuple {
-			generated, err := generatedValue(t, cols[k], e)
+			generated, err := generatedValue(t.rel.table, cols[k], e)
 			if err != nil {
 				return nil, err
 			}
@@ -234,7 +213,7 @@ func (b *builder) insertRows(t *schema.Table, cols []int, rows sqlparser.Values)
 			if err != nil {
 				return nil, err
 			}
-			target := t.Columns[cols[k]].Type
+			target := t.rel.table.Columns[cols[k]].Type
 			row[k] = b.expr(expr.ForColumn(bound, target), none)
 			if ts[k] = row[k].Type(); alike {
 				ts[k], alike = rowsType(v.T[k], ts[k], target)
@@ -304,54 +283,58 @@ func (b *builder) insertQuery(t *schema.Table, cols []int, s sqlparser.TableStat
 // rowScope is the scope of ON DUPLICATE KEY UPDATE: it knows VALUES(c).
 type rowScope struct {
 	*scope
-	table *schema.Table
-	first int // number of the new row's first column
+	target *target
+	first  int // number of the new row's first column
 }
 
 // ResolveValues implements expr.ValuesScope.
 func (s *rowScope) ResolveValues(name *sqlparser.ColName) (expr.Expr, error) {
-	c, err := writable(s.table, name.Name)
+	c, err := s.target.writable(name.Name)
 	if err != nil {
 		return nil, err
 	}
 	return s.b.ref(s.first + c), nil
 }
 
-func (b *builder) onDuplicate(s *sqlparser.Insert, fr *from, rel *tableRel) ([]Assignment, error) {
-	t := rel.table
+func (b *builder) onDuplicate(s *sqlparser.Insert, to *target) ([]Assignment, error) {
+	t := to.rel.table
 	first := len(b.cols)
-	alias := &source{alias: "values"}
+	alias := "values"
 	if s.RowAlias != nil {
-		alias.alias = s.RowAlias.TableName.String()
+		alias = s.RowAlias.TableName.String()
 	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		b.cols = append(b.cols, column{table: alias.alias, name: c.Name, t: c.Type, null: !c.NotNull})
-		alias.cols = append(alias.cols, &sourceColumn{name: c.Name, id: first + i, hidden: c.Hidden})
+		b.cols = append(b.cols, column{table: alias, name: c.Name, t: c.Type, null: !c.NotNull})
 	}
 	if s.RowAlias != nil {
-		if err := b.rowAlias(s, alias, fr); err != nil {
+		row := &source{alias: alias}
+		for _, c := range to.columns() {
+			row.cols = append(row.cols, &sourceColumn{name: c.name, id: first + to.ordinal(c), hidden: c.hidden})
+		}
+		if err := b.rowAlias(s, row, to); err != nil {
 			return nil, err
 		}
 	}
 	both := &phys{}
 	for i := range t.Columns {
-		both.cols = append(both.cols, rel.first+i)
+		both.cols = append(both.cols, to.rel.first+i)
 	}
 	for i := range t.Columns {
 		both.cols = append(both.cols, first+i)
 	}
-	sc := &rowScope{&scope{b: b, frame: &frame{}, from: fr, clause: "field list"}, t, first}
-	return b.assignments(sqlparser.UpdateExprs(s.OnDup), fr, rel, sc, both)
+	sc := &rowScope{&scope{b: b, frame: &frame{}, from: to.from, clause: "field list"}, to, first}
+	return b.assignments(sqlparser.UpdateExprs(s.OnDup), to, sc, both)
 }
 
 // rowAlias brings INSERT … AS alias (columns) into scope.
-func (b *builder) rowAlias(s *sqlparser.Insert, alias *source, fr *from) error {
+func (b *builder) rowAlias(s *sqlparser.Insert, alias *source, to *target) error {
+	fr := to.from
 	if alias.alias == fr.sources[0].alias {
 		return sqlerr.NonUniqTable.New("Not unique table/alias: '%s'", alias.alias)
 	}
 	if n := len(s.RowAlias.Columns); n > 0 {
-		targets, err := insertColumns(fr.rel.(*tableRel).table, s)
+		targets, err := insertColumns(to, s)
 		if err != nil {
 			return err
 		}
@@ -360,13 +343,14 @@ func (b *builder) rowAlias(s *sqlparser.Insert, alias *source, fr *from) error {
 		}
 		cols := make([]*sourceColumn, n)
 		for i, c := range targets {
-			cols[i] = &sourceColumn{name: s.RowAlias.Columns[i].String(), id: alias.cols[c].id}
+			at := slices.IndexFunc(to.columns(), func(of *sourceColumn) bool { return to.ordinal(of) == c })
+			cols[i] = &sourceColumn{name: s.RowAlias.Columns[i].String(), id: alias.cols[at].id}
 		}
 		alias.cols = cols
 	}
 	fr.sources = append(fr.sources, alias)
 	for _, c := range alias.cols {
-		if fr.rel.(*tableRel).table.Column(c.name) < 0 {
+		if visibleNamed(fr, c.name) == nil {
 			fr.visible = append(fr.visible[:len(fr.visible):len(fr.visible)], c)
 		}
 	}
@@ -374,25 +358,25 @@ func (b *builder) rowAlias(s *sqlparser.Insert, alias *source, fr *from) error {
 }
 
 // assignments binds SET's list; the values are over the rows of in.
-func (b *builder) assignments(list sqlparser.UpdateExprs, fr *from, rel *tableRel, s expr.Scope, in *phys) ([]Assignment, error) {
+func (b *builder) assignments(list sqlparser.UpdateExprs, to *target, s expr.Scope, in *phys) ([]Assignment, error) {
 	var set []Assignment
 	for _, u := range list {
 		q := u.Name.Qualifier
-		if !q.IsEmpty() && !fr.sources[0].named(q) {
+		if !q.IsEmpty() && !to.from.sources[0].named(q) {
 			return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", nameText(u.Name)).In(u.Name.Name.String())
 		}
-		c, err := writable(rel.table, u.Name.Name)
+		c, err := to.writable(u.Name.Name)
 		if err != nil {
 			return nil, err
 		}
-		generated, err := generatedValue(rel.table, c, u.Expr)
+		generated, err := generatedValue(to.rel.table, c, u.Expr)
 		if err != nil {
 			return nil, err
 		}
 		if generated {
 			continue
 		}
-		e, err := b.withDefaults(u.Expr, rel.table, c)
+		e, err := b.withDefaults(u.Expr, to, c)
 		if err != nil {
 			return nil, err
 		}
@@ -400,14 +384,14 @@ func (b *builder) assignments(list sqlparser.UpdateExprs, fr *from, rel *tableRe
 		if err != nil {
 			return nil, err
 		}
-		set = append(set, Assignment{Column: c, Value: b.expr(expr.ForColumn(bound, rel.table.Columns[c].Type), in)})
+		set = append(set, Assignment{Column: c, Value: b.expr(expr.ForColumn(to.written(bound), to.rel.table.Columns[c].Type), in)})
 	}
 	return set, nil
 }
 
 // affected plans the rows that an UPDATE or DELETE changes: all columns.
-func (b *builder) affected(fr *from, rel *tableRel, where *sqlparser.Where, order sqlparser.OrderBy, limit *sqlparser.Limit) (Node, *phys, error) {
-	f := &frame{}
+func (b *builder) affected(to *target, where *sqlparser.Where, order sqlparser.OrderBy, limit *sqlparser.Limit) (Node, *phys, error) {
+	fr, rel, f := to.from, to.rel, &frame{}
 	var conds []expr.Expr
 	var err error
 	if where != nil {
@@ -423,7 +407,7 @@ func (b *builder) affected(fr *from, rel *tableRel, where *sqlparser.Where, orde
 	if limit != nil && limit.Offset != nil {
 		return nil, nil, sqlerr.Syntax.New("LIMIT of UPDATE and DELETE takes no offset")
 	}
-	q, err := b.finish(filtered(rel, conds), nil, items, false, limit, f)
+	q, err := b.finish(filtered(to.rows, conds), nil, items, false, limit, f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -448,21 +432,26 @@ func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
 	if len(s.TableExprs) != 1 {
 		return nil, sqlerr.Unsupported("multi-table UPDATE")
 	}
-	fr, rel, err := b.target(s.TableExprs[0], "UPDATE")
+	to, err := b.target(s.TableExprs[0], "UPDATE")
 	if err != nil {
 		return nil, err
 	}
-	n := &Update{Table: rel.table, Ignore: bool(s.Ignore)}
-	input, in, err := b.affected(fr, rel, s.Where, s.OrderBy, s.Limit)
+	n := &Update{Table: to.rel.table, Ignore: bool(s.Ignore)}
+	input, in, err := b.affected(to, s.Where, s.OrderBy, s.Limit)
 	if err != nil {
 		return nil, err
 	}
-	n.Input = input
-	if n.Rules, err = b.rulesOf(rel.table); err != nil {
+	n.Input, n.Check = input, b.viewCheck(to)
+	if n.Rules, err = b.rulesOf(n.Table); err != nil {
 		return nil, err
 	}
-	n.Set, err = b.assignments(s.Exprs, fr, rel, &scope{b: b, frame: &frame{}, from: fr, clause: "field list"}, in)
-	return &Plan{Root: n, Writes: rel.table}, err
+	n.Set, err = b.assignments(s.Exprs, to, &scope{b: b, frame: &frame{}, from: to.from, clause: "field list"}, in)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Root: n, Writes: n.Table}
+	n.Returning, p.Columns, err = b.returning(to)
+	return p, err
 }
 
 func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
@@ -475,19 +464,24 @@ func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
 	case len(s.Partitions) > 0:
 		return nil, sqlerr.Unsupported("PARTITION")
 	}
-	fr, rel, err := b.target(s.TableExprs[0], "DELETE")
+	to, err := b.target(s.TableExprs[0], "DELETE")
 	if err != nil {
 		return nil, err
 	}
 	for _, target := range s.Targets {
-		if len(s.Targets) > 1 || !fr.sources[0].named(target) {
+		if len(s.Targets) > 1 || !to.from.sources[0].named(target) {
 			return nil, sqlerr.Unsupported("multi-table DELETE")
 		}
 	}
-	input, _, err := b.affected(fr, rel, s.Where, s.OrderBy, s.Limit)
+	input, _, err := b.affected(to, s.Where, s.OrderBy, s.Limit)
 	if err != nil {
 		return nil, err
 	}
-	rules, err := b.rulesOf(rel.table)
-	return &Plan{Root: &Delete{Table: rel.table, Input: input, Rules: rules, Ignore: bool(s.Ignore)}, Writes: rel.table}, err
+	n := &Delete{Table: to.rel.table, Input: input, Ignore: bool(s.Ignore)}
+	if n.Rules, err = b.rulesOf(n.Table); err != nil {
+		return nil, err
+	}
+	p := &Plan{Root: n, Writes: n.Table}
+	n.Returning, p.Columns, err = b.returning(to)
+	return p, err
 }

@@ -87,9 +87,10 @@ func describe(n Node) (string, []expr.Expr) {
 			text += ", ignore"
 		}
 		set, exprs := assignmentsText(n.Table, n.Set)
-		return text + ", set " + set, exprs
+		text, exprs = checkText(text+", set "+set, exprs, n.Check)
+		return returningText(text, exprs, n.Returning)
 	case *Delete:
-		return "Delete " + n.Table.QualifiedName(), nil
+		return returningText("Delete "+n.Table.QualifiedName(), nil, n.Returning)
 	}
 	return fmt.Sprintf("%T", n), nil
 }
@@ -213,11 +214,34 @@ func insertText(n *Insert) (string, []expr.Expr) {
 	verb := map[InsertMode]string{InsertPlain: "Insert", InsertIgnore: "Insert ignore",
 		InsertReplace: "Replace", InsertUpdate: "Insert"}[n.Mode]
 	text := verb + " " + n.Table.QualifiedName() + " " + columnNames(n.Table, n.Columns)
-	if n.Mode != InsertUpdate {
-		return text, nil
+	var exprs []expr.Expr
+	if n.Mode == InsertUpdate {
+		var set string
+		set, exprs = assignmentsText(n.Table, n.OnDuplicate)
+		text += ", on duplicate key update " + set
 	}
-	set, exprs := assignmentsText(n.Table, n.OnDuplicate)
-	return text + ", on duplicate key update " + set, exprs
+	text, exprs = checkText(text, exprs, n.Check)
+	return returningText(text, exprs, n.Returning)
+}
+
+// returningText appends a RETURNING clause, if there is one.
+func returningText(text string, exprs, list []expr.Expr) (string, []expr.Expr) {
+	if len(list) == 0 {
+		return text, exprs
+	}
+	s := make([]string, len(list))
+	for i, e := range list {
+		s[i] = e.String()
+	}
+	return text + ", returning (" + strings.Join(s, ", ") + ")", append(exprs, list...)
+}
+
+// checkText appends a WITH CHECK OPTION, if there is one.
+func checkText(text string, exprs []expr.Expr, c *ViewCheck) (string, []expr.Expr) {
+	if c == nil {
+		return text, exprs
+	}
+	return text + ", check " + c.Cond.String(), append(exprs, c.Cond)
 }
 
 func assignmentsText(t *schema.Table, set []Assignment) (string, []expr.Expr) {

@@ -92,9 +92,23 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 		if err != nil {
 			return nil, err
 		}
+		if b.def != nil {
+			b.def.tables[te] = table.Namespace
+		}
 		alias := te.As.String()
 		if alias == "" {
 			alias = table.Name
+		}
+		if te.As.IsEmpty() && table.Kind == schema.System {
+			alias = t.Name.String() // in capitals or not
+		}
+		if table.Kind == schema.Viewed {
+			for _, h := range te.Hints {
+				for _, name := range h.Indexes {
+					return nil, sqlerr.KeyNotFound.New("Key '%s' doesn't exist in table '%s'", name.String(), table.Name)
+				}
+			}
+			return b.view(table, alias)
 		}
 		fr, rel := b.scanOf(table, alias)
 		list, err := indexedExprs(table, rel.first)

@@ -36,6 +36,11 @@ func itemTexts(sql string) []string {
 	}
 }
 
+// listTexts returns the texts of the items of a select list.
+func listTexts(list string) []string {
+	return splitItems(tokens.NewStringTokenizer(list), list)
+}
+
 // tokens makes tokenizers.
 var tokens = &sqlparser.Parser{}
 

@@ -39,7 +39,7 @@ type Catalog interface {
 // Plan is a planned SELECT, INSERT, REPLACE, UPDATE or DELETE.
 type Plan struct {
 	Root    Node
-	Columns []ResultColumn  // of a query; nil for statements without rows
+	Columns []ResultColumn  // of a query or RETURNING; nil for statements without rows
 	Tables  []*schema.Table // all that it reads or writes, subqueries' too
 	Writes  *schema.Table   // the table that it changes, or nil
 	Tied    []*schema.Table // those that foreign keys make it change or look at as well
@@ -247,6 +247,15 @@ type Insert struct {
 	// OnDuplicate is evaluated over the existing row's columns followed by the
 	// new row's (VALUES(c)).
 	OnDuplicate []Assignment
+	Check       *ViewCheck
+	Returning   []expr.Expr // over the row as it is afterwards
+}
+
+// ViewCheck is a WITH CHECK OPTION: rows for which Cond, over the table's
+// columns, is not true cannot be written through the view.
+type ViewCheck struct {
+	View string // its qualified name
+	Cond expr.Expr
 }
 
 // InsertMode says what happens to a row whose key is taken.
@@ -268,12 +277,16 @@ type Update struct {
 	Set    []Assignment
 	Rules  Rules
 	Ignore bool
+	Check  *ViewCheck
+
+	Returning []expr.Expr // over the row as it is afterwards, changed or not
 }
 
 // Delete removes rows. Input yields all of the table's columns.
 type Delete struct {
-	Table  *schema.Table
-	Input  Node
-	Rules  Rules
-	Ignore bool
+	Table     *schema.Table
+	Input     Node
+	Rules     Rules
+	Ignore    bool
+	Returning []expr.Expr
 }

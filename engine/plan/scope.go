@@ -28,6 +28,7 @@ type from struct {
 	rel     logical
 	sources []*source
 	visible []*sourceColumn // by unqualified names, in the order of *
+	order   []orderCol      // of a view's rows, where that is all of FROM
 }
 
 // frame holds the values that a subquery takes from the queries around it; its
@@ -95,6 +96,9 @@ func (s *scope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
 // lookup returns nil where the name is unknown.
 func (s *scope) lookup(name *sqlparser.ColName) (expr.Expr, error) {
 	e, err := s.local(name)
+	if e != nil && s.b.def != nil {
+		s.b.def.name(name, e, s.from)
+	}
 	if e != nil || err != nil || s.frame.parent == nil {
 		return e, err
 	}

@@ -98,6 +98,11 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 	if len(order) == 0 && !s.Distinct {
 		order = g.rollupOrder()
 	}
+	if len(order) == 0 && !s.Distinct && g.rel == nil {
+		for _, o := range fr.order {
+			order = append(order, orderItem{b.ref(o.col), o.desc})
+		}
+	}
 	rel = b.windows(rel, items, order)
 	q, err := b.finish(rel, items, order, s.Distinct, s.Limit, f)
 	if err == nil && lock != nil {
@@ -222,11 +227,16 @@ func (b *builder) limit(rel logical, l *sqlparser.Limit, f *frame) (logical, err
 
 // selectList binds a select list, * replaced by columns.
 func (b *builder) selectList(sel *sqlparser.Select, fr *from, s *scope) ([]item, error) {
-	list := sel.SelectExprs.Exprs
 	var texts []string
 	if sel == b.named && b.o.SQL != "" {
 		texts = itemTexts(b.o.SQL)
 	}
+	return b.items(sel.SelectExprs.Exprs, texts, fr, s)
+}
+
+// items binds a select list, whose items are written as texts, or in ways that
+// are not known.
+func (b *builder) items(list []sqlparser.SelectExpr, texts []string, fr *from, s *scope) ([]item, error) {
 	if len(texts) != len(list) {
 		texts = make([]string, len(list))
 	}
@@ -268,6 +278,9 @@ func (b *builder) star(se *sqlparser.StarExpr, fr *from) ([]item, error) {
 		}
 	} else if len(fr.sources) == 0 {
 		return nil, sqlerr.NoTablesUsed.New("No tables used")
+	}
+	if b.def != nil {
+		b.def.star(se, cols, fr)
 	}
 	var items []item
 	for _, c := range cols {

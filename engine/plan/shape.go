@@ -153,14 +153,14 @@ func (n *Recursive) Types() []types.Type { return n.T }
 // Types returns T.
 func (n *Work) Types() []types.Type { return n.T }
 
-// Types returns nil: there are no rows.
-func (n *Insert) Types() []types.Type { return nil }
+// Types returns those of Returning.
+func (n *Insert) Types() []types.Type { return typesOf(n.Returning) }
 
-// Types returns nil: there are no rows.
-func (n *Update) Types() []types.Type { return nil }
+// Types returns those of Returning.
+func (n *Update) Types() []types.Type { return typesOf(n.Returning) }
 
-// Types returns nil: there are no rows.
-func (n *Delete) Types() []types.Type { return nil }
+// Types returns those of Returning.
+func (n *Delete) Types() []types.Type { return typesOf(n.Returning) }
 
 func typesOf(list []expr.Expr) []types.Type {
 	ts := make([]types.Type, len(list))

@@ -20,6 +20,7 @@ const (
 	User   TableKind = "user"   // each user has a private set of rows
 	Stream TableKind = "stream" // time-ordered rows that expire
 	System TableKind = "system" // rows made from the catalogue; read-only
+	Viewed TableKind = "view"   // rows of a query, which Table.View has
 )
 
 // Table is a table's definition.
@@ -48,7 +49,30 @@ type Table struct {
 	Storage uint32 `json:",omitempty"`
 	// NextColumnID and NextIndexID are the lowest numbers never given out.
 	NextColumnID, NextIndexID uint32
+	// View is the definition of a view, nil for tables. Its Columns have the names
+	// of the view's columns, and their types when it was made.
+	View *View `json:",omitempty"`
 }
+
+// View is what makes a view.
+type View struct {
+	// Select is the query: tables are named with their namespaces, and * is
+	// written out, as it was understood when the view was made.
+	Select string
+	Check  CheckOption `json:",omitempty"`
+	// As the statement had it; "": not at all. Rows are always those that the
+	// asking user sees, as under SQL SECURITY INVOKER.
+	Algorithm, Definer, Security string `json:",omitempty"`
+}
+
+// CheckOption says which rows can't be written through a view.
+type CheckOption string
+
+const (
+	NoCheck  CheckOption = ""
+	Local    CheckOption = "LOCAL"    // those that its own WHERE keeps out
+	Cascaded CheckOption = "CASCADED" // and those that the views under it keep out
+)
 
 // RowIDColumn is the name of the hidden BIGINT UNSIGNED key column of a table
 // without primary key; its values are given out like AUTO_INCREMENT's.

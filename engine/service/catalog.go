@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,11 +106,14 @@ func (c *Catalog) ChangedSince(t *schema.Table, v uint64) bool {
 
 // Table implements plan.Catalog.
 func (c *Catalog) Table(ctx context.Context, namespace, table string) (*schema.Table, error) {
-	if namespace == tables.SystemNamespace {
-		if t := tables.System(table); t != nil {
+	if tables.IsSystem(namespace) {
+		if t := tables.System(namespace, table); t != nil {
 			return t, nil
 		}
 		return nil, noSuchTable(namespace, table)
+	}
+	if foreign(namespace) {
+		return nil, sqlerr.Unsupported("the database %s", namespace)
 	}
 	n := name{namespace, table}
 	c.mu.RLock()
@@ -148,6 +152,16 @@ func (c *Catalog) Table(ctx context.Context, namespace, table string) (*schema.T
 	return t, nil
 }
 
+// foreign reports whether a namespace is one that MySQL has and Kalam does not:
+// no other can have the name.
+func foreign(namespace string) bool {
+	switch strings.ToLower(namespace) {
+	case "mysql", "performance_schema", "sys":
+		return true
+	}
+	return false
+}
+
 func noSuchTable(namespace, table string) error {
 	q := namespace + "." + table
 	return sqlerr.NoSuchTable.New("Table '%s' doesn't exist", q).On(q)
@@ -155,8 +169,11 @@ func noSuchTable(namespace, table string) error {
 
 // CheckNamespace returns sqlerr.BadDatabase when there is no such namespace.
 func (c *Catalog) CheckNamespace(ctx context.Context, namespace string) error {
-	if namespace == tables.SystemNamespace {
+	if tables.IsSystem(namespace) {
 		return nil
+	}
+	if foreign(namespace) {
+		return sqlerr.Unsupported("the database %s", namespace)
 	}
 	return c.read(func(tx *store.Tx) error {
 		_, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
@@ -166,7 +183,7 @@ func (c *Catalog) CheckNamespace(ctx context.Context, namespace string) error {
 
 // Namespaces returns the names of all namespaces in order.
 func (c *Catalog) Namespaces(ctx context.Context) ([]string, error) {
-	list := []string{tables.SystemNamespace}
+	list := []string{tables.SystemNamespace, tables.InformationSchema}
 	err := c.read(func(tx *store.Tx) error {
 		return sqlmeta.Namespaces.ScanAll(ctx, tx, func(n *sqlmeta.Namespace) error {
 			list = append(list, n.Name)
@@ -179,8 +196,8 @@ func (c *Catalog) Namespaces(ctx context.Context) ([]string, error) {
 
 // TableNames returns the names of a namespace's tables in order.
 func (c *Catalog) TableNames(ctx context.Context, namespace string) ([]string, error) {
-	if namespace == tables.SystemNamespace {
-		return tables.SystemNames(), nil
+	if tables.IsSystem(namespace) {
+		return tables.SystemNames(namespace), nil
 	}
 	var list []string
 	err := c.read(func(tx *store.Tx) error {

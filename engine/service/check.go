@@ -119,11 +119,11 @@ func (c *Catalog) AllTables(ctx context.Context, namespace string) (list []sqlpa
 func (c *Catalog) subject(ctx context.Context, s Scope, table sqlparser.TableName) (n string, t *schema.Table, failed []Message) {
 	at, err := s.source(table)
 	n = at.namespace + "." + at.table
-	if err == nil && at.namespace == tables.SystemNamespace {
+	if err == nil && tables.IsSystem(at.namespace) {
 		return n, nil, []Message{{n, msgNote, "The storage engine for the table doesn't support this"}}
 	}
 	if err == nil {
-		t, err = c.Table(ctx, at.namespace, at.table)
+		t, err = c.base(ctx, at)
 	}
 	if err != nil {
 		text := err.Error()

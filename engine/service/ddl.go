@@ -10,6 +10,7 @@ import (
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
@@ -32,6 +33,8 @@ type Scope struct {
 	LockWait      time.Duration // for tables' writers to end; 0: a default
 	// Warn takes notes, such as that a table was there already.
 	Warn func(error)
+	// Query is what the query of a view is planned in.
+	Query plan.Options
 }
 
 // name returns the namespace and name that a statement means. Nothing can be
@@ -41,10 +44,10 @@ func (s Scope) name(t sqlparser.TableName) (name, error) {
 	if n.namespace == "" {
 		n.namespace = s.Namespace
 	}
-	switch n.namespace {
-	case "":
+	switch {
+	case n.namespace == "":
 		return n, sqlerr.NoDatabase.New("No database selected")
-	case tables.SystemNamespace:
+	case tables.IsSystem(n.namespace):
 		return n, sqlerr.CommandDenied.New("Access denied to database '%s'", n.namespace)
 	}
 	return n, nil
@@ -67,6 +70,13 @@ func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) err
 		return c.alterTable(ctx, s, n)
 	case *sqlparser.RenameTable:
 		return c.renameTables(ctx, s, n)
+	case *sqlparser.CreateView:
+		return c.setView(ctx, s, n, false)
+	case *sqlparser.AlterView:
+		return c.setView(ctx, s, &sqlparser.CreateView{ViewName: n.ViewName, Algorithm: n.Algorithm, Definer: n.Definer,
+			Security: n.Security, Columns: n.Columns, Select: n.Select, CheckOption: n.CheckOption}, true)
+	case *sqlparser.DropView:
+		return c.dropViews(ctx, s, n)
 	}
 	return sqlerr.Internal.New("no way to run a %T", ast)
 }
@@ -76,7 +86,11 @@ func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) err
 // statement.
 func Check(ast sqlparser.Statement) (known bool, err error) {
 	switch n := ast.(type) {
-	case *sqlparser.DropDatabase, *sqlparser.TruncateTable, *sqlparser.RenameTable:
+	case *sqlparser.DropDatabase, *sqlparser.TruncateTable, *sqlparser.RenameTable, *sqlparser.DropView:
+	case *sqlparser.CreateView:
+		err = checkView(n.Select)
+	case *sqlparser.AlterView:
+		err = checkView(n.Select)
 	case *sqlparser.CreateDatabase:
 		err = checkDatabaseOptions(n.CreateOptions)
 	case *sqlparser.DropTable:
@@ -159,7 +173,7 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 	}
 	exists := sqlerr.CantCreateDatabase.New("Can't create database '%s'; database exists", namespace)
 	switch strings.ToLower(namespace) {
-	case tables.SystemNamespace, "information_schema", "mysql", "performance_schema":
+	case tables.SystemNamespace, tables.InformationSchema, "mysql", "performance_schema":
 		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
 	}
 	return c.change(ctx, s, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
@@ -188,8 +202,8 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 
 func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropDatabase) error {
 	namespace := n.DBName.String()
-	switch namespace {
-	case tables.SystemNamespace, DefaultNamespace: // sessions begin in the default one
+	switch {
+	case tables.IsSystem(namespace), namespace == DefaultNamespace: // sessions begin in the default one
 		return sqlerr.CommandDenied.New("Access denied to database '%s'; it cannot be dropped", namespace)
 	}
 	stake := func() ([]*schema.Table, error) {
@@ -261,6 +275,9 @@ func (s Scope) drop(ctx context.Context, tx *store.Tx, r *sqlmeta.Table, goes fu
 	if err := sqlmeta.Tables.Delete(ctx, tx, r.ID); err != nil {
 		return nil, err
 	}
+	if t.Kind == schema.Viewed {
+		return t, nil
+	}
 	if err := sqlmeta.PutStatistics(ctx, tx, r.ID, nil); err != nil {
 		return nil, err
 	}
@@ -301,7 +318,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 			return nil, exists
 		}
 		if n.OptLike != nil {
-			old, err := c.Table(ctx, like.namespace, like.table)
+			old, err := c.base(ctx, like)
 			if err != nil {
 				return nil, err
 			}
@@ -383,8 +400,8 @@ func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTabl
 		var list []*schema.Table
 		var missing []string
 		for _, n := range at {
-			t, err := c.Table(ctx, n.namespace, n.table)
-			if e := sqlerr.As(err); e != nil && (e.Kind == sqlerr.NoSuchTable || e.Kind == sqlerr.BadDatabase) {
+			t, err := c.base(ctx, n)
+			if e := sqlerr.As(err); e != nil && (e.Kind == sqlerr.NoSuchTable || e.Kind == sqlerr.BadDatabase || e.Kind == sqlerr.WrongObject) {
 				missing = append(missing, n.namespace+"."+n.table)
 				continue
 			}
@@ -404,7 +421,7 @@ func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTabl
 		var dropped []*schema.Table
 		for _, n := range at {
 			r, err := sqlmeta.TableByName(ctx, tx, n.namespace, n.table)
-			if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NoSuchTable {
+			if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NoSuchTable || err == nil && r.Kind == schema.Viewed {
 				missing = append(missing, n.namespace+"."+n.table)
 				continue
 			}
@@ -432,7 +449,7 @@ func unknownTables(names []string) error {
 // one returns a stake of one table.
 func (c *Catalog) one(ctx context.Context, n name) func() ([]*schema.Table, error) {
 	return func() ([]*schema.Table, error) {
-		t, err := c.Table(ctx, n.namespace, n.table)
+		t, err := c.base(ctx, n)
 		return []*schema.Table{t}, err
 	}
 }

@@ -569,7 +569,7 @@ func (c *Catalog) altered(ctx context.Context, s Scope, at name, n *sqlparser.Al
 		}
 	}
 	return func() ([]*schema.Table, error) {
-		t, err := c.Table(ctx, at.namespace, at.table)
+		t, err := c.base(ctx, at)
 		if err != nil {
 			return nil, err
 		}
@@ -586,7 +586,7 @@ func (c *Catalog) referenced(ctx context.Context, namespace string, tables []*sc
 		if n.namespace == "" {
 			n.namespace = namespace
 		}
-		t, err := c.Table(ctx, n.namespace, n.table)
+		t, err := c.base(ctx, n)
 		if missingTable(err) {
 			continue
 		}

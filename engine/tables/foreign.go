@@ -207,7 +207,7 @@ func (w *writer) act(ctx context.Context, gone []*keyValues, new *types.Batch) e
 			}
 			continue
 		}
-		child, err := newWriter(w.rt, fk.Child, fk.OfChild, false)
+		child, err := newWriter(w.rt, fk.Child, fk.OfChild, false, nil)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ type inserter struct {
 	later    []bool            // columns whose default depends on others
 	auto     int               // the AUTO_INCREMENT column, or -1
 	set      *setter           // ON DUPLICATE KEY UPDATE
+	view     *viewCheck
 
 	counted []bool // rows of the batch whose AUTO_INCREMENT value is generated
 	local   *types.Batch
@@ -31,7 +32,7 @@ type inserter struct {
 // Insert adds the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, error) {
-	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode == plan.InsertIgnore)
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode == plan.InsertIgnore, n.Returning)
 	if err != nil {
 		return Result{}, err
 	}
@@ -51,6 +52,9 @@ func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, erro
 	if in.set, err = newSetter(rt.Env, n.OnDuplicate); err != nil {
 		return Result{}, err
 	}
+	if in.view, err = newViewCheck(rt.Env, n.Check); err != nil {
+		return Result{}, err
+	}
 	return w.run(ctx, n.Input, func(b *types.Batch) error { return in.add(ctx, b) })
 }
 
@@ -62,6 +66,12 @@ func (in *inserter) add(ctx context.Context, b *types.Batch) error {
 	}
 	keep, err := in.check(rows)
 	if err != nil {
+		return err
+	}
+	if keep != nil {
+		rows, in.counted = pick(rows, keep), pickBools(in.counted, keep)
+	}
+	if keep, err = in.permitted(in.view, rows); err != nil {
 		return err
 	}
 	if keep != nil {
@@ -120,10 +130,11 @@ func (in *inserter) put(ctx context.Context, rows *types.Batch) error {
 			return bad[0].err()
 		}
 		if c == nil {
-			in.inserted(rows, from, rows.Len)
-			return nil
+			return in.inserted(rows, from, rows.Len)
 		}
-		in.inserted(rows, from, from+c.Row)
+		if err := in.inserted(rows, from, from+c.Row); err != nil {
+			return err
+		}
 		row := rest.Slice(c.Row, c.Row+1)
 		from += c.Row
 		switch in.plan.Mode {
@@ -146,8 +157,14 @@ func (in *inserter) put(ctx context.Context, rows *types.Batch) error {
 }
 
 // inserted counts rows [from, to), which were added.
-func (in *inserter) inserted(rows *types.Batch, from, to int) {
+func (in *inserter) inserted(rows *types.Batch, from, to int) error {
 	in.res.Affected += int64(to - from)
+	in.noteID(rows, from, to)
+	return in.written(in.local.Slice(from, to))
+}
+
+// noteID finds out which AUTO_INCREMENT value rows [from, to) let the statement tell.
+func (in *inserter) noteID(rows *types.Batch, from, to int) {
 	if in.auto < 0 || in.res.Generated {
 		return
 	}
@@ -205,10 +222,16 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 		in.res.LastInsertID = stored.Columns[in.auto].Value(0).Uint() // as mysql_insert_id() tells it
 	}
 	updated, changed, err := in.apply(in.set, old, row)
-	if err != nil || len(changed) == 0 {
+	if err != nil {
 		return err
 	}
+	if len(changed) == 0 {
+		return in.written(updated)
+	}
 	if _, err := in.check(updated); err != nil {
+		return err
+	}
+	if keep, err := in.permitted(in.view, updated); err != nil || keep != nil {
 		return err
 	}
 	utc := in.toUTC(updated)
@@ -226,7 +249,7 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 		return in.duplicate(conflict, utc)
 	}
 	in.res.Affected += 2
-	return nil
+	return in.written(updated)
 }
 
 // complete returns whole rows of the table for rows of the input: values

@@ -22,26 +22,38 @@ const SystemNamespace = "system"
 // systemTable is a table made from records of the catalogue.
 type systemTable struct {
 	schema *schema.Table
-	// read calls add with each record's values, in the order of the key.
-	read func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error
+	// read calls add with each record's values, in the order of the key; those
+	// outside of the ranges (nil: there are none) may be left out.
+	read func(ctx context.Context, tx *store.Tx, ranges []store.KeyRange, add func(...types.Value)) error
 }
 
-// System returns the definition of a system table, nil when there is none of
-// that name.
-func System(name string) *schema.Table {
-	for _, t := range systemTables {
-		if strings.EqualFold(t.schema.Name, name) {
-			return t.schema
+// System returns the definition of a table of a system namespace, nil when there
+// is none of that name.
+func System(namespace, name string) *schema.Table {
+	for _, t := range systemIn(namespace) {
+		if strings.EqualFold(t.Name, name) {
+			return t
 		}
 	}
 	return nil
 }
 
-// SystemNames returns the names of the system tables in order.
-func SystemNames() []string {
-	names := make([]string, len(systemTables))
+func systemIn(namespace string) []*schema.Table {
+	if namespace != SystemNamespace {
+		return informationTables
+	}
+	list := make([]*schema.Table, len(systemTables))
 	for i, t := range systemTables {
-		names[i] = t.schema.Name
+		list[i] = t.schema
+	}
+	return list
+}
+
+// SystemNames returns the names of a system namespace's tables in order.
+func SystemNames(namespace string) []string {
+	var names []string
+	for _, t := range systemIn(namespace) {
+		names = append(names, t.Name)
 	}
 	slices.Sort(names)
 	return names
@@ -122,7 +134,7 @@ func (s *systemScanner) readAll(ctx context.Context) error {
 	if s.req.Deleted {
 		return nil
 	}
-	err := t.read(ctx, s.store.tx, func(row ...types.Value) {
+	err := t.read(ctx, s.store.tx, s.req.Ranges, func(row ...types.Value) {
 		if s.req.Ranges == nil || slices.ContainsFunc(s.req.Ranges, func(r store.KeyRange) bool { return inRange(t.schema, row, &r) }) {
 			s.rows = append(s.rows, row)
 		}
@@ -231,7 +243,7 @@ var systemTables = []*systemTable{
 		// Password hashes are not shown.
 		define(1, "users", 1, required("id", nameType), required("name", nameType), required("role", nameType),
 			optional("email", nameType), optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.Users.ScanAll(ctx, tx, func(r *sqlmeta.User) error {
 				add(text(r.ID), text(r.Name), text(r.Role), textOrNull(r.Email), timeOrNull(r.Created), timeOrNull(r.Updated))
 				return nil
@@ -241,7 +253,7 @@ var systemTables = []*systemTable{
 	{
 		define(2, "namespaces", 1, required("id", idType), required("name", nameType), optional("description", textType),
 			optional("options", jsonType), optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.Namespaces.ScanAll(ctx, tx, func(r *sqlmeta.Namespace) error {
 				o, err := options(r.Options)
 				add(number(uint64(r.ID)), text(r.Name), textOrNull(r.Description), o, timeOrNull(r.Created), timeOrNull(r.Updated))
@@ -254,7 +266,7 @@ var systemTables = []*systemTable{
 			required("kind", nameType), required("schema_version", idType), optional("storage_id", nameType),
 			optional("options", jsonType), optional("comment", textType),
 			optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.Tables.ScanAll(ctx, tx, func(r *sqlmeta.Table) error {
 				o, err := options(r.Options)
 				add(number(uint64(r.ID)), text(r.Namespace), text(r.Name), text(string(r.Kind)), number(uint64(r.SchemaVersion)),
@@ -266,7 +278,7 @@ var systemTables = []*systemTable{
 	{
 		define(4, "table_schemas", 2, required("table_id", idType), required("version", idType),
 			required("schema", jsonType), optional("created_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.TableSchemas.ScanAll(ctx, tx, func(r *sqlmeta.TableSchema) error {
 				s, err := jsonValue(r.Schema)
 				add(number(uint64(r.TableID)), number(uint64(r.Version)), s, timeOrNull(r.Created))
@@ -278,7 +290,7 @@ var systemTables = []*systemTable{
 		define(5, "storage_locations", 1, required("id", nameType), required("name", nameType), required("kind", nameType),
 			required("uri", textType), optional("description", textType), optional("options", jsonType),
 			optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.StorageLocations.ScanAll(ctx, tx, func(r *sqlmeta.StorageLocation) error {
 				o, err := options(r.Options)
 				add(text(r.ID), text(r.Name), text(r.Kind), text(r.URI), textOrNull(r.Description), o,
@@ -292,7 +304,7 @@ var systemTables = []*systemTable{
 			required("namespace", nameType), required("table", nameType), required("sql", textType),
 			optional("options", jsonType), required("changes", longIDType),
 			optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.LiveQueries.ScanAll(ctx, tx, func(r *sqlmeta.LiveQuery) error {
 				o, err := options(r.Options)
 				add(text(r.ID), text(r.User), number(r.Connection), text(r.Namespace), text(r.Table), text(r.SQL), o,
@@ -306,7 +318,7 @@ var systemTables = []*systemTable{
 			optional("namespace", nameType), optional("table", nameType), optional("parameters", jsonType),
 			optional("result", textType), optional("error", textType), optional("created_at", timeType),
 			optional("started_at", timeType), optional("finished_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, add func(...types.Value)) error {
+		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
 			return sqlmeta.Jobs.ScanAll(ctx, tx, func(r *sqlmeta.Job) error {
 				p, err := options(r.Parameters)
 				add(number(r.ID), text(r.Kind), text(r.State), textOrNull(r.Namespace), textOrNull(r.Table), p,

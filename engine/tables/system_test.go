@@ -41,12 +41,12 @@ func TestSystemRows(t *testing.T) {
 		"storage_locations": "cold|Cold|filesystem|/cold|NULL|NULL|NULL|NULL",
 		"live_queries":      "q|u1|3|app|t|SELECT 1|NULL|4|NULL|NULL",
 	} {
-		s.wantRows(System(name), want)
+		s.wantRows(System(SystemNamespace, name), want)
 	}
-	if got := s.rows(scanAll(System("table_schemas"))); len(got) != 1 {
+	if got := s.rows(scanAll(System(SystemNamespace, "table_schemas"))); len(got) != 1 {
 		t.Errorf("table_schemas: %q", got)
 	}
-	jobs := System("jobs")
+	jobs := System(SystemNamespace, "jobs")
 	bound := func(n int) []expr.Expr { return []expr.Expr{literal(n)} }
 	for _, c := range []struct {
 		scan plan.Scan

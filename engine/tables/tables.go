@@ -43,9 +43,10 @@ type writer struct {
 	ignore    bool  // errors of rows become warnings
 	rows      int64 // of the input, before the current batch
 	res       Result
+	returning *expr.Evaluator // of the RETURNING clause, or nil
 }
 
-func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool) (*writer, error) {
+func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool, returning []expr.Expr) (*writer, error) {
 	w := &writer{rt: rt, schema: t, rules: rules, ignore: ignore}
 	var err error
 	if w.checks, err = newChecks(rt.Env, rules.Checks); err != nil {
@@ -54,8 +55,25 @@ func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool
 	if w.generated, err = NewGenerated(rt.Env, t, nil); err != nil {
 		return nil, err
 	}
+	if len(returning) > 0 {
+		if w.returning, err = expr.NewEvaluator(rt.Env, returning...); err != nil {
+			return nil, err
+		}
+	}
 	w.table, err = rt.Table(t)
 	return w, err
+}
+
+// written takes note of rows, in the session's zone, for the RETURNING clause.
+func (w *writer) written(rows *types.Batch) error {
+	if w.returning == nil || rows.Len == 0 {
+		return nil
+	}
+	out, err := w.returning.Eval(rows)
+	if err != nil {
+		return err
+	}
+	return w.rt.Returned(&types.Batch{Columns: out, Len: rows.Len})
 }
 
 // run calls f with every batch of a plan's rows.
@@ -107,17 +125,17 @@ func (w *writer) name() string { return w.schema.QualifiedName() }
 // Delete removes the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, error) {
-	w, err := newWriter(rt, n.Table, &n.Rules, n.Ignore)
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Ignore, n.Returning)
 	if err != nil {
 		return Result{}, err
 	}
-	return w.runStored(ctx, n.Input, func(_, stored *types.Batch) error {
+	return w.runStored(ctx, n.Input, func(rows, stored *types.Batch) error {
 		return w.each(stored.Len, len(n.Rules.Children) > 0, func(from, to int) error {
 			if err := w.remove(ctx, stored.Slice(from, to)); err != nil {
 				return err
 			}
 			w.res.Affected += int64(to - from)
-			return nil
+			return w.written(rows.Slice(from, to))
 		})
 	})
 }
@@ -269,6 +287,41 @@ func Duplicate(t *schema.Table, ix *schema.Index, value func(column int) types.V
 	}
 	return sqlerr.DupEntry.New("Duplicate entry '%s' for key '%s.%s'", strings.ToValidUTF8(string(text), "?"), t.Name, name).
 		On(t.QualifiedName()).For(name)
+}
+
+// viewCheck is a WITH CHECK OPTION at work.
+type viewCheck struct {
+	view string
+	eval *expr.Evaluator
+}
+
+// newViewCheck returns nil for nil.
+func newViewCheck(env *expr.Env, c *plan.ViewCheck) (*viewCheck, error) {
+	if c == nil {
+		return nil, nil
+	}
+	ev, err := expr.NewEvaluator(env, c.Cond)
+	return &viewCheck{c.View, ev}, err
+}
+
+// permitted returns which of rows, in the session's zone, c lets through; nil:
+// all. It is an error that it does not, but with IGNORE.
+func (w *writer) permitted(c *viewCheck, rows *types.Batch) (keep []int32, err error) {
+	if c == nil {
+		return nil, nil
+	}
+	keep, err = c.eval.Select(rows, []int32{})
+	if err != nil || len(keep) == rows.Len {
+		return nil, err
+	}
+	failed := sqlerr.ViewCheckFailed.New("CHECK OPTION failed '%s'", c.view).On(c.view)
+	if !w.ignore {
+		return nil, failed
+	}
+	for range rows.Len - len(keep) {
+		w.warn(failed)
+	}
+	return keep, nil
 }
 
 // checkSize refuses rows that are too large.

@@ -428,11 +428,11 @@ func TestRowTooLarge(t *testing.T) {
 func TestSystemTables(t *testing.T) {
 	t.Parallel()
 	s := newSession(t)
-	if names := SystemNames(); len(names) != 7 || !slices.IsSorted(names) {
+	if names := SystemNames(SystemNamespace); len(names) != 7 || !slices.IsSorted(names) {
 		t.Errorf("names %q", names)
 	}
-	for _, name := range SystemNames() {
-		d := System(strings.ToUpper(name))
+	for _, name := range SystemNames(SystemNamespace) {
+		d := System(SystemNamespace, strings.ToUpper(name))
 		if d == nil || d.Name != name || d.Kind != schema.System {
 			t.Fatalf("%s: %v", name, d)
 		}
@@ -442,7 +442,7 @@ func TestSystemTables(t *testing.T) {
 			t.Errorf("%s: deleting: %v", name, err)
 		}
 	}
-	if System("nothing") != nil {
+	if System(SystemNamespace, "nothing") != nil {
 		t.Error("a system table that is none")
 	}
 }
