@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,12 @@ func (s *Session) information(table string) tables.Information {
 			return s.eachTable(ctx, wanted, func(t *schema.Table) error { infoConstraints(t, adder); return nil })
 		case "KEY_COLUMN_USAGE":
 			return s.eachTable(ctx, wanted, func(t *schema.Table) error { infoKeyColumns(t, adder); return nil })
+		case "REFERENTIAL_CONSTRAINTS":
+			return s.eachTable(ctx, wanted, func(t *schema.Table) error { return s.infoForeignKeys(ctx, t, adder) })
+		case "CHECK_CONSTRAINTS":
+			// Its key has no table: every one of the namespace may have some.
+			named := func(key ...string) bool { return wanted(key[0]) }
+			return s.eachTable(ctx, named, func(t *schema.Table) error { infoChecks(t, adder); return nil })
 		case "VIEWS":
 			return s.eachTable(ctx, wanted, func(t *schema.Table) error { s.infoView(ctx, t, adder); return nil })
 		case "ENGINES":
@@ -287,6 +294,52 @@ func infoConstraints(t *schema.Table, add rowAdder) {
 		}
 		add(catalogName, t.Namespace, name, t.Namespace, t.Name, kind, "YES")
 	})
+	for i := range t.ForeignKeys {
+		add(catalogName, t.Namespace, t.ForeignKeys[i].Name, t.Namespace, t.Name, "FOREIGN KEY", "YES")
+	}
+	for i := range t.Checks {
+		enforced := "YES"
+		if t.Checks[i].NotEnforced {
+			enforced = "NO"
+		}
+		add(catalogName, t.Namespace, t.Checks[i].Name, t.Namespace, t.Name, "CHECK", enforced)
+	}
+}
+
+// infoForeignKeys lists a table's foreign keys with the unique key that each
+// references, where there is one.
+func (s *Session) infoForeignKeys(ctx context.Context, t *schema.Table, add rowAdder) error {
+	for i := range t.ForeignKeys {
+		f := &t.ForeignKeys[i]
+		parent, err := s.engine.catalog.Table(ctx, f.Namespace, f.Table)
+		if err != nil && !gone(err) {
+			return err
+		}
+		unique := any(nil)
+		if err == nil {
+			uniqueKeys(parent, func(name string, columns []string) {
+				if unique == nil && slices.EqualFunc(columns, f.Referenced, strings.EqualFold) {
+					unique = name
+				}
+			})
+		}
+		add(catalogName, t.Namespace, f.Name, catalogName, f.Namespace, unique, "NONE", actionName(f.OnUpdate), actionName(f.OnDelete),
+			t.Name, f.Table)
+	}
+	return nil
+}
+
+func actionName(a schema.Action) string {
+	if a == schema.NoAction {
+		return "NO ACTION"
+	}
+	return string(a)
+}
+
+func infoChecks(t *schema.Table, add rowAdder) {
+	for i := range t.Checks {
+		add(catalogName, t.Namespace, t.Checks[i].Name, t.Checks[i].Expr)
+	}
 }
 
 func infoKeyColumns(t *schema.Table, add rowAdder) {
@@ -295,6 +348,12 @@ func infoKeyColumns(t *schema.Table, add rowAdder) {
 			add(catalogName, t.Namespace, name, catalogName, t.Namespace, t.Name, c, i+1, nil, nil, nil, nil)
 		}
 	})
+	for k := range t.ForeignKeys {
+		f := &t.ForeignKeys[k]
+		for i, c := range f.Columns {
+			add(catalogName, t.Namespace, f.Name, catalogName, t.Namespace, t.Name, c, i+1, i+1, f.Namespace, f.Table, f.Referenced[i])
+		}
+	}
 }
 
 func (s *Session) infoView(ctx context.Context, t *schema.Table, add rowAdder) {
