@@ -143,8 +143,17 @@ func (k *arithBase) byZero(i, n int) error {
 	return nil
 }
 
-// warn passes a warning on.
+// warn passes a warning on, or notes it as the error that it is in strict mode.
 func (ev *Evaluator) warn(err error) {
+	if e := sqlerr.As(err); ev.env.Strict && e != nil {
+		switch e.Kind {
+		case sqlerr.TruncatedWrongVal, sqlerr.OutOfRange, sqlerr.DatetimeOverflow, sqlerr.PacketOverflow:
+			if ev.failed == nil {
+				ev.failed = err
+			}
+			return
+		}
+	}
 	if ev.env.Warn != nil {
 		ev.env.Warn(err)
 	}

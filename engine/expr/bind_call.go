@@ -447,6 +447,10 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 	case t.IsFloat():
 		own = from.IsNumeric() || from.IsString()
 	case t.IsInteger():
+		if from.IsText() {
+			n := &native{result: t, eval: castInteger}
+			return newNative("cast", n, []Expr{arg})
+		}
 		own = from.IsInteger() && from.Unsigned == t.Unsigned || from.IsFloat() && !t.Unsigned
 	case t.IsString():
 		own = to.Length == nil && from.Kind != types.Bit

@@ -20,6 +20,8 @@ type Evaluator struct {
 	sel   *conjunction    // for Select
 	epoch uint64          // counts calls: constants over outer values hold for one
 	work  int             // bytes since step looked at the context
+	// failed is the first warning that is an error, for a write in strict mode.
+	failed error
 }
 
 // kernel computes an expression's values.
@@ -71,7 +73,7 @@ func (ev *Evaluator) Eval(in *types.Batch) (_ []*types.Vector, err error) {
 		}
 		ev.out[i] = v
 	}
-	return ev.out, nil
+	return ev.out, ev.failed
 }
 
 // Select appends to sel the numbers of the rows for which the only expression
@@ -100,11 +102,12 @@ func (ev *Evaluator) Select(in *types.Batch, sel []int32) (_ []int32, err error)
 			sel = append(sel, int32(i))
 		}
 	}
-	return sel, nil
+	return sel, ev.failed
 }
 
 func (ev *Evaluator) begin() error {
 	ev.epoch++
+	ev.failed = nil
 	return ev.interrupted()
 }
 

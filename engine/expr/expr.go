@@ -196,7 +196,8 @@ type Env struct {
 	// MaxRecursion is how many rounds a recursive query may take; 0:
 	// DefaultMaxRecursion, less: none.
 	MaxRecursion int64
-	// Strict makes division by zero an error, as INSERT and UPDATE want it.
+	// Strict makes errors of division by zero and of values that are not wholly
+	// numbers or dates, as writes want it.
 	Strict bool
 	// KeepZero lets AUTO_INCREMENT columns have a 0 that is given.
 	KeepZero bool

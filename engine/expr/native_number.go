@@ -1,7 +1,9 @@
 package expr
 
 import (
+	"bytes"
 	"math"
+	"math/bits"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/decimal"
@@ -147,4 +149,40 @@ var roundInteger = &native{
 		}
 		return types.NewInt(int64(n)), nil
 	},
+}
+
+// castInteger is CAST(text AS SIGNED) and AS UNSIGNED: the integer that the text begins
+// with, as far as it is one of 64 bits. A negative one is taken as unsigned by its bits.
+func castInteger(c *nativeCall) (types.Value, error) {
+	text := bytes.TrimSpace(c.args[0].Bytes())
+	digits := bytes.TrimLeft(text, "+-")
+	negative := len(text) > 0 && text[0] == '-'
+	if len(text)-len(digits) > 1 {
+		digits = nil
+	}
+	n, whole, end := uint64(0), true, 0
+	for end < len(digits) && digits[end] >= '0' && digits[end] <= '9' {
+		hi, lo := bits.Mul64(n, 10)
+		sum, carry := bits.Add64(lo, uint64(digits[end]-'0'), 0)
+		if n = sum; hi+carry > 0 || !whole {
+			n, whole = math.MaxUint64, false
+		}
+		end++
+	}
+	switch signed := !c.e.T.Unsigned; {
+	case negative && n > 1<<63:
+		n, whole = 1<<63, false
+	case signed && !negative && n > math.MaxInt64:
+		n, whole = math.MaxInt64, false
+	}
+	if negative {
+		n = -n
+	}
+	if !whole || end == 0 || end < len(digits) {
+		c.ev.warn(sqlerr.TruncatedWrongVal.New("Truncated incorrect INTEGER value: '%s'", c.args[0].Bytes()))
+	}
+	if c.e.T.Unsigned {
+		return types.NewUint(n), nil
+	}
+	return types.NewInt(int64(n)), nil
 }
