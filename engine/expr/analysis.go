@@ -243,6 +243,8 @@ func HasSubquery(e Expr) bool {
 	return contains(e, func(e Expr) bool { _, ok := e.(*Subquery); return ok })
 }
 
+func isClock(e Expr) bool { return e.Type().Kind == types.Time }
+
 func contains(e Expr, is func(Expr) bool) bool {
 	found := false
 	Walk(e, func(e Expr) bool {
@@ -326,8 +328,8 @@ func foldable(e Expr) bool {
 		case *Column, *Outer, *Param, *Aggregate, *Window, *Subquery:
 			return true
 		case *Call:
-			if !e.foldable() {
-				return true
+			if !e.foldable() || e.native == nil && slices.ContainsFunc(e.Args, isClock) {
+				return true // evalengine too takes a TIME's date from the clock
 			}
 		}
 		return clock && date

@@ -582,6 +582,13 @@ func (b *Binder) unary(n *sqlparser.UnaryExpr) (Expr, error) {
 		arg, err := b.bind(n.Expr)
 		return &Not{arg}, err
 	case sqlparser.TildaOp:
+		arg, err := b.bind(n.Expr)
+		if err != nil {
+			return nil, err
+		}
+		if l, ok := arg.(*Literal); arg.Type().IsBinary() && !(ok && l.Hex) {
+			return newNative("~", complement, []Expr{arg})
+		}
 		return b.viaVitess("~", n)
 	}
 	return nil, notSupported(n)

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/datetime"
@@ -276,6 +277,9 @@ func (b *Binder) viaVitess(name string, n sqlparser.Expr) (Expr, error) {
 
 // newCall returns the call of tmpl, whose Offset i stands for args[i].
 func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
+	if _, ok := tmpl.(*sqlparser.SubstrExpr); ok && slices.ContainsFunc(args, func(e Expr) bool { return e.Type().Kind == types.Null }) {
+		return &Cast{Arg: &Literal{T: types.NullType}, T: types.TextType}, nil // evalengine does not expect it
+	}
 	texts := args
 	args, tmpl, err := collateCall(name, readableTime(name, args, tmpl), tmpl)
 	if err != nil {

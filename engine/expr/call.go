@@ -365,11 +365,11 @@ func (k *callKernel) result() (sqltypes.Value, error) {
 	return v, nil
 }
 
-// movesDate reports whether e is DATE_ADD or the like, of which evalengine says that a
+// movesDate reports whether e is DATE_ADD, FROM_DAYS or the like, of which evalengine says that a
 // date has left the calendar by a zero date.
 func (e *Call) movesDate() bool {
 	_, ok := e.tmpl.(*sqlparser.IntervalDateExpr)
-	return ok
+	return ok || e.Name == "from_days"
 }
 
 // evaluate runs the program for the current row. Compiled programs do not expect

@@ -79,7 +79,7 @@ func formatNumber(c *nativeCall) (types.Value, error) {
 	switch t := c.types[0]; {
 	case t.IsFloat():
 		d = decimal.NewFromFloatMySQL(roundDouble(c.args[0].Float(), int64(places)))
-	case t.IsNumeric() || t.IsTemporal():
+	case t.IsNumeric() || t.IsTemporal() || t.Kind == types.Enum || t.Kind == types.Set:
 		d = decimalAt(v, 0)
 	default:
 		f, warning := parseFloat(v, 0)

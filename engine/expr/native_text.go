@@ -241,3 +241,12 @@ var toASCII = &native{args: textArg, result: types.TextType, eval: func(c *nativ
 	}
 	return types.NewBytes(out), nil
 }}
+
+// complement is ~ of bytes; evalengine's changes them where they are.
+var complement = &native{args: anyArg, result: types.BytesType, eval: func(c *nativeCall) (types.Value, error) {
+	out := bytes.Clone(c.args[0].Bytes())
+	for i := range out {
+		out[i] = ^out[i]
+	}
+	return types.NewBytes(out), nil
+}}
