@@ -452,7 +452,10 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 		own = from.IsNumeric() || from.IsString()
 	case t.IsInteger():
 		if from.IsText() {
-			n := &native{result: t, eval: castInteger}
+			n := castSigned
+			if t.Unsigned {
+				n = castUnsigned
+			}
 			return newNative("cast", n, []Expr{arg})
 		}
 		own = from.IsInteger() && from.Unsigned == t.Unsigned || from.IsFloat() && !t.Unsigned

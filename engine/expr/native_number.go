@@ -151,6 +151,11 @@ var roundInteger = &native{
 	},
 }
 
+var (
+	castSigned   = &native{result: types.Int64Type, eval: castInteger}
+	castUnsigned = &native{result: types.Uint64Type, eval: castInteger}
+)
+
 // castInteger is CAST(text AS SIGNED) and AS UNSIGNED: the integer that the text begins
 // with, as far as it is one of 64 bits. A negative one is taken as unsigned by its bits.
 func castInteger(c *nativeCall) (types.Value, error) {
