@@ -74,11 +74,17 @@ func (r *runner) runDatabase(ctx context.Context, seed uint64) error {
 			c := &generator{choices: statements, tables: tables}
 			change := c.change()
 			script = append(script, change+";")
-			if d := r.compareChange(ctx, change, tables); d.way != "" {
+			// The peers' tables differ after a difference.
+			switch d := r.compareChange(ctx, change, tables); d.way {
+			case "":
+				r.passed++
+			case refusal:
+				r.refused++
+				return nil
+			default:
 				r.fail(script, tables, change, d)
-				return nil // the peers' tables differ now
+				return nil
 			}
-			r.passed++
 			continue
 		}
 		statements.notes = nil
@@ -170,13 +176,12 @@ const refusal = "not supported"
 // compare runs a query in all ways and returns the first that differs.
 func (r *runner) compare(ctx context.Context, q query) difference {
 	base := r.indexed.ask(ctx, q.sql)
-	if base.err != nil {
-		if defect(base.err) {
-			return difference{"Kalam fails", base, base}
-		}
-		if refused(base.err) {
-			return difference{refusal, base, base}
-		}
+	switch {
+	case base.err == nil:
+	case defect(base.err):
+		return difference{"Kalam fails", base, base}
+	case refused(base.err):
+		return difference{refusal, base, base}
 	}
 	ways := []struct {
 		name string
@@ -253,8 +258,12 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 		return all
 	}
 	base := ask(r.indexed)
-	if base.err != nil && defect(base.err) {
+	switch {
+	case base.err == nil:
+	case defect(base.err):
 		return difference{"Kalam fails", base, base}
+	case refused(base.err):
+		return difference{refusal, base, base}
 	}
 	if a := ask(r.plain); !same(base, a, true) {
 		return difference{"Kalam without indexes", a, base}

@@ -287,9 +287,7 @@ func aggregateNames(e sqlparser.Expr) map[*sqlparser.ColName]bool {
 				}
 			case sqlparser.AggrFunc:
 				if !inside {
-					for _, a := range n.GetArgs() {
-						collect(a, true)
-					}
+					collect(n, true)
 					return false, nil
 				}
 			}
