@@ -64,7 +64,7 @@ func (g *generator) setOperation(with string) query {
 	}
 	sql := g.subquery(ks, scope{})
 	for range 1 + g.below(3) {
-		sql += " " + pick(g.choices, "UNION ALL", "UNION") + " " + g.subquery(ks, scope{})
+		sql += " " + pick(g.choices, "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL") + " " + g.subquery(ks, scope{})
 	}
 	if g.chance(40) {
 		return query{sql: fmt.Sprintf("%s%s ORDER BY %s LIMIT %d", with, sql, ordinals(len(ks)), 1+g.below(20)), ordered: true}
