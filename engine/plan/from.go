@@ -99,7 +99,7 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 		if alias == "" {
 			alias = table.Name
 		}
-		if err := b.checkRead(table, alias); err != nil {
+		if err := b.checkRead(table); err != nil {
 			return nil, err
 		}
 		if te.As.IsEmpty() && table.Kind == schema.System {

@@ -23,9 +23,9 @@ func (b *builder) forbid(tables ...*schema.Table) (release func()) {
 }
 
 // checkRead refuses a table that a subquery may not read.
-func (b *builder) checkRead(t *schema.Table, alias string) error {
+func (b *builder) checkRead(t *schema.Table) error {
 	if b.inExpr > 0 && slices.Contains(b.forbidden, t) {
-		return sqlerr.UpdateTableUsed.New("You can't specify target table '%s' for update in FROM clause", alias).On(t.QualifiedName())
+		return sqlerr.UpdateTableUsed.New("You can't specify target table '%s' for update in FROM clause", t.Name).On(t.QualifiedName())
 	}
 	return nil
 }
