@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -270,8 +271,12 @@ func TestLockErrors(t *testing.T) {
 	exec(t, a, "UPDATE l SET n = 1 WHERE id = 1")
 	exec(t, b, "UPDATE l SET n = 2 WHERE id = 2")
 	exec(t, b, "SET innodb_lock_wait_timeout = 1")
+	begin := time.Now()
 	_, err = b.Exec("UPDATE l SET n = 2 WHERE id = 1")
 	wantKind(t, err, sqlerr.LockWaitTimeout)
+	if waited := time.Since(begin); waited > 40*time.Second {
+		t.Error("the open transaction waits as long as before the SET:", waited)
+	}
 	if !errors.Is(err, sqlerr.Retryable) {
 		t.Error("a wait time-out is not retryable")
 	}

@@ -128,6 +128,9 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 			return Result{}, nil, s.tx.ended
 		}
 	}
+	if s.tx != nil {
+		s.tx.SetLockWait(s.lockWait, s.tableWait)
+	}
 	if !diagnostic(st) {
 		s.warnings, s.lastError = nil, nil
 	}

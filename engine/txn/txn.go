@@ -123,6 +123,11 @@ func (m *Manager) Begin(o Options) *Tx {
 	return &Tx{m: m, opts: o}
 }
 
+// SetLockWait changes Options.LockWait and TableWait; neither is 0.
+func (tx *Tx) SetLockWait(rows, tables time.Duration) {
+	tx.opts.LockWait, tx.opts.TableWait = rows, tables
+}
+
 // Started reports whether the transaction has its snapshot.
 func (tx *Tx) Started() bool { return tx.store != nil }
 
