@@ -74,7 +74,7 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 		}
 	}
 	o := s.planOptions(st.SQL, params)
-	o.Returning, o.Locking = st.Returning, st.Locking
+	o.Returning, o.Locking, o.Load = st.Returning, st.Locking, st.Load
 	return plan.Build(ctx, ast, o)
 }
 
@@ -126,7 +126,7 @@ func takesParameters(ast sqlparser.Statement) bool {
 // planned reports whether a statement is run by a plan.
 func planned(ast sqlparser.Statement) bool {
 	switch ast.(type) {
-	case sqlparser.TableStatement, *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete:
+	case sqlparser.TableStatement, *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete, *sqlparser.Load:
 		return true
 	}
 	return false

@@ -59,6 +59,8 @@ func build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildRepeat(n, rt)
 	case *plan.Union:
 		return buildUnion(n, rt)
+	case *plan.File:
+		return buildFile(n, rt)
 	case *plan.Lock:
 		return buildLock(n, rt)
 	}

@@ -51,6 +51,8 @@ type Statement struct {
 	Discards bool
 	// Locking are the locking clauses that the AST cannot have, see LockingOf.
 	Locking []Locking
+	// Load is what the AST of LOAD DATA lacks.
+	Load *LoadData
 }
 
 var parser = func() *sqlparser.Parser {
@@ -241,6 +243,14 @@ func (st *Statement) parse(sql string, p *piece) error {
 	}
 	st.AST, st.Params, st.Names, st.Variables, st.Discards = ast, p.positional+len(p.names), p.names, p.variables, p.discards
 	st.Locking = p.lockings.assign(ast)
+	if _, ok := ast.(*sqlparser.Load); ok {
+		if st.Params > 0 {
+			return sqlerr.Unsupported("parameters in LOAD DATA")
+		}
+		if st.Load, err = parseLoad(sql[p.start:p.end]); err != nil {
+			return err
+		}
+	}
 	if err := st.finish(p); err != nil {
 		return err
 	}

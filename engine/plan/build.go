@@ -29,6 +29,7 @@ type Options struct {
 	Locking       []parse.Locking // of the statement
 	// Returning is the RETURNING clause of a statement that writes, or nil.
 	Returning *parse.Returning
+	Load      *parse.LoadData // what LOAD DATA says
 }
 
 // Build plans a SELECT, UNION, VALUES, INSERT, REPLACE, UPDATE or DELETE.
@@ -96,6 +97,8 @@ func (b *builder) statement(stmt sqlparser.Statement) (*Plan, error) {
 		return b.update(s)
 	case *sqlparser.Delete:
 		return b.delete(s)
+	case *sqlparser.Load:
+		return b.load(b.o.Load)
 	case sqlparser.TableStatement:
 		q, err := b.query(s, &frame{})
 		if err != nil {

@@ -60,6 +60,8 @@ func describe(n Node) (string, []expr.Expr) {
 		return "Limit" + optional(" ", n.Count) + optional(" offset ", n.Offset), nil
 	case *Distinct:
 		return "Distinct", nil
+	case *File:
+		return fmt.Sprintf("File '%s', %d fields", n.Path, len(n.T)), nil
 	case *Lock:
 		return n.text(), nil
 	case *Union:
