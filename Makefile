@@ -73,13 +73,13 @@ soak: deps ## work on a database for 10 minutes and watch memory, files and goro
 isolation: deps ## test what transactions promise one another (ARGS="-txns 20000 -seed 1 …")
 	go run ./conformance/isolation $(ARGS)
 
-.PHONY: diff
-diff: deps ## compare random statements with other plans and with MariaDB, if installed (ARGS="-queries 100000 -seed 1 …")
-	go run ./conformance/diff $(ARGS)
-
 .PHONY: bench
 bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
 	cd conformance/bench && go run . $(ARGS)
+
+.PHONY: orm
+orm: deps ## run GORM, bun and sqlx against Kalam
+	cd conformance/orm && go test ./...
 
 .PHONY: lint
 lint: deps ## check formatting, go vet, the layering and that go.mod is tidy
@@ -89,3 +89,4 @@ lint: deps ## check formatting, go vet, the layering and that go.mod is tidy
 	go test -run '^TestLayering' .
 	go mod tidy -diff
 	cd conformance/bench && go vet ./... && go mod tidy -diff
+	cd conformance/orm && go vet ./... && go mod tidy -diff

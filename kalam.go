@@ -22,6 +22,9 @@ type Error = driver.Error
 // is returned when …
 var (
 	ErrDuplicateEntry  = sqlerr.DupEntry        // … a primary or unique key holds the value already.
+	ErrNoReferencedRow = sqlerr.NoReferencedRow // … a row would reference one that is not there.
+	ErrRowIsReferenced = sqlerr.RowIsReferenced // … a row that others reference would go or change.
+	ErrCheckViolated   = sqlerr.CheckViolated   // … a row does not satisfy a CHECK.
 	ErrNotNull         = sqlerr.ColumnNotNull   // … NULL is given for a NOT NULL column.
 	ErrNoDefault       = sqlerr.NoDefault       // … a column without default is given no value.
 	ErrOutOfRange      = sqlerr.OutOfRange      // … a number is out of its column's range.
