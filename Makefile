@@ -73,6 +73,10 @@ soak: deps ## work on a database for 10 minutes and watch memory, files and goro
 isolation: deps ## test what transactions promise one another (ARGS="-txns 20000 -seed 1 …")
 	go run ./conformance/isolation $(ARGS)
 
+.PHONY: diff
+diff: deps ## compare random statements with other plans and with MariaDB, if installed (ARGS="-queries 100000 -seed 1 …")
+	go run ./conformance/diff $(ARGS)
+
 .PHONY: bench
 bench: deps ## compare speed with SQLite (ARGS="-quick -json FILE")
 	cd conformance/bench && go run . $(ARGS)

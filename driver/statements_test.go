@@ -136,7 +136,7 @@ func TestCancellation(t *testing.T) {
 		"group":      "SELECT COUNT(*) FROM (SELECT x.a + y.a * 10000 AS k, COUNT(*) AS n FROM t x JOIN t y GROUP BY x.a + y.a * 10000) d",
 		"expression": "SELECT COUNT(*) FROM t WHERE CONCAT(REPEAT('ab', 100000), b) LIKE '%a%a%a%c%'",
 		"insert":     "INSERT INTO t SELECT x.a + y.a * 2000 + 10000, x.b FROM t x JOIN t y",
-		"delete":     "DELETE FROM t WHERE (SELECT COUNT(*) FROM t x JOIN t y WHERE x.b + y.b + t.b = -1) = 0",
+		"delete":     "DELETE FROM t WHERE (SELECT COUNT(*) FROM (SELECT x.b + y.b AS n FROM t x JOIN t y) d WHERE d.n + t.b = -1) = 0",
 	} {
 		best := time.Hour
 		// The machine may be busy: the best of some tries counts.

@@ -356,7 +356,7 @@ func TestCancel(t *testing.T) {
 		for _, sql := range []string{
 			"SELECT COUNT(*) FROM t a, t b, t c WHERE a.n + b.n + c.n = 1000",
 			"SELECT a.id FROM t a, t b ORDER BY a.n + b.n, b.id",
-			"DELETE FROM t WHERE id IN (SELECT a.id + b.id + c.id FROM t a, t b, t c)",
+			"DELETE FROM t WHERE id IN (SELECT n FROM (SELECT a.id + b.id + c.id AS n FROM t a, t b, t c) d)",
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
 			_, err := s.Exec(ctx, sql, nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -211,10 +212,15 @@ func valueText(c *types.Vector, i int) string {
 	return string(types.AppendText(nil, c.Type, c.Value(i)))
 }
 
+// withWrites finds the UPDATE or DELETE that WITH stands before.
+var withWrites = regexp.MustCompile(`(?i)\)\s*(update|delete)\s`)
+
 func hasRows(sql string) bool {
 	word := strings.ToLower(strings.Fields(strings.TrimLeft(sql, "("))[0])
 	switch word {
-	case "select", "show", "execute", "describe", "desc", "explain", "with", "values", "table", "analyze":
+	case "with":
+		return !withWrites.MatchString(sql)
+	case "select", "show", "execute", "describe", "desc", "explain", "values", "table", "analyze":
 		return true
 	case "insert", "replace", "update", "delete":
 		return strings.Contains(strings.ToLower(sql), " returning ")

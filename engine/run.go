@@ -448,7 +448,7 @@ func (s *Session) change(ctx context.Context, st *parse.Statement, t *transactio
 		if len(t.savepoints) == 0 {
 			t.Store().Forget()
 		}
-		s.count(t, p, res)
+		s.count(t, res)
 		if res.Generated {
 			s.lastInsertID = res.LastInsertID
 		}
@@ -510,34 +510,16 @@ func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction
 	runner := exec.NewRunner(rt)
 	rt.Env.Runner = runner
 	defer runner.Close()
-	switch n := p.Root.(type) {
-	case *plan.Insert:
-		return tables.Insert(ctx, rt, n)
-	case *plan.Update:
-		return tables.Update(ctx, rt, n)
-	case *plan.Delete:
-		return tables.Delete(ctx, rt, n)
-	}
-	return res, sqlerr.Internal.New("no way to run a %T", p.Root)
+	return tables.Run(ctx, rt, p.Root)
 }
 
 // count notes how many rows a statement added or removed.
-func (s *Session) count(t *transaction, p *plan.Plan, res tables.Result) {
-	n := added{changed: res.Affected}
-	switch root := p.Root.(type) {
-	case *plan.Insert:
-		if root.Mode == plan.InsertPlain || root.Mode == plan.InsertIgnore {
-			n.rows = res.Affected
+func (s *Session) count(t *transaction, res tables.Result) {
+	for id, n := range res.Tables {
+		if t.added == nil {
+			t.added = map[uint32]added{}
 		}
-	case *plan.Delete:
-		n.rows = -res.Affected
+		before := t.added[id]
+		t.added[id] = added{before.rows + n.Rows, before.changed + n.Changed}
 	}
-	if n == (added{}) {
-		return
-	}
-	if t.added == nil {
-		t.added = map[uint32]added{}
-	}
-	before := t.added[p.Writes.ID]
-	t.added[p.Writes.ID] = added{before.rows + n.rows, before.changed + n.changed}
 }

@@ -44,10 +44,10 @@ type Runtime struct {
 	// its subqueries.
 	Watch map[plan.Node]*plan.Actual
 
-	// recursions are those that an operator is built for a step of.
-	recursions map[int]*recursive
-	mem        *memory      // shared by the operators of the execution and its subqueries
-	actual     *plan.Actual // of the operator that is being built, when watched
+	// works are where the rows of plan.Work nodes are, by their ID.
+	works  map[int]func() batchSource
+	mem    *memory      // shared by the operators of the execution and its subqueries
+	actual *plan.Actual // of the operator that is being built, when watched
 }
 
 // IDs gives out the values of a table's sequences. A sequence goes on after

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"maps"
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/plan"
@@ -27,20 +26,13 @@ type recursive struct {
 }
 
 func buildRecursive(n *plan.Recursive, rt *Runtime) (Operator, error) {
-	mem := rt.memory()
 	r := &recursive{plan: n, env: rt.Env, last: newQueue(n.T, rt), now: newQueue(n.T, rt), out: emptyBatch(n.T)}
 	if n.Distinct {
 		r.seen = newSeenRows(n.T, rt)
 	}
-	inner := *rt
-	inner.mem = mem
-	inner.recursions = maps.Clone(rt.recursions)
-	if inner.recursions == nil {
-		inner.recursions = map[int]*recursive{}
-	}
-	inner.recursions[n.ID] = r
+	inner := rt.withWork(n.ID, func() batchSource { return r.last.source() })
 	for _, p := range n.Inputs() {
-		op, err := Build(p, &inner)
+		op, err := Build(p, inner)
 		if err != nil {
 			return nil, err
 		}
@@ -164,37 +156,6 @@ func (r *recursive) Close() error {
 		note(r.seen.clear())
 	}
 	return first
-}
-
-// work yields the rows that the last round of a recursion added.
-type work struct {
-	of  *recursive
-	src batchSource
-}
-
-func buildWork(n *plan.Work, rt *Runtime) (Operator, error) {
-	r := rt.recursions[n.ID]
-	if r == nil {
-		return nil, sqlerr.Internal.New("no recursion for %s", n.Name)
-	}
-	return &work{of: r}, nil
-}
-
-func (w *work) Open(context.Context) error {
-	w.src = w.of.last.source()
-	return nil
-}
-
-func (w *work) Next(ctx context.Context) (*types.Batch, error) {
-	if w.src == nil {
-		return emptyBatch(w.of.plan.T), nil
-	}
-	return w.src.Next(ctx)
-}
-
-func (w *work) Close() error {
-	w.src = nil
-	return nil
 }
 
 // queue keeps rows in their order: in memory, or in a file when there is none

@@ -64,13 +64,18 @@ type builder struct {
 	tied   []*schema.Table   // that rules are about
 	locks  []*schema.Table
 	depth  int
-	ctes   []*cte // in scope, inner ones last
-	bound  int    // queries bound so far
-	block  int    // how deep in queries the one being bound is
-	joined int    // how many subqueries that may be joins the one being planned is in
-	err    error  // a defect found while lowering
-	stats  map[*schema.Table]*stats.Table
-	costs  map[Node]Cost
+	reads  map[uint32]int // how often each table is named in a FROM or written
+	// forbidden are tables that subqueries of expressions may not read; inExpr is
+	// how deep in such the query being bound is, since the last derived table.
+	forbidden []*schema.Table
+	inExpr    int
+	ctes      []*cte // in scope, inner ones last
+	bound     int    // queries bound so far
+	block     int    // how deep in queries the one being bound is
+	joined    int    // how many subqueries that may be joins the one being planned is in
+	err       error  // a defect found while lowering
+	stats     map[*schema.Table]*stats.Table
+	costs     map[Node]Cost
 
 	generated []generatedExpr // of the tables in scope
 	views     []*schema.Table // whose queries are being bound, the innermost last

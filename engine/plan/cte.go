@@ -67,7 +67,7 @@ func (b *builder) cte(name sqlparser.TableName, alias string, f *frame) (*from, 
 		if alias == "" {
 			alias = c.def.ID.String()
 		}
-		q, err := b.cteQuery(c, f)
+		q, err := b.apart(func() (*query, error) { return b.cteQuery(c, f) })
 		if err != nil {
 			return nil, err
 		}

@@ -37,7 +37,9 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	}
 	switch rows := s.Rows.(type) {
 	case sqlparser.Values:
+		release := b.forbid(t)
 		n.Input, err = b.insertRows(to, n.Columns, rows)
+		release()
 	case *sqlparser.ValuesStatement:
 		n.Input, err = b.insertQuery(t, n.Columns, rows)
 	case sqlparser.TableStatement:
@@ -55,7 +57,9 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 		return nil, sqlerr.Unsupported("INSERT IGNORE … ON DUPLICATE KEY UPDATE")
 	case len(s.OnDup) > 0:
 		n.Mode = InsertUpdate
+		release := b.forbid(t)
 		n.OnDuplicate, err = b.onDuplicate(s, to)
+		release()
 	case bool(s.Ignore):
 		n.Mode = InsertIgnore
 	}
@@ -63,8 +67,10 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Root: n, Writes: t}
-	n.Returning, p.Columns, err = b.returning(to)
-	return p, err
+	if n.Returning, p.Columns, err = b.returning(to); err != nil {
+		return nil, err
+	}
+	return b.spooled(p, &n.Input), nil
 }
 
 // generatedValue refuses a value for a generated column, which only DEFAULT may
@@ -183,7 +189,8 @@ func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 // type as if alone, so that rows whose types have none in common that keeps their
 // values are in a Values node each.
 func (b *builder) insertRows(t *target, cols []int, rows sqlparser.Values) (Node, error) {
-	binder := &expr.Binder{Scope: &scope{b: b, frame: &frame{}, clause: "field list"}, Params: b.o.Params}
+	given := &givenScope{scope: &scope{b: b, frame: &frame{}, clause: "field list"}, target: t, cols: cols}
+	binder := &expr.Binder{Scope: given, Params: b.o.Params}
 	var parts []Node
 	v := &Values{}
 	none := &phys{}
@@ -205,6 +212,7 @@ func (b *builder) insertRows(t *target, cols []int, rows sqlparser.Values) (Node
 			if generated {
 				e = &sqlparser.NullVal{} // the column is computed anyway
 			}
+			given.row = row[:k]
 			e, err := b.withDefaults(e, t, cols[k])
 			if err != nil {
 				return nil, err
@@ -231,6 +239,35 @@ func (b *builder) insertRows(t *target, cols []int, rows sqlparser.Values) (Node
 		return v, nil
 	}
 	return &Union{All: parts}, nil
+}
+
+// givenScope is the scope of a row of VALUES, which may name the columns that
+// were given values before.
+type givenScope struct {
+	*scope
+	target *target
+	cols   []int
+	row    []expr.Expr // their values
+}
+
+// Resolve implements expr.Scope.
+func (s *givenScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
+	c, err := s.target.writable(name.Name)
+	if q := name.Qualifier; err != nil || !q.IsEmpty() && !s.target.from.sources[0].named(q) {
+		return s.scope.Resolve(name)
+	}
+	col := &s.target.rel.table.Columns[c]
+	if at := slices.Index(s.cols, c); at >= 0 && at < len(s.row) {
+		return expr.CastTo(s.row[at], col.Type), nil
+	}
+	if col.Default == "" {
+		return &expr.Literal{T: col.Type}, nil
+	}
+	e, err := parse.ParseExpr(col.Default)
+	if err != nil {
+		return nil, sqlerr.Internal.Wrap(err, "default of column '%s' cannot be parsed", col.Name)
+	}
+	return s.b.bind(e, s.scope)
 }
 
 // cast converts the rows to T.
@@ -418,24 +455,18 @@ func (b *builder) affected(to *target, where *sqlparser.Where, order sqlparser.O
 	return b.root(q.rel, in.cols).node, in, nil
 }
 
-func refuseWith(w *sqlparser.With) error {
-	if w != nil {
-		return sqlerr.Unsupported("WITH")
-	}
-	return nil
-}
-
 func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
-	if err := refuseWith(s.With); err != nil {
+	if err := b.define(s.With, &frame{}); err != nil {
 		return nil, err
 	}
-	if len(s.TableExprs) != 1 {
-		return nil, sqlerr.Unsupported("multi-table UPDATE")
+	if !oneTable(s.TableExprs) {
+		return b.multiUpdate(s)
 	}
 	to, err := b.target(s.TableExprs[0], "UPDATE")
 	if err != nil {
 		return nil, err
 	}
+	defer b.forbid(to.rel.table)()
 	n := &Update{Table: to.rel.table, Ignore: bool(s.Ignore)}
 	input, in, err := b.affected(to, s.Where, s.OrderBy, s.Limit)
 	if err != nil {
@@ -450,38 +481,51 @@ func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Root: n, Writes: n.Table}
-	n.Returning, p.Columns, err = b.returning(to)
-	return p, err
+	if n.Returning, p.Columns, err = b.returning(to); err != nil {
+		return nil, err
+	}
+	return b.spooled(p, &n.Input), nil
+}
+
+// oneTable reports whether a statement names a table alone.
+func oneTable(list sqlparser.TableExprs) bool {
+	te, ok := list[0].(*sqlparser.AliasedTableExpr)
+	if ok {
+		_, ok = te.Expr.(sqlparser.TableName)
+	}
+	return ok && len(list) == 1
 }
 
 func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
-	if err := refuseWith(s.With); err != nil {
+	if err := b.define(s.With, &frame{}); err != nil {
 		return nil, err
 	}
 	switch {
-	case len(s.TableExprs) != 1:
-		return nil, sqlerr.Unsupported("multi-table DELETE")
 	case len(s.Partitions) > 0:
 		return nil, sqlerr.Unsupported("PARTITION")
+	case len(s.Targets) > 1 || !oneTable(s.TableExprs):
+		return b.multiDelete(s)
 	}
 	to, err := b.target(s.TableExprs[0], "DELETE")
 	if err != nil {
 		return nil, err
 	}
 	for _, target := range s.Targets {
-		if len(s.Targets) > 1 || !to.from.sources[0].named(target) {
-			return nil, sqlerr.Unsupported("multi-table DELETE")
+		if !to.from.sources[0].named(target) {
+			return nil, sqlerr.UnknownMultiTable.New("Unknown table '%s' in MULTI DELETE", target.Name.String())
 		}
 	}
-	input, _, err := b.affected(to, s.Where, s.OrderBy, s.Limit)
-	if err != nil {
+	defer b.forbid(to.rel.table)()
+	n := &Delete{Table: to.rel.table, Ignore: bool(s.Ignore)}
+	if n.Input, _, err = b.affected(to, s.Where, s.OrderBy, s.Limit); err != nil {
 		return nil, err
 	}
-	n := &Delete{Table: to.rel.table, Input: input, Ignore: bool(s.Ignore)}
 	if n.Rules, err = b.rulesOf(n.Table); err != nil {
 		return nil, err
 	}
 	p := &Plan{Root: n, Writes: n.Table}
-	n.Returning, p.Columns, err = b.returning(to)
-	return p, err
+	if n.Returning, p.Columns, err = b.returning(to); err != nil {
+		return nil, err
+	}
+	return b.spooled(p, &n.Input), nil
 }

@@ -79,6 +79,8 @@ func describe(n Node) (string, []expr.Expr) {
 			text += ", left"
 		}
 		return text, []expr.Expr{n.Doc}
+	case *Spooled:
+		return "Spool", nil
 	case *Repeat:
 		return "Repeat " + n.Times.String(), []expr.Expr{n.Times}
 	case *Insert:

@@ -99,6 +99,9 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 		if alias == "" {
 			alias = table.Name
 		}
+		if err := b.checkRead(table); err != nil {
+			return nil, err
+		}
 		if te.As.IsEmpty() && table.Kind == schema.System {
 			alias = t.Name.String() // in capitals or not
 		}
@@ -149,7 +152,11 @@ func (b *builder) table(name sqlparser.TableName) (*schema.Table, error) {
 // scanOf brings a table into scope.
 func (b *builder) scanOf(t *schema.Table, alias string) (*from, *tableRel) {
 	rel := &tableRel{table: t, alias: alias, first: len(b.cols)}
-	src := &source{namespace: t.Namespace, alias: alias}
+	src := &source{namespace: t.Namespace, alias: alias, rel: rel}
+	if b.reads == nil {
+		b.reads = map[uint32]int{}
+	}
+	b.reads[t.ID]++
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		b.cols = append(b.cols, column{namespace: t.Namespace, table: alias, name: c.Name,
@@ -167,11 +174,19 @@ func (b *builder) derived(t *sqlparser.DerivedTable, te *sqlparser.AliasedTableE
 	if alias == "" {
 		return nil, sqlerr.DerivedNeedsAlias.New("Every derived table must have its own alias")
 	}
-	q, err := b.query(t.Select, f)
+	q, err := b.apart(func() (*query, error) { return b.query(t.Select, f) })
 	if err != nil {
 		return nil, err
 	}
 	return b.derivedFrom(q, alias, te.Columns)
+}
+
+// apart binds a derived table, whose rows are read before any is written.
+func (b *builder) apart(bind func() (*query, error)) (*query, error) {
+	deep := b.inExpr
+	b.inExpr = 0
+	defer func() { b.inExpr = deep }()
+	return bind()
 }
 
 // derivedFrom brings a query's columns into scope, named names if those are given.

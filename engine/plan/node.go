@@ -42,7 +42,7 @@ type Plan struct {
 	Columns []ResultColumn  // of a query or RETURNING; nil for statements without rows
 	Tables  []*schema.Table // all that it reads or writes, subqueries' too
 	Writes  *schema.Table   // the table that it changes, or nil
-	Tied    []*schema.Table // those that foreign keys make it change or look at as well
+	Tied    []*schema.Table // further ones that it changes, or that foreign keys make it change or look at
 	Locks   []*schema.Table // those in which it locks rows
 	Params  int             // number of parameters
 	Costs   map[Node]Cost   // what is expected of the operators, subqueries' too
@@ -221,7 +221,26 @@ type Recursive struct {
 	T        []types.Type
 }
 
-// Work yields the rows that the last round of the Recursive with its ID added.
+// Spooled reads its input to the end, keeps its rows for each of the targets, and
+// then runs those, one after the other.
+type Spooled struct {
+	Input   Node
+	Targets []Spool
+}
+
+// Spool is a part of a Spooled.
+type Spool struct {
+	Columns []int // of the rows of the input, as Write's Work yields them
+	// Key are those of Columns, by their place there, that tell rows apart: rows
+	// alike in them are taken once, and those with NULL in them not at all. Without
+	// it all rows are taken.
+	Key   []int
+	ID    int  // of the Work
+	Write Node // an Insert, Update or Delete
+}
+
+// Work yields rows that were set aside: those that the last round of the
+// Recursive with its ID added, or those of a Spool.
 type Work struct {
 	Name string
 	ID   int

@@ -14,6 +14,7 @@ import (
 type source struct {
 	namespace, alias string // namespace "": a derived table
 	cols             []*sourceColumn
+	rel              *tableRel // of a table; else nil
 }
 
 // sourceColumn is a column of a source.
@@ -219,7 +220,9 @@ func (s *scope) alias(name *sqlparser.ColName) (expr.Expr, error) {
 // Subquery implements expr.Scope.
 func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, left []expr.Expr) (*expr.Subquery, error) {
 	f := &frame{parent: s}
+	s.b.inExpr++
 	q, err := s.b.query(stmt, f)
+	s.b.inExpr--
 	if err != nil {
 		return nil, err
 	}
@@ -287,9 +290,7 @@ func aggregateNames(e sqlparser.Expr) map[*sqlparser.ColName]bool {
 				}
 			case sqlparser.AggrFunc:
 				if !inside {
-					for _, a := range n.GetArgs() {
-						collect(a, true)
-					}
+					collect(n, true)
 					return false, nil
 				}
 			}

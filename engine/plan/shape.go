@@ -61,6 +61,15 @@ func (n *Recursive) Inputs() []Node { return append([]Node{n.Seed}, n.Steps...) 
 // Inputs returns nothing: the rows are the recursion's.
 func (n *Work) Inputs() []Node { return nil }
 
+// Inputs returns the input, then what runs over its rows.
+func (n *Spooled) Inputs() []Node {
+	list := []Node{n.Input}
+	for _, s := range n.Targets {
+		list = append(list, s.Write)
+	}
+	return list
+}
+
 // Inputs returns the source of the rows.
 func (n *Insert) Inputs() []Node { return []Node{n.Input} }
 
@@ -152,6 +161,9 @@ func (n *Recursive) Types() []types.Type { return n.T }
 
 // Types returns T.
 func (n *Work) Types() []types.Type { return n.T }
+
+// Types returns nil: there are no rows.
+func (n *Spooled) Types() []types.Type { return nil }
 
 // Types returns those of Returning.
 func (n *Insert) Types() []types.Type { return typesOf(n.Returning) }

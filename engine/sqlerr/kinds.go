@@ -120,6 +120,9 @@ var (
 	RecursionJoin       = kind("recursion_join_order", 3576, "HY000")     // a recursive part is on the right of a LEFT JOIN.
 	RecursionTwice      = kind("recursion_reference", 3577, "HY000")      // a recursive part names its table twice or in a subquery.
 	RecursionTooDeep    = kind("recursion_too_deep", 3636, "HY000")       // a recursive query takes more than cte_max_recursion_depth rounds.
+	UpdateTableUsed     = kind("target_table_read", 1093, "HY000")        // a subquery reads the table that the statement changes.
+	UnknownMultiTable   = kind("unknown_target_table", 1109, "42S02")     // a multi-table DELETE names a table that is not in its FROM.
+	NonUpdatable        = kind("not_updatable", 1288, "HY000")            // a derived table or a view would be changed.
 	NoSuchWindow        = kind("no_such_window", 3579, "HY000")           // OVER names a window that is not defined.
 	WindowCycle         = kind("window_cycle", 3580, "HY000")             // windows are defined by one another.
 	WindowPartition     = kind("window_partition", 3581, "HY000")         // a window based on another has PARTITION BY.

@@ -20,10 +20,48 @@ import (
 
 // Result is what a statement did, counted as MySQL does.
 type Result struct {
-	Affected     int64  // rows added, changed or removed; REPLACE and ON DUPLICATE KEY UPDATE count 2 for a row that was there
-	Matched      int64  // UPDATE: rows found, changed or not
-	LastInsertID uint64 // the first AUTO_INCREMENT value generated, else the last one given, else 0
-	Generated    bool   // LastInsertID was generated: LAST_INSERT_ID() returns it from now on
+	Affected     int64             // rows added, changed or removed; REPLACE and ON DUPLICATE KEY UPDATE count 2 for a row that was there
+	Matched      int64             // UPDATE: rows found, changed or not
+	LastInsertID uint64            // the first AUTO_INCREMENT value generated, else the last one given, else 0
+	Generated    bool              // LastInsertID was generated: LAST_INSERT_ID() returns it from now on
+	Tables       map[uint32]Change // of each table, by its id
+}
+
+// Change is what a statement did to a table.
+type Change struct {
+	Rows    int64 // by how many it has grown, as far as that is known
+	Changed int64 // rows added, changed or removed
+}
+
+// Run runs an Insert, Update, Delete or Spooled. When it fails, the caller takes
+// back what was written before.
+func Run(ctx context.Context, rt *exec.Runtime, n plan.Node) (Result, error) {
+	var table *schema.Table
+	var res Result
+	var err error
+	grown := int64(0)
+	switch n := n.(type) {
+	case *plan.Spooled:
+		return runSpooled(ctx, rt, n)
+	case *plan.Insert:
+		table = n.Table
+		if res, err = Insert(ctx, rt, n); n.Mode == plan.InsertPlain || n.Mode == plan.InsertIgnore {
+			grown = res.Affected
+		}
+	case *plan.Update:
+		table = n.Table
+		res, err = Update(ctx, rt, n)
+	case *plan.Delete:
+		table = n.Table
+		res, err = Delete(ctx, rt, n)
+		grown = -res.Affected
+	default:
+		return res, sqlerr.Internal.New("no way to run a %T", n)
+	}
+	if res.Affected != 0 {
+		res.Tables = map[uint32]Change{table.ID: {grown, res.Affected}}
+	}
+	return res, err
 }
 
 // MaxRowBytes is the most bytes that a row's values may have, MySQL's default
@@ -129,7 +167,7 @@ func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return w.runStored(ctx, n.Input, func(rows, stored *types.Batch) error {
+	return w.runStored(ctx, n.Input, func(rows, stored, _ *types.Batch) error {
 		return w.each(stored.Len, len(n.Rules.Children) > 0, func(from, to int) error {
 			if err := w.remove(ctx, stored.Slice(from, to)); err != nil {
 				return err
@@ -166,9 +204,9 @@ var ignorable = map[*sqlerr.Kind]bool{
 	sqlerr.DupEntry: true, sqlerr.NoReferencedRow: true, sqlerr.RowIsReferenced: true, sqlerr.CheckViolated: true,
 }
 
-// runStored calls f with every batch of a plan's rows, whole ones of the table,
-// as the session sees them and as they are stored.
-func (w *writer) runStored(ctx context.Context, n plan.Node, f func(rows, stored *types.Batch) error) (Result, error) {
+// runStored calls f with every batch of a plan's rows, whole ones of the table, as
+// the session sees them and as they are stored, and the columns that come after those.
+func (w *writer) runStored(ctx context.Context, n plan.Node, f func(rows, stored, extra *types.Batch) error) (Result, error) {
 	var times []int // TIMESTAMP columns
 	for c := range w.schema.Columns {
 		if w.schema.Columns[c].Type.Kind == types.Timestamp {
@@ -180,16 +218,16 @@ func (w *writer) runStored(ctx context.Context, n plan.Node, f func(rows, stored
 		n, twice = exec.WithStored(n, w.schema)
 	}
 	return w.run(ctx, n, func(b *types.Batch) error {
-		if !twice {
-			return f(b, w.toUTC(b))
-		}
 		whole := len(w.schema.Columns)
 		rows := &types.Batch{Columns: b.Columns[:whole:whole], Len: b.Len}
+		if !twice {
+			return f(rows, w.toUTC(rows), &types.Batch{Columns: b.Columns[whole:], Len: b.Len})
+		}
 		stored := &types.Batch{Columns: slices.Clone(rows.Columns), Len: b.Len}
 		for i, c := range times {
 			stored.Columns[c] = b.Columns[whole+i]
 		}
-		return f(rows, stored)
+		return f(rows, stored, nil)
 	})
 }
 

@@ -24,9 +24,9 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return w.runStored(ctx, n.Input, func(old, stored *types.Batch) error {
+	return w.runStored(ctx, n.Input, func(old, stored, extra *types.Batch) error {
 		w.res.Matched += int64(old.Len)
-		rows, changed, err := w.apply(s, old, nil)
+		rows, changed, err := w.apply(s, old, extra)
 		if err == nil && len(changed) < old.Len {
 			err = w.lock(ctx, stored)
 		}

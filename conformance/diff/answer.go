@@ -1,0 +1,96 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// answer is what a statement gave.
+type answer struct {
+	rows [][]string // values as text, null for NULL
+	err  error
+}
+
+// null stands for NULL; no value that is generated is written like it.
+const null = "NULL"
+
+// String shows the answer in a few lines.
+func (a answer) String() string {
+	if a.err != nil {
+		return "  error: " + a.err.Error() + "\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %d rows\n", len(a.rows))
+	for i, row := range a.rows {
+		if i == 20 {
+			b.WriteString("  …\n")
+			break
+		}
+		b.WriteString("  | " + strings.Join(row, " | ") + "\n")
+	}
+	return b.String()
+}
+
+// same reports whether two answers agree: both are errors, or they have the
+// same rows; in the same order where that is given.
+func same(a, b answer, ordered bool) bool {
+	if a.err != nil || b.err != nil {
+		return a.err != nil && b.err != nil
+	}
+	if len(a.rows) != len(b.rows) {
+		return false
+	}
+	x, y := a.rows, b.rows
+	if !ordered {
+		x, y = sorted(x), sorted(y)
+	}
+	return slices.EqualFunc(x, y, sameRow)
+}
+
+// sorted returns the rows in an order that does not depend on how numbers are
+// written.
+func sorted(rows [][]string) [][]string {
+	rows = slices.Clone(rows)
+	slices.SortFunc(rows, func(a, b []string) int { return slices.CompareFunc(a, b, compareValues) })
+	return rows
+}
+
+func compareValues(a, b string) int {
+	x, err := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	switch {
+	case err == nil && err2 == nil && x != y:
+		return cmp.Compare(x, y)
+	case (err == nil) != (err2 == nil):
+		return strings.Compare(fmt.Sprint(err == nil), fmt.Sprint(err2 == nil))
+	}
+	return strings.Compare(a, b)
+}
+
+func sameRow(a, b []string) bool { return slices.EqualFunc(a, b, sameValue) }
+
+// sameValue compares texts; of numbers written as doubles are, values, which
+// may have been added up in another order.
+func sameValue(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	if err != nil || err2 != nil {
+		// Fractions of seconds may be left out.
+		return strings.Contains(a, ":") && strings.Contains(b, ":") && trimFraction(a) == trimFraction(b)
+	}
+	return math.Abs(x-y) <= 1e-9*max(math.Abs(x), math.Abs(y))
+}
+
+func trimFraction(s string) string {
+	if strings.Contains(s, ".") {
+		return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	_ "github.com/kalamgo/kalam/driver"
+)
+
+// runner compares answers.
+type runner struct {
+	out, progress io.Writer
+	queries       int
+	seed          uint64
+	failures      int // to show before giving up
+	mariadb       *mariadb
+
+	passed, failed, refused int
+	indexed, plain          kalam
+}
+
+// queriesEach is how many queries a database gets.
+const queriesEach = 60
+
+// run runs the queries.
+func (r *runner) run(ctx context.Context) error {
+	db, err := sql.Open("kalam", ":memory:")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for _, k := range []*kalam{&r.indexed, &r.plain} {
+		if k.conn, err = db.Conn(ctx); err != nil {
+			return err
+		}
+		defer k.conn.Close()
+	}
+	fmt.Fprintf(r.out, "seed %d\n", r.seed)
+	for n := uint64(0); r.passed+r.failed+r.refused < r.queries && r.failed < r.failures; n++ {
+		if err := r.runDatabase(ctx, r.seed+n); err != nil {
+			return err
+		}
+		if r.progress != nil {
+			fmt.Fprintf(r.progress, "\r%d of %d queries, %d failed", r.passed+r.failed+r.refused, r.queries, r.failed)
+		}
+	}
+	if r.progress != nil {
+		fmt.Fprintln(r.progress)
+	}
+	if r.refused > 0 {
+		fmt.Fprintf(r.out, "%d were refused as not supported\n", r.refused)
+	}
+	fmt.Fprintf(r.out, "%d passed, %d failed\n", r.passed, r.failed)
+	return nil
+}
+
+// runDatabase makes a database and runs its share of the queries.
+func (r *runner) runDatabase(ctx context.Context, seed uint64) error {
+	tables := newDatabase(newChoices(seed))
+	script, err := r.create(ctx, tables)
+	if err != nil {
+		return err
+	}
+	statements := newChoices(seed ^ 0x9e3779b97f4a7c15)
+	for i := range queriesEach {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if i%10 == 9 {
+			c := &generator{choices: statements, tables: tables}
+			change := c.change()
+			script = append(script, change+";")
+			// The peers' tables differ after a difference.
+			switch d := r.compareChange(ctx, change, tables); d.way {
+			case "":
+				r.passed++
+			case refusal:
+				r.refused++
+				return nil
+			default:
+				r.fail(script, tables, change, d)
+				return nil
+			}
+			continue
+		}
+		statements.notes = nil
+		q := (&generator{choices: statements, tables: tables}).query()
+		found := r.compare(ctx, q)
+		switch found.way {
+		case "":
+			r.passed++
+		case refusal:
+			r.refused++
+		default:
+			again := func(notes []int) (query, difference) {
+				q := (&generator{choices: &choices{notes: notes}, tables: tables}).query()
+				return q, r.compare(ctx, q)
+			}
+			notes := reduce(statements.notes, 1500, func(notes []int) bool {
+				_, d := again(notes)
+				return d.way == found.way
+			})
+			small, d := again(notes)
+			r.fail(script, tables, small.sql, d)
+			if r.failed >= r.failures {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// create makes the tables everywhere and returns what makes them.
+func (r *runner) create(ctx context.Context, tables []*table) ([]string, error) {
+	var script []string
+	setup := func(p peer, database string, indexed bool) error {
+		list := []string{"DROP DATABASE IF EXISTS " + database, "CREATE DATABASE " + database, "USE " + database}
+		for _, t := range tables {
+			list = append(list, t.create(indexed))
+			if t.insert != "" {
+				list = append(list, t.insert)
+			}
+		}
+		for _, s := range list {
+			if a := p.ask(ctx, s); a.err != nil {
+				return fmt.Errorf("%w\n%s", a.err, s)
+			}
+			if indexed {
+				script = append(script, s+";")
+			}
+		}
+		return nil
+	}
+	if r.mariadb != nil {
+		if err := setup(r.mariadb, "a", true); err != nil {
+			return nil, err
+		}
+	}
+	if err := setup(r.plain, "b", false); err != nil {
+		return nil, err
+	}
+	script = nil
+	return script, setup(r.indexed, "a", true)
+}
+
+// fail shows a statement that got different answers, and what makes the tables
+// that it names.
+func (r *runner) fail(script []string, tables []*table, statement string, d difference) {
+	r.failed++
+	fmt.Fprintln(r.out)
+	for _, line := range script {
+		for _, t := range tables {
+			if named := regexp.MustCompile(`\b` + t.name + `\b`); named.MatchString(line) && named.MatchString(statement) {
+				fmt.Fprintln(r.out, line)
+				break
+			}
+		}
+	}
+	fmt.Fprintf(r.out, "\n%s;\n\n%s:\n%sKalam:\n%s", statement, d.way, d.other, d.kalam)
+}
+
+// difference tells what another way of asking, "" if none, gave.
+type difference struct {
+	way          string
+	other, kalam answer
+}
+
+// refusal is the way of a difference that only says that the statement is not
+// supported.
+const refusal = "not supported"
+
+// compare runs a query in all ways and returns the first that differs.
+func (r *runner) compare(ctx context.Context, q query) difference {
+	base := r.indexed.ask(ctx, q.sql)
+	switch {
+	case base.err == nil:
+	case defect(base.err):
+		return difference{"Kalam fails", base, base}
+	case refused(base.err):
+		return difference{refusal, base, base}
+	}
+	ways := []struct {
+		name string
+		ask  func() answer
+	}{
+		{"Kalam again", func() answer { return r.indexed.ask(ctx, q.sql) }},
+		{"Kalam without indexes", func() answer { return r.plain.ask(ctx, q.sql) }},
+		{"Kalam with joins in the order written", func() answer { return r.indexed.ask(ctx, straight(q.sql)) }},
+		{"Kalam, WHERE partitioned", func() answer { return r.partitioned(ctx, q, base) }},
+		{"MariaDB", func() answer { return r.askMariaDB(ctx, q.sql, base) }},
+	}
+	for _, w := range ways {
+		if a := w.ask(); !same(base, a, q.ordered) {
+			return difference{w.name, a, base}
+		}
+	}
+	return difference{}
+}
+
+// straight keeps the joins of a query in the order written.
+func straight(sql string) string {
+	sql = strings.ReplaceAll(sql, "SELECT ", "SELECT STRAIGHT_JOIN ")
+	return strings.ReplaceAll(sql, "SELECT STRAIGHT_JOIN DISTINCT ", "SELECT DISTINCT STRAIGHT_JOIN ")
+}
+
+// partitioned puts the rows of q without its condition together from those for
+// which the condition is true, false and NULL, and returns base if they are
+// all.
+func (r *runner) partitioned(ctx context.Context, q query, base answer) answer {
+	if q.head == "" || q.where == "" || base.err != nil {
+		return base
+	}
+	all := r.indexed.ask(ctx, q.head)
+	sum := base
+	for _, cond := range []string{"NOT (%s)", "(%s) IS NULL"} {
+		part := r.indexed.ask(ctx, q.head+" WHERE "+fmt.Sprintf(cond, q.where))
+		if part.err != nil {
+			return base // an error of evaluation that the other rows give
+		}
+		sum.rows = append(sum.rows[:len(sum.rows):len(sum.rows)], part.rows...)
+	}
+	if all.err != nil || same(sum, all, false) {
+		return base
+	}
+	return answer{err: fmt.Errorf("without WHERE %d rows; where true %d, in three parts %d", len(all.rows), len(base.rows), len(sum.rows))}
+}
+
+func (r *runner) askMariaDB(ctx context.Context, sql string, base answer) answer {
+	if r.mariadb == nil || differsInMariaDB(sql) {
+		return base
+	}
+	a := r.mariadb.ask(ctx, sql)
+	if a.err != nil && unsupportedByMariaDB(a.err) || base.err != nil && a.err == nil && lenient(base.err) {
+		return base
+	}
+	return a
+}
+
+// compareChange runs a statement that changes a table everywhere and returns the
+// first peer whose tables differ afterwards.
+func (r *runner) compareChange(ctx context.Context, change string, tables []*table) difference {
+	ask := func(p peer) answer {
+		if a := p.ask(ctx, change); a.err != nil {
+			return a
+		}
+		var all answer
+		for _, t := range tables {
+			a := p.ask(ctx, "SELECT * FROM "+t.name+" ORDER BY id")
+			all.rows = append(all.rows, a.rows...)
+			if a.err != nil {
+				return a
+			}
+		}
+		return all
+	}
+	base := ask(r.indexed)
+	switch {
+	case base.err == nil:
+	case defect(base.err):
+		return difference{"Kalam fails", base, base}
+	case refused(base.err):
+		return difference{refusal, base, base}
+	}
+	if a := ask(r.plain); !same(base, a, true) {
+		return difference{"Kalam without indexes", a, base}
+	}
+	if r.mariadb != nil {
+		if a := ask(r.mariadb); !same(base, a, true) {
+			return difference{"MariaDB", a, base}
+		}
+	}
+	return difference{}
+}
+
+// What MariaDB 10.11 is known to do in another way than MySQL 8.
+var (
+	mariadbOnly = []*regexp.Regexp{}
+	unsupported = []string{"SUBQUERY in ROW in left expression", "Invalid use of group function"}
+	stricter    = []string{}
+)
+
+func differsInMariaDB(sql string) bool {
+	for _, re := range mariadbOnly {
+		if re.MatchString(sql) {
+			return true
+		}
+	}
+	return false
+}
+
+func unsupportedByMariaDB(err error) bool { return containsAny(err.Error(), unsupported) }
+
+func lenient(err error) bool { return containsAny(err.Error(), stricter) }
+
+func containsAny(s string, list []string) bool {
+	for _, x := range list {
+		if strings.Contains(s, x) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,115 @@
+package tables
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// runSpooled reads all rows of n's input, then runs its parts over them.
+func runSpooled(ctx context.Context, rt *exec.Runtime, n *plan.Spooled) (res Result, err error) {
+	spools := make([]*exec.Stash, len(n.Targets))
+	in := n.Input.Types()
+	for i := range n.Targets {
+		t := &n.Targets[i]
+		ts := make([]types.Type, len(t.Columns))
+		for k, c := range t.Columns {
+			ts[k] = in[c]
+		}
+		spools[i] = exec.NewStash(ts, t.Key, rt)
+	}
+	defer func() {
+		for _, s := range spools {
+			if e := s.Close(); err == nil {
+				err = e
+			}
+		}
+	}()
+	if err := fill(ctx, rt, n, spools); err != nil {
+		return res, err
+	}
+	for i := range n.Targets {
+		t := &n.Targets[i]
+		r, err := Run(ctx, rt.WithStash(t.ID, spools[i]), t.Write)
+		if err != nil {
+			return res, err
+		}
+		res.join(r)
+	}
+	return res, nil
+}
+
+// fill reads the input into the spools.
+func fill(ctx context.Context, rt *exec.Runtime, n *plan.Spooled, spools []*exec.Stash) (err error) {
+	strict := rt.Env.Strict
+	rt.Env.Strict = !ignores(n.Targets[0].Write)
+	defer func() { rt.Env.Strict = strict }()
+	op, err := exec.Build(n.Input, rt)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := op.Close(); err == nil {
+			err = e
+		}
+	}()
+	if err := op.Open(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+		}
+		b, err := op.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if b.Len == 0 {
+			break
+		}
+		for i := range n.Targets {
+			part := &types.Batch{Len: b.Len}
+			for _, c := range n.Targets[i].Columns {
+				part.Columns = append(part.Columns, b.Columns[c])
+			}
+			if err := spools[i].Add(part); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range spools {
+		if err := s.Finish(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ignores(n plan.Node) bool {
+	switch n := n.(type) {
+	case *plan.Insert:
+		return n.Mode == plan.InsertIgnore
+	case *plan.Update:
+		return n.Ignore
+	case *plan.Delete:
+		return n.Ignore
+	}
+	return false
+}
+
+// join adds what a part of the statement did.
+func (r *Result) join(part Result) {
+	r.Affected += part.Affected
+	r.Matched += part.Matched
+	r.LastInsertID, r.Generated = part.LastInsertID, part.Generated
+	for id, c := range part.Tables {
+		if r.Tables == nil {
+			r.Tables = map[uint32]Change{}
+		}
+		before := r.Tables[id]
+		r.Tables[id] = Change{before.Rows + c.Rows, before.Changed + c.Changed}
+	}
+}
