@@ -6,6 +6,7 @@
 //	kalam check PATH              look for damage in all tables
 //	kalam backup PATH DIR         add a backup to a directory
 //	kalam restore DIR PATH        make a database of a backup
+//	kalam salvage DIR OUT         make a database of what is readable of a damaged one
 //	kalam verify DIR              compare the checksums of a directory's backups
 //
 // Each command has flags, which -h lists; they come before the arguments.
@@ -50,6 +51,7 @@ var errFound = errors.New("found")
 var commands = map[string]func(*program, context.Context, []string) error{
 	"dump": (*program).dump, "load": (*program).load, "check": (*program).check,
 	"backup": (*program).backup, "restore": (*program).restore, "verify": (*program).verify,
+	"salvage": (*program).salvage,
 }
 
 // run returns the exit status: 1 for a failure, 2 for arguments that make no

@@ -46,6 +46,20 @@ func (p *program) check(ctx context.Context, args []string) error {
 	})
 }
 
+func (p *program) salvage(ctx context.Context, args []string) error {
+	f := p.flags("salvage DIR OUT")
+	if err := parse(f, args, 2, 2); err != nil {
+		return err
+	}
+	losses := 0
+	s, err := engine.Salvage(ctx, f.Arg(0), f.Arg(1), func(what string) {
+		losses++
+		fmt.Fprintln(p.out, what)
+	})
+	fmt.Fprintf(p.out, "%d tables with %d rows are saved; %d reports of damage\n", s.Tables, s.Rows, losses)
+	return err
+}
+
 // progress shows how far a backup is, now and then.
 func (p *program) progress() func(engine.BackupProgress) {
 	shown := time.Now()

@@ -16,7 +16,7 @@ import (
 
 // shell runs the statements of an argument, or of the standard input.
 func (p *program) shell(ctx context.Context, args []string) error {
-	f := p.flags("[flags] PATH [SQL]\n       kalam dump|load|check|backup|restore|verify …")
+	f := p.flags("[flags] PATH [SQL]\n       kalam dump|load|check|backup|restore|verify|salvage …")
 	readOnly := f.Bool("readonly", false, "refuse everything that writes")
 	if err := parse(f, args, 1, 2); err != nil {
 		return err

@@ -11,6 +11,11 @@ import (
 // spillIn returns nothing: there are no files.
 func spillIn(string) func() (kv.DB, func(), error) { return nil }
 
+// OpenSalvage is there with cgo only.
+func OpenSalvage(dir, _ string, _ func(what string)) (*DB, error) {
+	return nil, sqlerr.CantOpen.New("Can't open '%s': this program was built without cgo and has in-memory databases only", dir)
+}
+
 // open keeps databases in Go's memory: RocksDB needs cgo.
 func open(cfg Config) (kv.DB, error) {
 	if !cfg.InMemory {

@@ -110,6 +110,11 @@ func (db *DB) open() error {
 		db.own(o.Destroy)
 	}
 
+	if db.cfg.Repair {
+		if err := grocksdb.RepairDb(path, options[0]); err != nil {
+			return db.openFailure(err.Error())
+		}
+	}
 	if err := db.openNative(path, logDir, names, options); err != nil {
 		return db.openFailure(err.Error())
 	}
@@ -118,7 +123,7 @@ func (db *DB) open() error {
 	}
 	for s := range kv.NumSpaces {
 		h := db.handles[s+1]
-		if h.ID() != s.Family() {
+		if h.ID() != s.Family() && !db.cfg.Salvage { // a repair may number them anew
 			return errForeign(db.cfg.Path, "its column families are numbered otherwise")
 		}
 		db.families[s] = nativeFamily(h)
@@ -134,6 +139,15 @@ func (db *DB) open() error {
 	return nil
 }
 
+// Uses reports whether the database uses a table file, by its name.
+func (db *DB) Uses(file string) bool {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return !db.closed && slices.ContainsFunc(db.db.GetLiveFilesMetaData(), func(f grocksdb.LiveFileMetadata) bool {
+		return filepath.Base(f.Name) == file
+	})
+}
+
 // takePath checks the database's directory and keeps others out of it.
 func (db *DB) takePath() error {
 	release, err := claim(db.cfg.Path)
@@ -141,6 +155,16 @@ func (db *DB) takePath() error {
 		return err
 	}
 	db.own(release)
+	if db.cfg.Salvage {
+		files, err := os.ReadDir(db.cfg.Path)
+		if err == nil {
+			err = checkLogs(db.cfg.Path, files)
+		}
+		if err != nil {
+			db.cfg.Damaged(err)
+		}
+		return nil
+	}
 	exists, files, err := inspect(db.cfg.Path, db.cfg.Create && !db.cfg.ReadOnly)
 	if err != nil {
 		return err

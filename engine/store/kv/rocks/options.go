@@ -3,6 +3,8 @@
 package rocks
 
 import (
+	"fmt"
+
 	"github.com/linxGnu/grocksdb"
 
 	"github.com/kalamgo/kalam/engine/store/kv"
@@ -19,6 +21,11 @@ type Config struct {
 	InMemory bool   // kept in memory only, gone after Close
 	ReadOnly bool   // nothing in Path changes
 	Create   bool   // make the database when it is missing
+	// Salvage opens a damaged database, a copy, as far as that goes. With Repair
+	// RocksDB makes a new manifest of the table files first. Damaged is told of what is
+	// seen on the way.
+	Salvage, Repair bool
+	Damaged         func(error)
 
 	// Budgets in bytes; 0 stands for the default.
 	CacheBytes       uint64 // blocks, with indexes and filters; 64 MiB
@@ -47,7 +54,7 @@ func (db *DB) dbOptions(logDir string) (*grocksdb.Options, error) {
 	c := &db.cfg
 	// Logs that were synced have their lengths in the manifest, see checkLogs. The C
 	// interface has no setter for it.
-	o, err := grocksdb.GetOptionsFromString(nil, "track_and_verify_wals_in_manifest=true")
+	o, err := grocksdb.GetOptionsFromString(nil, fmt.Sprintf("track_and_verify_wals_in_manifest=%v", !c.Salvage))
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +66,9 @@ func (db *DB) dbOptions(logDir string) (*grocksdb.Options, error) {
 
 	o.SetParanoidChecks(true)
 	o.SetWALRecoveryMode(grocksdb.PointInTimeRecovery) // see checkLogs
+	if c.Salvage {
+		o.SetWALRecoveryMode(grocksdb.SkipAnyCorruptedRecordsRecovery)
+	}
 	// A batch may go to several families, and with NoLog the memtables are all
 	// that has it: they are flushed together, so that none has a part of it.
 	o.SetAtomicFlush(true)
