@@ -164,3 +164,40 @@ func TestWriterWaitsForIndex(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestCheckConstraints has rows that foreign keys and CHECKs do not allow.
+func TestCheckConstraints(t *testing.T) {
+	t.Parallel()
+	e := openMem(t, Config{})
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE TABLE parent (id INT PRIMARY KEY); INSERT INTO parent VALUES (1)")
+	run(t, s, "CREATE TABLE child (id INT PRIMARY KEY, p INT, CONSTRAINT f FOREIGN KEY (p) REFERENCES parent (id)); INSERT INTO child VALUES (1, 1), (2, NULL)")
+	if got := query(t, s, "CHECK TABLE child"); got != "default.child|check|status|OK;" {
+		t.Error(got)
+	}
+	run(t, s, "SET foreign_key_checks = 0; INSERT INTO child VALUES (3, 9)")
+	if got := query(t, s, "CHECK TABLE child"); !strings.Contains(got, "a foreign key constraint fails") || !strings.HasSuffix(got, "|error|Corrupt;") {
+		t.Error(got)
+	}
+	if got := query(t, s, "CHECK TABLE child QUICK"); got != "default.child|check|status|OK;" {
+		t.Error(got)
+	}
+	run(t, s, "DROP TABLE parent, child")
+
+	run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT AS (a * 2) VIRTUAL, CONSTRAINT small CHECK (a < 10), KEY k (b)); INSERT INTO t (id, a) VALUES (1, 5)")
+	of := tableKeys(t, e)
+	run(t, s, "CREATE TABLE free (id INT PRIMARY KEY, a INT); INSERT INTO free VALUES (1, 50)")
+	for _, pair := range tableKeys(t, e)[0] {
+		if !bytes.Equal(pair[0], of[0][0][0]) {
+			plant(t, e, func(w kv.Writer) { w.Put(kv.Data, of[0][0][0], pair[1]) })
+		}
+	}
+	got := query(t, s, "CHECK TABLE t")
+	if !strings.Contains(got, "Index 'k' lacks the entry") || !strings.Contains(got, "has an entry that row") {
+		t.Errorf("the generated column's index: %s", got)
+	}
+	query(t, s, "REPAIR TABLE t")
+	if got := query(t, s, "CHECK TABLE t"); !strings.Contains(got, "Check constraint 'small' is violated") {
+		t.Error(got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
@@ -73,10 +74,74 @@ func (c *Catalog) CheckTable(ctx context.Context, s Scope, table sqlparser.Table
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > 0 {
+	if len(list) == 0 && !o.Quick {
+		if list, err = c.checkConstraints(ctx, s, n, t); err != nil {
+			return nil, err
+		}
+	}
+	if slices.ContainsFunc(list, func(m Message) bool { return m.Type == msgError }) {
 		return append(list, Message{n, msgError, "Corrupt"}), nil
 	}
 	return append(list, Message{n, msgStatus, "OK"}), nil
+}
+
+// checkConstraints finds out whether a table's rows satisfy its CHECKs and foreign
+// keys, which foreign_key_checks=0 may have let them not.
+func (c *Catalog) checkConstraints(ctx context.Context, s Scope, n string, t *schema.Table) (list []Message, err error) {
+	err = c.read(func(tx *store.Tx) error {
+		r, err := sqlmeta.Tables.Get(ctx, tx, t.ID)
+		if err != nil {
+			return err
+		}
+		if t, err = sqlmeta.CurrentSchema(ctx, tx, r); err != nil {
+			return err
+		}
+		// told makes a message of what is wrong with rows.
+		told := func(err error) error {
+			e := sqlerr.As(err)
+			if e == nil || e.Kind != sqlerr.CheckViolated && e.Kind != sqlerr.NoReferencedRow {
+				return err
+			}
+			list = append(list, Message{n, msgError, e.Message})
+			return nil
+		}
+		for i := range t.Checks {
+			if one := &t.Checks[i]; !one.NotEnforced {
+				if err := told(s.checkRows(ctx, tx, t, []*schema.Check{one})); err != nil {
+					return err
+				}
+			}
+		}
+		for i := range t.ForeignKeys {
+			def := &t.ForeignKeys[i]
+			r, err := sqlmeta.TableByName(ctx, tx, def.Namespace, def.Table)
+			if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NoSuchTable {
+				list = append(list, Message{n, msgNote, e.Message})
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			parent, err := sqlmeta.CurrentSchema(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			fk := plan.NewForeignKey(t, parent, def)
+			check := func(user string) error {
+				return told(tables.CheckReferences(ctx, tx.Rows(t, user), tx.Rows(parent, user), fk))
+			}
+			if t.Kind == schema.Shared {
+				err = check("")
+			} else {
+				err = tx.AllUsers(t).Users(ctx, check)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // AllTables returns the tables of a namespace. For "" it returns those of all,
