@@ -27,6 +27,7 @@ func TestBackupRestore(t *testing.T) {
 	s := newSession(t, e, SessionConfig{})
 	run(t, s, "CREATE DATABASE shop; CREATE TABLE shop.goods (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), UNIQUE KEY n (name), KEY r (name, id))")
 	run(t, s, "INSERT INTO shop.goods (name) VALUES ('salt'), ('bread'); CREATE TABLE keep (a INT); INSERT INTO keep VALUES (1)")
+	run(t, s, "CREATE VIEW shop.names AS SELECT name FROM shop.goods")
 	to := filepath.Join(dir, "backup")
 	first := query(t, s, "BACKUP DATABASE TO '"+to+"'")
 	run(t, s, "INSERT INTO shop.goods (name) VALUES ('wine'); DELETE FROM keep; CREATE DATABASE late; CREATE TABLE late.t (a INT)")
@@ -39,14 +40,15 @@ func TestBackupRestore(t *testing.T) {
 	}
 
 	// One namespace, of an older backup.
-	run(t, s, "DROP TABLE shop.goods; CREATE TABLE shop.other (a INT)")
-	if got := query(t, s, "RESTORE DATABASE shop FROM '"+to+"' BACKUP 1"); got != "shop|1;" {
+	run(t, s, "DROP TABLE shop.goods; DROP VIEW shop.names; CREATE TABLE shop.other (a INT)")
+	if got := query(t, s, "RESTORE DATABASE shop FROM '"+to+"' BACKUP 1"); got != "shop|2;" {
 		t.Error(got)
 	}
 	for sql, want := range map[string]string{
 		"SELECT id, name FROM shop.goods ORDER BY id":                    "1|salt;2|bread;",
 		"SELECT id FROM shop.goods FORCE INDEX (n) WHERE name = 'bread'": "2;",
-		"SHOW TABLES FROM shop":                                          "goods;",
+		"SHOW TABLES FROM shop":                                          "goods;names;",
+		"SELECT name FROM shop.names ORDER BY name":                      "bread;salt;",
 		"SELECT COUNT(*) FROM keep":                                      "0;",
 		"SHOW TABLES FROM late":                                          "t;",
 	} {
@@ -59,7 +61,7 @@ func TestBackupRestore(t *testing.T) {
 	}
 
 	// All of it: what is not in the backup goes.
-	if got := query(t, s, "RESTORE DATABASE FROM '"+to+"' BACKUP 1"); got != "default|1;shop|1;" {
+	if got := query(t, s, "RESTORE DATABASE FROM '"+to+"' BACKUP 1"); got != "default|1;shop|2;" {
 		t.Error(got)
 	}
 	if got := query(t, s, "SHOW DATABASES") + query(t, s, "SELECT * FROM keep"); !strings.Contains(got, "default;") || !strings.HasSuffix(got, ";1;") || strings.Contains(got, "late") {
@@ -72,7 +74,7 @@ func TestBackupRestore(t *testing.T) {
 	alone := filepath.Join(dir, "alone")
 	query(t, s, "BACKUP DATABASE shop TO '"+alone+"'")
 	run(t, s, "DROP DATABASE shop; INSERT INTO keep VALUES (2)")
-	if got := query(t, s, "RESTORE DATABASE FROM '"+alone+"'"); got != "shop|1;" {
+	if got := query(t, s, "RESTORE DATABASE FROM '"+alone+"'"); got != "shop|2;" {
 		t.Error(got)
 	}
 	if got := query(t, s, "SELECT COUNT(*) FROM keep") + query(t, s, "SELECT COUNT(*) FROM shop.goods"); got != "2;2;" {

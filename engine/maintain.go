@@ -45,7 +45,7 @@ func (s *Session) maintain(ctx context.Context, st *parse.Statement) (*resultSet
 		}
 	case *parse.CheckDatabase:
 		var err error
-		if list, rest, err = s.engine.catalog.AllTables(ctx, n.Namespace); err != nil {
+		if list, rest, err = s.engine.catalog.AllTables(ctx, n.Namespace, false); err != nil {
 			return nil, err
 		}
 		o := store.CheckOptions{Quick: n.Quick, Extended: n.Extended}

@@ -53,7 +53,7 @@ func (e *Engine) repairAll(ctx context.Context, report func(string)) (rows int64
 		return 0, err
 	}
 	defer session.Close()
-	list, _, err := e.catalog.AllTables(ctx, "")
+	list, _, err := e.catalog.AllTables(ctx, "", false)
 	if err != nil {
 		return 0, err
 	}

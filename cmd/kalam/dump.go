@@ -96,14 +96,31 @@ func (d *dumper) namespace(ctx context.Context, namespace string) error {
 			return err
 		}
 	}
-	for _, v := range views {
-		if d.schema {
-			texts, err := d.column(ctx, "SHOW CREATE VIEW "+quoteName(v), 1)
-			if err != nil {
-				return err
-			}
-			d.print("\nDROP VIEW IF EXISTS %s;\n%s;\n", quoteName(v), texts[0])
+	if d.schema {
+		return d.views(ctx, views)
+	}
+	return nil
+}
+
+// views prints views, each after those that its text names.
+func (d *dumper) views(ctx context.Context, names []string) error {
+	texts := map[string]string{}
+	for _, v := range names {
+		text, err := d.column(ctx, "SHOW CREATE VIEW "+quoteName(v), 1)
+		if err != nil {
+			return err
 		}
+		texts[v] = text[0]
+	}
+	for len(names) > 0 {
+		free := slices.IndexFunc(names, func(v string) bool {
+			return !slices.ContainsFunc(names, func(other string) bool {
+				return other != v && strings.Contains(texts[v], other)
+			})
+		})
+		v := names[max(free, 0)] // a column may have a view's name, too
+		d.print("\nDROP VIEW IF EXISTS %s;\n%s;\n", quoteName(v), texts[v])
+		names = slices.DeleteFunc(names, func(n string) bool { return n == v })
 	}
 	return nil
 }

@@ -61,6 +61,8 @@ UPDATE types SET id = 0, cu = '1999-12-31' WHERE id = 3;
 CREATE TABLE no_key (a INT, b VARCHAR(10));
 INSERT INTO no_key VALUES (1, 'x'), (1, 'x'), (NULL, NULL);
 CREATE TABLE nobody (a INT PRIMARY KEY);
+CREATE VIEW b_view AS SELECT a, b FROM no_key WHERE a IS NOT NULL WITH CHECK OPTION;
+CREATE VIEW a_view (n, x) AS SELECT COUNT(*), b FROM b_view GROUP BY b;
 CREATE DATABASE ` + "`second db`" + `;
 CREATE TABLE ` + "`second db`.`odd.table`" + ` (` + "`select` INT, `a b`" + ` INT, PRIMARY KEY (` + "`select`, `a b`" + `));
 INSERT INTO ` + "`second db`.`odd.table`" + ` VALUES (1, 2), (2, 1);

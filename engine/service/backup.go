@@ -159,7 +159,7 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 	}
 	stake := func() ([]*schema.Table, error) {
 		var list []*schema.Table
-		names, _, err := c.AllTables(ctx, "")
+		names, _, err := c.AllTables(ctx, "", true)
 		for _, n := range names {
 			if err == nil && (all || restored(n.Qualifier.String())) {
 				var t *schema.Table

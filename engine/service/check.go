@@ -144,9 +144,9 @@ func (c *Catalog) checkConstraints(ctx context.Context, s Scope, n string, t *sc
 	return list, err
 }
 
-// AllTables returns the tables of a namespace. For "" it returns those of all,
-// and messages about keys that belong to no table.
-func (c *Catalog) AllTables(ctx context.Context, namespace string) (list []sqlparser.TableName, rest []Message, err error) {
+// AllTables returns the tables of a namespace, with views if they are asked for. For
+// "" it returns those of all, and messages about keys that belong to no table.
+func (c *Catalog) AllTables(ctx context.Context, namespace string, views bool) (list []sqlparser.TableName, rest []Message, err error) {
 	err = c.read(func(tx *store.Tx) error {
 		if namespace != "" {
 			if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err != nil {
@@ -160,7 +160,7 @@ func (c *Catalog) AllTables(ctx context.Context, namespace string) (list []sqlpa
 				return err
 			}
 			ids[t.StorageID()] = true
-			if namespace == "" || r.Namespace == namespace {
+			if (namespace == "" || r.Namespace == namespace) && (views || r.Kind != schema.Viewed) {
 				list = append(list, sqlparser.TableName{Name: sqlparser.NewIdentifierCS(r.Name), Qualifier: sqlparser.NewIdentifierCS(r.Namespace)})
 			}
 			return nil

@@ -87,7 +87,7 @@ func (s Scope) defineView(ctx context.Context, v *schema.Table, n *sqlparser.Cre
 		Algorithm: strings.ToUpper(n.Algorithm), Security: strings.ToUpper(n.Security),
 	}
 	if n.Definer != nil {
-		v.View.Definer = n.Definer.Name
+		v.View.Definer = strings.Trim(n.Definer.Name, "`'\"")
 		if host := strings.Trim(n.Definer.Address, "`'\""); host != "" {
 			v.View.Definer += "@" + host
 		}
