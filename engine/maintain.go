@@ -16,7 +16,7 @@ import (
 // scope returns what a statement that changes the catalogue runs in.
 func (s *Session) scope() service.Scope {
 	return service.Scope{
-		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), Zone: s.zone,
+		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), User: s.cfg.User, Zone: s.zone,
 		NoForeignKeys: s.noForeignKeys, Warn: s.warn, LockWait: s.tableWait,
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -81,7 +82,7 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
 	return plan.Options{
 		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
-		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys,
+		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys, ColumnType: service.ColumnType,
 	}
 }
 

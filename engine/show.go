@@ -58,7 +58,7 @@ var shown = map[sqlparser.ShowCommandType]bool{
 	sqlparser.Database: true, sqlparser.Table: true, sqlparser.Column: true, sqlparser.Index: true,
 	sqlparser.CreateTbl: true, sqlparser.CreateDb: true, sqlparser.CreateV: true, sqlparser.VariableSession: true, sqlparser.VariableGlobal: true,
 	sqlparser.Warnings: true, sqlparser.Errors: true, sqlparser.StatusSession: true, sqlparser.StatusGlobal: true,
-	sqlparser.TableStatus: true,
+	sqlparser.TableStatus: true, sqlparser.Trigger: true, sqlparser.CreateTr: true,
 }
 
 func checkShow(n *sqlparser.Show, sql string) error {
@@ -93,6 +93,8 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 		rows, err = s.showDatabases(ctx)
 	case sqlparser.Table:
 		columns, rows, err = s.showTables(ctx, b)
+	case sqlparser.Trigger:
+		columns, rows, err = s.showTriggers(ctx, b)
 	case sqlparser.TableStatus:
 		columns, rows, err = s.showTableStatus(ctx, b)
 	case sqlparser.Column, sqlparser.Index:

@@ -174,6 +174,9 @@ func (s *Session) showIndexes(t *schema.Table) ([]plan.ResultColumn, [][]types.V
 }
 
 func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*resultSet, error) {
+	if n.Command == sqlparser.CreateTr {
+		return s.showCreateTrigger(ctx, n)
+	}
 	if n.Command == sqlparser.CreateDb {
 		name := n.Op.Name.String()
 		if err := s.engine.catalog.CheckNamespace(ctx, name); err != nil {

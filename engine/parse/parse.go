@@ -121,6 +121,9 @@ type piece struct {
 	setOps        setOps
 	checks        columnChecks
 	lockings      lockings
+	definer       bool // CREATE DEFINER
+	isTrigger     bool // CREATE or DROP TRIGGER
+	blocks        blocks
 	// What expressions can nest by: the parentheses that are open at most, and
 	// the number of words and operators.
 	open, deepest, words int
@@ -157,6 +160,9 @@ func split(sql string) ([]piece, error) {
 			finish(len(sql))
 			return pieces, nil
 		case ';':
+			if p.isTrigger && p.blocks.add(";", typ) {
+				continue
+			}
 			finish(t.Pos - 1)
 			continue
 		case sqlparser.COMMENT:
@@ -167,6 +173,16 @@ func split(sql string) ([]piece, error) {
 		}
 		p.tokens++
 		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
+		if p.isTrigger {
+			p.blocks.add(strings.ToUpper(val), typ)
+			if typ == sqlparser.VALUE_ARG {
+				return nil, syntaxError(sql, t.Pos-len(val))
+			}
+			recent = [2]token{one, recent[0]}
+			continue
+		}
+		p.isTrigger = typ == sqlparser.TRIGGER && (p.verb == sqlparser.CREATE && (p.tokens == 2 || p.definer) || p.verb == sqlparser.DROP && p.tokens == 2)
+		p.definer = p.definer || p.tokens == 2 && one.is(sql, "definer")
 		p.moveChecks(sql, one)
 		p.returning.find(&p, one, recent[0])
 		p.respell(sql, one, recent)
@@ -219,6 +235,11 @@ func skipBlank(sql string, at int) int {
 func (st *Statement) parse(sql string, p *piece) error {
 	if ast, err := p.own(sql); ast != nil || err != nil {
 		st.AST = ast
+		return err
+	}
+	if p.isTrigger {
+		var err error
+		st.AST, err = p.trigger(sql)
 		return err
 	}
 	text := p.edited(sql)

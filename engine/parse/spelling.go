@@ -212,8 +212,8 @@ func (s *parens) add(t token, recent [2]token) {
 // where there are several.
 var unread = map[string][]string{
 	"GRANT": nil, "REVOKE": nil, "XA": nil, "HANDLER": nil, "INSTALL": nil, "UNINSTALL": nil, "SIGNAL": nil,
-	"CREATE": {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
-	"DROP":   {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE"},
+	"CREATE": {"FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
+	"DROP":   {"FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE"},
 	"ALTER":  {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "PROCEDURE"},
 }
 

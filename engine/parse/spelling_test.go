@@ -104,7 +104,6 @@ func TestUnread(t *testing.T) {
 		{"grant all on x to y", sqlerr.NotSupported, "GRANT", 1},
 		{"revoke all on x from y", sqlerr.NotSupported, "REVOKE", 1},
 		{"select 1; xa start 'x'", sqlerr.NotSupported, "XA", 11},
-		{"create trigger x before insert on t for each row set a = 1", sqlerr.NotSupported, "CREATE TRIGGER", 1},
 		{"create function f() returns int return 1", sqlerr.NotSupported, "CREATE FUNCTION", 1},
 		{"create event e on schedule every 1 day do select 1", sqlerr.NotSupported, "CREATE EVENT", 1},
 		{"create user u", sqlerr.NotSupported, "CREATE USER", 1},

@@ -24,6 +24,8 @@ type Options struct {
 	// PartialGroupBy lets a grouped query select columns that the groups do not
 	// determine, of which it gets any value: sql_mode without ONLY_FULL_GROUP_BY.
 	PartialGroupBy bool
+	// ColumnType returns the type that a DECLARE in a trigger names.
+	ColumnType func(*sqlparser.ColumnType) (types.Type, error)
 	// NoForeignKeys leaves foreign keys alone: foreign_key_checks is off.
 	NoForeignKeys bool
 	Locking       []parse.Locking // of the statement
@@ -44,12 +46,15 @@ func Build(ctx context.Context, stmt sqlparser.Statement, o Options) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
+	if err := b.triggers(p); err != nil {
+		return nil, err
+	}
 	for _, t := range b.tied {
 		if t != p.Writes {
 			p.Tied = append(p.Tied, t)
 		}
 	}
-	p.Tables, p.Locks, p.Params, p.Costs = b.tables, b.locks, len(o.Params), b.costs
+	p.Tables, p.Locks, p.Params, p.Costs = append(b.tables, b.tied...), b.locks, len(o.Params), b.costs
 	return p, nil
 }
 
@@ -61,8 +66,9 @@ type builder struct {
 	cols   []column
 	tables []*schema.Table
 	rules  map[uint32]*Rules // of the tables that are written
-	tied   []*schema.Table   // that rules are about
 	locks  []*schema.Table
+	tied   []*schema.Table // that rules and triggers are about
+	inside *nesting        // of a trigger's statement, else nil
 	depth  int
 	reads  map[uint32]int // how often each table is named in a FROM or written
 	// forbidden are tables that subqueries of expressions may not read; inExpr is

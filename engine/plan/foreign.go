@@ -57,7 +57,6 @@ func (b *builder) foreignKeys(r *Rules, t *schema.Table) error {
 func (b *builder) tie(t *schema.Table) {
 	if t != nil && !slices.Contains(b.tied, t) {
 		b.tied = append(b.tied, t)
-		b.tables = append(b.tables, t)
 	}
 }
 

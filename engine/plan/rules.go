@@ -12,6 +12,9 @@ import (
 // Rules are what rows written to a table have to satisfy.
 type Rules struct {
 	Checks []Check // those that are enforced
+	// Triggers run for the rows that a statement changes; foreign keys' actions
+	// run none.
+	Triggers []*Trigger
 	// Parents are the table's foreign keys, Children those of any table to it.
 	Parents, Children []*ForeignKey
 }

@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Check is a CHECK constraint.
 type Check struct {
@@ -101,4 +104,33 @@ func Leads(key []KeyColumn, columns []int) bool {
 		}
 	}
 	return true
+}
+
+// Trigger is a trigger, which runs for each row that a statement changes.
+type Trigger struct {
+	Name    string // unique in the namespace
+	Before  bool
+	Event   string // INSERT, UPDATE or DELETE
+	Body    string // SQL
+	SQL     string // the whole CREATE TRIGGER
+	User    string // who made it
+	Created time.Time
+}
+
+// Timing is BEFORE or AFTER.
+func (t *Trigger) Timing() string {
+	if t.Before {
+		return "BEFORE"
+	}
+	return "AFTER"
+}
+
+// Trigger returns the named trigger, or nil.
+func (t *Table) Trigger(name string) *Trigger {
+	for i := range t.Triggers {
+		if t.Triggers[i].Name == name {
+			return &t.Triggers[i]
+		}
+	}
+	return nil
 }

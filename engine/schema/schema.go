@@ -39,6 +39,7 @@ type Table struct {
 	Checks       []Check `json:",omitempty"`
 	// ForeignKeys are those of this table, to others or itself.
 	ForeignKeys []ForeignKey `json:",omitempty"`
+	Triggers    []Trigger    `json:",omitempty"` // in the order in which they run
 	Comment     string
 	// Collation is that of text columns which name none; 0: types.DefaultCollation.
 	Collation collations.ID `json:",omitempty"`

@@ -10,6 +10,7 @@ import (
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -27,6 +28,7 @@ type Scope struct {
 	Namespace  string // of names without one
 	Durability store.Durability
 	Now        time.Time
+	User       string         // who runs it
 	Zone       *time.Location // the session's, in which CHECKs see TIMESTAMPs
 	// NoForeignKeys tells that foreign_key_checks is off.
 	NoForeignKeys bool
@@ -68,6 +70,10 @@ func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) err
 		return c.truncate(ctx, s, n)
 	case *sqlparser.AlterTable:
 		return c.alterTable(ctx, s, n)
+	case *parse.CreateTrigger:
+		return c.createTrigger(ctx, s, n)
+	case *parse.DropTrigger:
+		return c.dropTrigger(ctx, s, n)
 	case *sqlparser.RenameTable:
 		return c.renameTables(ctx, s, n)
 	case *sqlparser.CreateView:
@@ -86,7 +92,9 @@ func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) err
 // statement.
 func Check(ast sqlparser.Statement) (known bool, err error) {
 	switch n := ast.(type) {
-	case *sqlparser.DropDatabase, *sqlparser.TruncateTable, *sqlparser.RenameTable, *sqlparser.DropView:
+	case *parse.CreateTrigger:
+		err = checkTrigger(n)
+	case *sqlparser.DropDatabase, *parse.DropTrigger, *sqlparser.TruncateTable, *sqlparser.RenameTable, *sqlparser.DropView:
 	case *sqlparser.CreateView:
 		err = checkView(n.Select)
 	case *sqlparser.AlterView:
@@ -327,7 +335,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 			}
 			t = copyOf(old)
 			t.Namespace, t.Name, t.Version, t.AutoIncrementStart, t.Storage = at.namespace, at.table, 1, 0, 0
-			t.ForeignKeys = nil // not copied, as in MySQL
+			t.ForeignKeys, t.Triggers = nil, nil // not copied, as in MySQL
 			for i := range t.Checks {
 				t.Checks[i].Name = fmt.Sprintf("%s_chk_%d", t.Name, i+1)
 			}
@@ -550,6 +558,9 @@ func newVersion(ctx context.Context, tx *store.Tx, s Scope, r *sqlmeta.Table, t 
 	old, err := sqlmeta.CurrentSchema(ctx, tx, r)
 	if err != nil {
 		return err
+	}
+	if len(t.Triggers) > 0 && t.Namespace != old.Namespace {
+		return sqlerr.TriggerWrongSchema.New("Trigger in wrong schema").On(old.QualifiedName())
 	}
 	renameGenerated(t, old.Name)
 	if err := index(ctx, tx, old, t); err != nil {

@@ -22,6 +22,9 @@ func namesOf(t *schema.Table) []sqlmeta.NameKey {
 	for i := range t.ForeignKeys {
 		list = append(list, sqlmeta.NameKey{Namespace: t.Namespace, Kind: sqlmeta.ForeignKeyName, Name: t.ForeignKeys[i].Name})
 	}
+	for i := range t.Triggers {
+		list = append(list, sqlmeta.NameKey{Namespace: t.Namespace, Kind: sqlmeta.TriggerName, Name: t.Triggers[i].Name})
+	}
 	return list
 }
 

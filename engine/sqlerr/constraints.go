@@ -2,6 +2,17 @@ package sqlerr
 
 // The kinds of errors about constraints, by MySQL's number.
 var (
+	TriggerInUse        = kind("trigger_table_in_use", 1442, "HY000")        // a trigger writes a table that the statement uses already.
+	TriggerExists       = kind("trigger_exists", 1359, "HY000")              // CREATE TRIGGER names one that exists.
+	NoSuchTrigger       = kind("no_such_trigger", 1360, "HY000")             // DROP TRIGGER names one that does not exist.
+	ReferencedTrigger   = kind("no_such_trigger_in_order", 3011, "HY000")    // FOLLOWS or PRECEDES names a trigger that is not there.
+	TriggerCantChange   = kind("trigger_cannot_change_row", 1362, "HY000")   // a trigger assigns to OLD, or to NEW after the change.
+	TriggerNoSuchRow    = kind("trigger_no_such_row", 1363, "HY000")         // a trigger names OLD of an INSERT or NEW of a DELETE.
+	TriggerWrongSchema  = kind("trigger_in_wrong_schema", 1435, "HY000")     // a trigger and its table are in different namespaces.
+	NoResultSet         = kind("result_set_in_trigger", 1415, "0A000")       // a trigger has a SELECT without INTO.
+	CaseNotFound        = kind("case_not_found", 1339, "20000")              // no arm of a CASE statement fits.
+	Signalled           = kind("signal", 1644, "45000")                      // a trigger signals an error; its number and SQLSTATE may be others.
+	DupVariable         = kind("duplicate_variable", 1331, "42000")          // a trigger declares a variable twice.
 	CannotAddForeign    = kind("cannot_add_foreign_key", 1215, "HY000")      // a foreign key cannot be had as it is defined.
 	WrongForeignKey     = kind("wrong_foreign_key", 1239, "42000")           // a foreign key and what it references have different numbers of columns.
 	RowIsReferenced     = kind("row_is_referenced", 1451, "23000")           // a row that others reference would go or change.

@@ -7,7 +7,7 @@ var (
 	TooManyRows        = kind("too_many_rows", 1172, "42000")          // SELECT ... INTO has more than one row.
 	NotUpdatable       = kind("view_not_updatable", 1288, "HY000")     // a view that cannot be written is the target of a statement.
 	NotPreparable      = kind("not_preparable", 1295, "HY000")         // PREPARE is given a statement that cannot be prepared.
-	UndeclaredVariable = kind("undeclared_variable", 1327, "42000")    // INTO names a variable of a stored routine.
+	UndeclaredVariable = kind("undeclared_variable", 1327, "42000")    // a trigger names a variable that it does not declare, or INTO one of a stored routine.
 	NoData             = kind("no_data", 1329, "02000")                // SELECT ... INTO has no row.
 	WrongObject        = kind("wrong_object", 1347, "HY000")           // a statement for tables names a view, or one for views a table.
 	ColumnNotUpdatable = kind("column_not_updatable", 1348, "HY000")   // a statement would set a computed column of a view.

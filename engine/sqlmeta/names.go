@@ -16,6 +16,7 @@ type NameKind string
 const (
 	CheckName      NameKind = "check"
 	ForeignKeyName NameKind = "foreign key"
+	TriggerName    NameKind = "trigger"
 )
 
 // NameKey is the key of a Name. Names compare without regard to case.
@@ -41,7 +42,10 @@ var names = &Records[NameKey, Name]{
 	},
 	key: func(r *Name) NameKey { return r.NameKey },
 	taken: func(r *Name) error {
-		if r.Kind == ForeignKeyName {
+		switch r.Kind {
+		case TriggerName:
+			return sqlerr.TriggerExists.New("Trigger already exists")
+		case ForeignKeyName:
 			return sqlerr.ForeignDupName.New("Duplicate foreign key constraint name '%s'", r.Name).For(r.Name)
 		}
 		return sqlerr.CheckDupName.New("Duplicate check constraint name '%s'.", r.Name).For(r.Name)
@@ -50,6 +54,11 @@ var names = &Records[NameKey, Name]{
 
 // AddName notes a name of a table's; sqlerr.CheckDupName, ForeignDupName.
 func AddName(ctx context.Context, rw kv.ReadWriter, n Name) error { return names.Insert(ctx, rw, &n) }
+
+// FindName returns a name; sqlerr.NoSuchRecord.
+func FindName(ctx context.Context, rd kv.Reader, k NameKey) (*Name, error) {
+	return names.Get(ctx, rd, k)
+}
 
 // RemoveName forgets a name.
 func RemoveName(ctx context.Context, rw kv.ReadWriter, k NameKey) error {

@@ -10,7 +10,7 @@ import (
 // the nearest that the column can have, with a warning.
 func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
 	v, err := w.convert(src, c, n)
-	if err != nil || !w.schema.Columns[c].NotNull || v.Valid == nil {
+	if err != nil || w.late || !w.schema.Columns[c].NotNull || v.Valid == nil {
 		return v, err
 	}
 	return w.replaceNulls(v, &w.schema.Columns[c], n)

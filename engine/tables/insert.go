@@ -55,6 +55,7 @@ func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, erro
 	if in.view, err = newViewCheck(rt.Env, n.Check); err != nil {
 		return Result{}, err
 	}
+	w.late = w.fires("INSERT", true)
 	return w.run(ctx, n.Input, func(b *types.Batch) error { return in.add(ctx, b) })
 }
 
@@ -63,6 +64,29 @@ func (in *inserter) add(ctx context.Context, b *types.Batch) error {
 	rows, err := in.complete(ctx, b)
 	if err != nil {
 		return err
+	}
+	if !in.stepwise() {
+		return in.addRows(ctx, rows)
+	}
+	counted := in.counted
+	for i := range rows.Len {
+		if len(counted) > 0 {
+			in.counted = counted[i : i+1]
+		}
+		if err := in.each(1, true, func(int, int) error { return in.addRows(ctx, rows.Slice(i, i+1)) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addRows inserts whole rows, one if there are triggers.
+func (in *inserter) addRows(ctx context.Context, rows *types.Batch) error {
+	var err error
+	if in.late {
+		if rows, err = in.triggered(ctx, rows); err != nil {
+			return err
+		}
 	}
 	keep, err := in.check(rows)
 	if err != nil {
@@ -80,26 +104,49 @@ func (in *inserter) add(ctx context.Context, b *types.Batch) error {
 	if err := in.checkSize(rows); err != nil {
 		return err
 	}
-	in.local, rows = rows, in.toUTC(rows)
-	if in.stepwise() {
-		local, counted := in.local, in.counted
-		for i := range rows.Len {
-			in.local = local.Slice(i, i+1)
-			if len(counted) > 0 {
-				in.counted = counted[i : i+1]
-			}
-			if err := in.each(1, true, func(int, int) error { return in.put(ctx, rows.Slice(i, i+1)) }); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return in.put(ctx, rows)
+	in.local = rows
+	return in.put(ctx, in.toUTC(rows))
 }
 
-// stepwise reports whether rows are to be added one by one: one that is left
-// out may have been referenced by others.
+// triggered runs the triggers before a row is added.
+func (in *inserter) triggered(ctx context.Context, row *types.Batch) (*types.Batch, error) {
+	var given *types.Vector // what the trigger is not to see yet
+	if in.auto >= 0 && in.counted[0] {
+		given = row.Columns[in.auto]
+		zero := types.NewVector(given.Type, 1)
+		zero.AppendValue(types.Zero(given.Type))
+		row = &types.Batch{Columns: slices.Clone(row.Columns), Len: 1}
+		row.Columns[in.auto] = zero
+	}
+	out, err := in.before(ctx, "INSERT", nil, row)
+	if err != nil {
+		return nil, err
+	}
+	if given != nil {
+		if v := out.Columns[in.auto]; v.IsNull(0) || v.Value(0).Uint() == 0 {
+			out.Columns[in.auto] = given
+		} else {
+			in.counted[0] = false
+		}
+	}
+	for c := range in.schema.Columns {
+		col := &in.schema.Columns[c]
+		if col.NotNull && col.Generated == "" && in.source[c] < 0 && in.defaults[c] == nil && !in.ignore && out.Columns[c].IsNull(0) {
+			return nil, in.noDefault(col)
+		}
+	}
+	if err := in.generate(out); err != nil {
+		return nil, err
+	}
+	return in.checkNulls(out)
+}
+
+// stepwise reports whether rows are to be added one by one: what happens to one
+// may matter to those after it.
 func (in *inserter) stepwise() bool {
+	if len(in.rules.Triggers) > 0 {
+		return true
+	}
 	if in.ignore {
 		return len(in.rules.Parents) > 0
 	}
@@ -130,9 +177,9 @@ func (in *inserter) put(ctx context.Context, rows *types.Batch) error {
 			return bad[0].err()
 		}
 		if c == nil {
-			return in.inserted(rows, from, rows.Len)
+			return in.inserted(ctx, rows, from, rows.Len)
 		}
-		if err := in.inserted(rows, from, from+c.Row); err != nil {
+		if err := in.inserted(ctx, rows, from, from+c.Row); err != nil {
 			return err
 		}
 		row := rest.Slice(c.Row, c.Row+1)
@@ -157,10 +204,17 @@ func (in *inserter) put(ctx context.Context, rows *types.Batch) error {
 }
 
 // inserted counts rows [from, to), which were added.
-func (in *inserter) inserted(rows *types.Batch, from, to int) error {
+func (in *inserter) inserted(ctx context.Context, rows *types.Batch, from, to int) error {
+	if from == to {
+		return nil
+	}
 	in.res.Affected += int64(to - from)
 	in.noteID(rows, from, to)
-	return in.written(in.local.Slice(from, to))
+	added := in.local.Slice(from, to) // one, if there are triggers
+	if err := in.after(ctx, "INSERT", nil, added); err != nil {
+		return err
+	}
+	return in.written(added)
 }
 
 // noteID finds out which AUTO_INCREMENT value rows [from, to) let the statement tell.
@@ -190,7 +244,7 @@ func (in *inserter) replace(ctx context.Context, c *store.Conflict, row *types.B
 	if !same {
 		in.res.Affected++
 	}
-	return in.remove(ctx, old)
+	return in.delete(ctx, in.fromUTC(old), old)
 }
 
 // lastUnique reports whether no unique key comes after ix (nil: the primary key).
@@ -225,8 +279,13 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 	if err != nil {
 		return err
 	}
+	if len(in.rules.Triggers) > 0 {
+		if updated, changed, err = in.beforeUpdate(ctx, old, updated); err != nil {
+			return err
+		}
+	}
 	if len(changed) == 0 {
-		return in.written(updated)
+		return in.updated(ctx, old, updated)
 	}
 	if _, err := in.check(updated); err != nil {
 		return err
@@ -249,7 +308,7 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 		return in.duplicate(conflict, utc)
 	}
 	in.res.Affected += 2
-	return in.written(updated)
+	return in.updated(ctx, old, updated)
 }
 
 // complete returns whole rows of the table for rows of the input: values
@@ -311,7 +370,7 @@ func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
 	switch {
 	case col.Hidden && col.Name == schema.TimeColumn:
 		fill = in.now(col.Type)
-	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible:
+	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible || in.late && !in.ignore:
 	case col.Type.Kind == types.Enum: // its first member, as in MySQL
 		fill = types.Zero(col.Type)
 	case in.ignore:

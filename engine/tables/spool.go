@@ -105,7 +105,12 @@ func (r *Result) join(part Result) {
 	r.Affected += part.Affected
 	r.Matched += part.Matched
 	r.LastInsertID, r.Generated = part.LastInsertID, part.Generated
-	for id, c := range part.Tables {
+	r.count(part.Tables)
+}
+
+// count adds what was done to tables.
+func (r *Result) count(changes map[uint32]Change) {
+	for id, c := range changes {
 		if r.Tables == nil {
 			r.Tables = map[uint32]Change{}
 		}

@@ -59,7 +59,7 @@ func Run(ctx context.Context, rt *exec.Runtime, n plan.Node) (Result, error) {
 		return res, sqlerr.Internal.New("no way to run a %T", n)
 	}
 	if res.Affected != 0 {
-		res.Tables = map[uint32]Change{table.ID: {grown, res.Affected}}
+		res.count(map[uint32]Change{table.ID: {grown, res.Affected}})
 	}
 	return res, err
 }
@@ -78,6 +78,7 @@ type writer struct {
 	// generated computes the generated columns; nil: there are none.
 	generated *Generated
 	link      *link // what makes a foreign key change the table's rows; nil: a statement
+	late      bool  // NULL is looked for only when triggers have run
 	ignore    bool  // errors of rows become warnings
 	rows      int64 // of the input, before the current batch
 	res       Result
@@ -169,13 +170,33 @@ func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, erro
 	}
 	return w.runStored(ctx, n.Input, func(rows, stored, _ *types.Batch) error {
 		return w.each(stored.Len, len(n.Rules.Children) > 0, func(from, to int) error {
-			if err := w.remove(ctx, stored.Slice(from, to)); err != nil {
+			if err := w.delete(ctx, rows.Slice(from, to), stored.Slice(from, to)); err != nil {
 				return err
 			}
 			w.res.Affected += int64(to - from)
 			return w.written(rows.Slice(from, to))
 		})
 	})
+}
+
+// delete removes rows, as the session sees them and as they are stored.
+func (w *writer) delete(ctx context.Context, rows, stored *types.Batch) error {
+	if len(w.rules.Triggers) == 0 {
+		return w.remove(ctx, stored)
+	}
+	for i := range rows.Len {
+		row := rows.Slice(i, i+1)
+		if _, err := w.before(ctx, "DELETE", row, nil); err != nil {
+			return err
+		}
+		if err := w.remove(ctx, stored.Slice(i, i+1)); err != nil {
+			return err
+		}
+		if err := w.after(ctx, "DELETE", row, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each calls f with all n rows of a batch at once, or with one after the other

@@ -24,8 +24,21 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
+	w.late = w.fires("UPDATE", true)
 	return w.runStored(ctx, n.Input, func(old, stored, extra *types.Batch) error {
 		w.res.Matched += int64(old.Len)
+		if len(n.Rules.Triggers) > 0 {
+			for i := range old.Len {
+				more := extra
+				if more != nil {
+					more = more.Slice(i, i+1)
+				}
+				if err := w.updateOne(ctx, s, view, old.Slice(i, i+1), stored.Slice(i, i+1), more); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 		rows, changed, err := w.apply(s, old, extra)
 		if err == nil && len(changed) < old.Len {
 			err = w.lock(ctx, stored)
@@ -39,6 +52,58 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 		}
 		return w.written(without(rows, kept))
 	})
+}
+
+// updateOne changes a row and runs triggers.
+func (w *writer) updateOne(ctx context.Context, s *setter, view *viewCheck, old, stored, extra *types.Batch) error {
+	row, _, err := w.apply(s, old, extra)
+	if err != nil {
+		return err
+	}
+	return w.each(1, true, func(int, int) error {
+		row, changed, err := w.beforeUpdate(ctx, old, row)
+		if err == nil && len(changed) == 0 {
+			err = w.lock(ctx, stored)
+		}
+		if err != nil {
+			return err
+		}
+		kept, err := w.amend(ctx, view, row, old, stored, changed)
+		if err != nil || len(kept) > 0 {
+			return err
+		}
+		return w.updated(ctx, old, row)
+	})
+}
+
+// updated is called when one row has become another.
+func (w *writer) updated(ctx context.Context, old, row *types.Batch) error {
+	if err := w.after(ctx, "UPDATE", old, row); err != nil {
+		return err
+	}
+	return w.written(row)
+}
+
+// beforeUpdate runs the triggers before a row becomes another, and tells whether
+// that is different.
+func (w *writer) beforeUpdate(ctx context.Context, old, row *types.Batch) (_ *types.Batch, changed []int32, err error) {
+	if row, err = w.before(ctx, "UPDATE", old, row); err != nil {
+		return nil, nil, err
+	}
+	if err := w.generate(row); err != nil {
+		return nil, nil, err
+	}
+	if row, err = w.checkNulls(row); err != nil {
+		return nil, nil, err
+	}
+	all := make([]int, len(row.Columns))
+	for i := range all {
+		all[i] = i
+	}
+	if !sameIn(old, row, all, 0) {
+		changed = []int32{0}
+	}
+	return row, changed, nil
 }
 
 // lock locks rows, those too that an UPDATE leaves as they are.

@@ -1,0 +1,651 @@
+package parse
+
+import (
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
+)
+
+// CreateTrigger is CREATE TRIGGER.
+type CreateTrigger struct {
+	*sqlparser.OtherAdmin
+
+	Name        sqlparser.TableName
+	Table       sqlparser.TableName
+	IfNotExists bool
+	Before      bool
+	Event       string // INSERT, UPDATE or DELETE
+	Follows     string // the trigger that it comes after, or ""
+	Precedes    string // the trigger that it comes before, or ""
+	Body        string // see ParseBody
+	SQL         string // the statement
+}
+
+// DropTrigger is DROP TRIGGER.
+type DropTrigger struct {
+	*sqlparser.OtherAdmin
+
+	Name     sqlparser.TableName
+	IfExists bool
+}
+
+// blocks finds the semicolons within the body of a trigger.
+type blocks struct {
+	begun  bool     // the body has begun
+	open   []string // BEGIN, IF, CASE, WHILE, REPEAT, or case: an expression
+	start  bool     // a statement begins
+	ended  bool     // END was the last token
+	before string   // the last token
+	skip   int      // tokens that are names
+}
+
+// add takes note of a token and reports whether it belongs to the body although it is a
+// semicolon.
+func (b *blocks) add(word string, typ int) bool {
+	before := b.before
+	b.before = word
+	if !b.begun {
+		b.begun, b.start = before == "EACH" && word == "ROW", true
+		return false
+	}
+	if b.skip > 0 {
+		b.skip--
+		return false
+	}
+	if b.ended {
+		b.ended = false
+		switch word {
+		case "IF", "CASE", "WHILE", "REPEAT", "LOOP":
+			return false
+		}
+	}
+	start := b.start
+	b.start = false
+	push := func(kind string, next bool) { b.open, b.start = append(b.open, kind), next }
+	top := ""
+	if n := len(b.open); n > 0 {
+		top = b.open[n-1]
+	}
+	switch word {
+	case ";":
+		b.start = true
+		return top != ""
+	case "FOLLOWS", "PRECEDES":
+		if before == "ROW" {
+			b.skip, b.start = 1, true
+		}
+	case "BEGIN", "REPEAT", "LOOP":
+		if start {
+			push(word, true)
+		}
+	case "IF", "WHILE":
+		if start {
+			push(word, false)
+		}
+	case "CASE":
+		if start {
+			push("CASE", false)
+		} else {
+			push("case", false)
+		}
+	case "THEN", "ELSE":
+		b.start = top == "IF" || top == "CASE"
+	case "DO":
+		b.start = top == "WHILE"
+	case "END":
+		if top != "" {
+			b.open = b.open[:len(b.open)-1]
+		}
+		b.ended = top != "case"
+	}
+	return false
+}
+
+// trigger parses the statement of a piece, CREATE or DROP TRIGGER.
+func (p *piece) trigger(sql string) (sqlparser.Statement, error) {
+	r := newBodyReader(sql, p.start, p.end)
+	if r.take("DROP") {
+		r.next() // TRIGGER
+		d := &DropTrigger{IfExists: r.take("IF")}
+		if d.IfExists {
+			r.want("EXISTS")
+		}
+		d.Name = r.tableName()
+		r.wantEnd()
+		return d, r.err
+	}
+	r.next() // CREATE
+	for !r.take("TRIGGER") && !r.end() {
+		r.next() // DEFINER = user
+	}
+	c := &CreateTrigger{SQL: sql[p.start:p.end]}
+	if r.take("IF") {
+		r.want("NOT")
+		r.want("EXISTS")
+		c.IfNotExists = true
+	}
+	c.Name = r.tableName()
+	if c.Before = r.take("BEFORE"); !c.Before {
+		r.want("AFTER")
+	}
+	switch {
+	case r.take("INSERT"):
+		c.Event = "INSERT"
+	case r.take("UPDATE"):
+		c.Event = "UPDATE"
+	default:
+		r.want("DELETE")
+		c.Event = "DELETE"
+	}
+	r.want("ON")
+	c.Table = r.tableName()
+	r.want("FOR")
+	r.want("EACH")
+	r.want("ROW")
+	if r.take("FOLLOWS") {
+		c.Follows = r.name()
+	} else if r.take("PRECEDES") {
+		c.Precedes = r.name()
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	c.Body = sql[r.pos():p.end]
+	if r.end() {
+		return nil, r.syntax()
+	}
+	r.statement()
+	r.wantEnd()
+	return c, r.err
+}
+
+// The statements of bodies.
+type (
+	// Block is BEGIN … END, or the statements of an arm.
+	Block struct{ List []any }
+	// Declare is DECLARE names type [DEFAULT value].
+	Declare struct {
+		Names   []string
+		Type    *sqlparser.ColumnType
+		Default sqlparser.Expr // or nil
+	}
+	// Assign is one of SET's assignments: to NEW.Name, or to a variable.
+	Assign struct {
+		New   bool
+		Name  string
+		Value sqlparser.Expr
+	}
+	// If is IF and CASE: the first arm whose condition is true, else Else.
+	If struct {
+		Conds []sqlparser.Expr
+		Arms  []*Block
+		Else  *Block // nil: there is none
+		Case  bool   // without an arm that fits there is an error
+	}
+	// Loop is WHILE cond DO … and, with Until, REPEAT … UNTIL cond.
+	Loop struct {
+		Cond  sqlparser.Expr
+		Body  *Block
+		Until bool
+	}
+	// Signal is SIGNAL.
+	Signal struct {
+		State   string
+		Message sqlparser.Expr // or nil
+		Number  sqlparser.Expr // or nil
+	}
+	// SQL is an INSERT, REPLACE, UPDATE, DELETE or, with Into, SELECT.
+	SQL struct {
+		AST  sqlparser.Statement
+		Into []Assign // without values
+	}
+)
+
+// ParseBody parses the body of a trigger.
+func ParseBody(body string) (any, error) {
+	r := newBodyReader(body, 0, len(body))
+	s := r.statement()
+	r.wantEnd()
+	return s, r.err
+}
+
+// bodyReader reads the tokens of a body.
+type bodyReader struct {
+	sql    string
+	tokens []token
+	at     int
+	stop   int // where the text ends
+	err    error
+}
+
+func newBodyReader(sql string, start, end int) *bodyReader {
+	r := &bodyReader{sql: sql, stop: end}
+	t := parser.NewStringTokenizer(sql[start:end])
+	for {
+		before := t.Pos
+		typ, val := t.Scan()
+		switch typ {
+		case 0:
+			return r
+		case sqlparser.LEX_ERROR: // fits nowhere
+			r.tokens = append(r.tokens, token{from: skipBlank(sql, start+before), to: end})
+			return r
+		case sqlparser.COMMENT:
+			continue
+		}
+		r.tokens = append(r.tokens, token{typ, val, skipBlank(sql, start+before), min(start+t.Pos, end)})
+	}
+}
+
+func (r *bodyReader) end() bool { return r.err != nil || r.at >= len(r.tokens) }
+
+func (r *bodyReader) peek() token {
+	if r.end() {
+		return token{from: -1}
+	}
+	return r.tokens[r.at]
+}
+
+func (r *bodyReader) next() token {
+	t := r.peek()
+	r.at++
+	return t
+}
+
+// pos returns where the next token begins.
+func (r *bodyReader) pos() int {
+	if r.end() {
+		return r.stop
+	}
+	return r.tokens[r.at].from
+}
+
+func (r *bodyReader) syntax() error {
+	if r.err == nil {
+		r.err = syntaxError(r.sql[:r.stop], r.pos())
+	}
+	return r.err
+}
+
+// is reports whether the next token is a word or a mark.
+func (r *bodyReader) is(word string) bool {
+	t := r.peek()
+	return t.typ != sqlparser.STRING && t.is(r.sql, word)
+}
+
+func (r *bodyReader) take(word string) bool {
+	if r.end() || !r.is(word) {
+		return false
+	}
+	r.at++
+	return true
+}
+
+func (r *bodyReader) want(word string) {
+	if !r.take(word) {
+		r.syntax()
+	}
+}
+
+func (r *bodyReader) wantEnd() {
+	r.take(";")
+	if r.err == nil && r.at < len(r.tokens) {
+		r.syntax()
+	}
+}
+
+func (r *bodyReader) name() string {
+	t := r.next()
+	if t.val == "" || t.typ == sqlparser.STRING || t.typ < 256 {
+		r.at--
+		r.syntax()
+	}
+	return t.val
+}
+
+func (r *bodyReader) tableName() sqlparser.TableName {
+	n := sqlparser.TableName{Name: sqlparser.NewIdentifierCS(r.name())}
+	if r.take(".") {
+		n.Qualifier = n.Name
+		n.Name = sqlparser.NewIdentifierCS(r.name())
+	}
+	return n
+}
+
+// statement reads a statement.
+func (r *bodyReader) statement() any {
+	switch {
+	case r.end():
+		r.syntax()
+		return nil
+	case r.take("BEGIN"):
+		b := r.block("END")
+		r.want("END")
+		return b
+	case r.take("DECLARE"):
+		return r.declare()
+	case r.take("SET"):
+		return r.set()
+	case r.take("IF"):
+		return r.ifs()
+	case r.take("CASE"):
+		return r.cases()
+	case r.take("WHILE"):
+		l := &Loop{Cond: r.expr("DO")}
+		r.want("DO")
+		l.Body = r.block("END")
+		r.want("END")
+		r.want("WHILE")
+		return l
+	case r.take("REPEAT"):
+		l := &Loop{Until: true, Body: r.block("UNTIL")}
+		r.want("UNTIL")
+		l.Cond = r.expr("END")
+		r.want("END")
+		r.want("REPEAT")
+		return l
+	case r.take("SIGNAL"):
+		return r.signal()
+	}
+	return r.query()
+}
+
+// block reads statements up to one of words.
+func (r *bodyReader) block(words ...string) *Block {
+	b := &Block{}
+	for !r.end() {
+		for _, w := range words {
+			if r.is(w) {
+				return b
+			}
+		}
+		s := r.statement()
+		if !r.take(";") {
+			r.syntax()
+			return b
+		}
+		b.List = append(b.List, s)
+	}
+	r.syntax()
+	return b
+}
+
+func (r *bodyReader) declare() any {
+	d := &Declare{Names: []string{r.name()}}
+	for r.take(",") {
+		d.Names = append(d.Names, r.name())
+	}
+	switch {
+	case r.is("CONDITION"), r.is("CURSOR"), r.is("HANDLER"):
+		r.refuse("DECLARE " + strings.ToUpper(r.peek().val))
+		return nil
+	}
+	from := r.pos()
+	for !r.end() && !r.is(";") && !r.is("DEFAULT") {
+		r.next()
+	}
+	st, err := parseStrict("create table t (c " + r.sql[from:r.pos()] + ")")
+	create, ok := st.(*sqlparser.CreateTable)
+	if err != nil || !ok || len(create.TableSpec.Columns) != 1 {
+		r.syntax()
+		return nil
+	}
+	d.Type = create.TableSpec.Columns[0].Type
+	if r.take("DEFAULT") {
+		d.Default = r.expr(";")
+	}
+	return d
+}
+
+func (r *bodyReader) refuse(what string) {
+	if r.err == nil {
+		r.err = sqlerr.Unsupported("%s", what).At(r.pos() + 1)
+	}
+}
+
+func (r *bodyReader) set() any {
+	b := &Block{}
+	for {
+		a := r.target()
+		if !r.take("=") {
+			r.want(":=")
+		}
+		a.Value = r.expr(",", ";")
+		b.List = append(b.List, &a)
+		if !r.take(",") {
+			return b
+		}
+	}
+}
+
+// target reads what a value is assigned to.
+func (r *bodyReader) target() Assign {
+	switch r.peek().typ {
+	case sqlparser.AT_ID, sqlparser.AT_AT_ID:
+		r.refuse("@variables in triggers")
+	}
+	a := Assign{Name: r.name()}
+	if r.take(".") {
+		if !strings.EqualFold(a.Name, "NEW") {
+			r.at--
+			r.syntax()
+		}
+		a.New, a.Name = true, r.name()
+	}
+	return a
+}
+
+func (r *bodyReader) ifs() any {
+	n := &If{}
+	for {
+		n.Conds = append(n.Conds, r.expr("THEN"))
+		r.want("THEN")
+		n.Arms = append(n.Arms, r.block("ELSEIF", "ELSE", "END"))
+		if r.take("ELSEIF") {
+			continue
+		}
+		if r.take("ELSE") {
+			n.Else = r.block("END")
+		}
+		r.want("END")
+		r.want("IF")
+		return n
+	}
+}
+
+func (r *bodyReader) cases() any {
+	n := &If{Case: true}
+	var base sqlparser.Expr
+	if !r.is("WHEN") {
+		base = r.expr("WHEN")
+	}
+	for r.take("WHEN") {
+		cond := r.expr("THEN")
+		if base != nil {
+			cond = &sqlparser.ComparisonExpr{Operator: sqlparser.EqualOp, Left: base, Right: cond}
+		}
+		n.Conds = append(n.Conds, cond)
+		r.want("THEN")
+		n.Arms = append(n.Arms, r.block("WHEN", "ELSE", "END"))
+	}
+	if r.take("ELSE") {
+		n.Else = r.block("END")
+	}
+	r.want("END")
+	r.want("CASE")
+	return n
+}
+
+func (r *bodyReader) signal() any {
+	if !r.take("SQLSTATE") {
+		r.refuse("SIGNAL of a condition name")
+		return nil
+	}
+	r.take("VALUE")
+	t := r.next()
+	if t.typ != sqlparser.STRING || len(t.val) != 5 {
+		r.at--
+		r.syntax()
+		return nil
+	}
+	s := &Signal{State: t.val}
+	if !r.take("SET") {
+		return s
+	}
+	for {
+		item := strings.ToUpper(r.name())
+		r.want("=")
+		v := r.expr(",", ";")
+		switch item {
+		case "MESSAGE_TEXT":
+			s.Message = v
+		case "MYSQL_ERRNO":
+			s.Number = v
+		}
+		if !r.take(",") {
+			return s
+		}
+	}
+}
+
+// expr reads an expression up to one of words, outside of parentheses and
+// CASE.
+func (r *bodyReader) expr(words ...string) sqlparser.Expr {
+	from := r.pos()
+	depth := 0
+	for ; !r.end(); r.next() {
+		if depth == 0 {
+			done := r.is(";")
+			for _, w := range words {
+				done = done || r.is(w)
+			}
+			if done {
+				break
+			}
+		}
+		switch {
+		case r.is("("), r.is("CASE"):
+			depth++
+		case r.is(")"), r.is("END"):
+			depth--
+		}
+	}
+	if r.err != nil {
+		return nil
+	}
+	text := r.sql[from:r.pos()]
+	list, err := Parse("do (" + text + ")")
+	if err != nil || len(list) != 1 {
+		if e := sqlerr.As(err); e != nil && e.Kind != sqlerr.Syntax {
+			r.err = err
+			return nil
+		}
+		r.err = syntaxError(r.sql[:r.stop], from)
+		return nil
+	}
+	q, ok := list[0].AST.(*sqlparser.Select)
+	if !ok || len(q.SelectExprs.Exprs) != 1 {
+		r.err = syntaxError(r.sql[:r.stop], from)
+		return nil
+	}
+	one, ok := q.SelectExprs.Exprs[0].(*sqlparser.AliasedExpr)
+	if !ok {
+		r.err = syntaxError(r.sql[:r.stop], from)
+		return nil
+	}
+	r.vars(list[0], one.Expr)
+	return one.Expr
+}
+
+// vars refuses variables of the session in n, a part of st.
+func (r *bodyReader) vars(st *Statement, n sqlparser.SQLNode) {
+	if len(st.UserVariables) > 0 {
+		r.refuse("@variables in triggers")
+	}
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if v, ok := n.(*sqlparser.Variable); ok {
+			r.refuse(sqlparser.String(v) + " in triggers")
+		}
+		return r.err == nil, nil
+	}, n)
+}
+
+// query reads a statement of SQL, which ends at a semicolon.
+func (r *bodyReader) query() any {
+	verb := r.peek()
+	from := r.pos()
+	s := &SQL{}
+	var text strings.Builder
+	depth := 0
+	for ; !r.end() && !(depth == 0 && r.is(";")); r.next() {
+		switch {
+		case r.is("("), r.is("CASE"):
+			depth++
+		case r.is(")"), r.is("END"):
+			depth--
+		}
+		if depth < 0 {
+			break
+		}
+		if depth == 0 && r.is("INTO") && verb.typ == sqlparser.SELECT && s.Into == nil {
+			text.WriteString(r.sql[from:r.pos()])
+			r.next()
+			for {
+				s.Into = append(s.Into, r.target())
+				if !r.take(",") {
+					break
+				}
+			}
+			from = r.pos()
+			r.at--
+		}
+	}
+	if r.err != nil {
+		return nil
+	}
+	text.WriteString(r.sql[from:r.pos()])
+	list, err := Parse(text.String())
+	switch e := sqlerr.As(err); {
+	case e != nil && e.Kind == sqlerr.Syntax:
+		r.err = syntaxError(r.sql[:r.stop], from)
+		return nil
+	case err != nil:
+		r.err = err
+		return nil
+	}
+	s.AST = list[0].AST
+	locks := len(list[0].Locking) > 0
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		switch q := n.(type) {
+		case *sqlparser.Select:
+			locks = locks || q.Lock != sqlparser.NoLock
+		case *sqlparser.Union:
+			locks = locks || q.Lock != sqlparser.NoLock
+		}
+		return !locks, nil
+	}, s.AST)
+	if locks {
+		r.err = sqlerr.Unsupported("FOR UPDATE and FOR SHARE in a trigger").At(from + 1)
+		return nil
+	}
+	noRows := sqlerr.NoResultSet.New("Not allowed to return a result set from a trigger")
+	switch s.AST.(type) {
+	case *sqlparser.Insert, *sqlparser.Update, *sqlparser.Delete:
+		if list[0].Returning != nil {
+			r.err = noRows
+			return nil
+		}
+	case sqlparser.TableStatement:
+		if s.Into == nil && !list[0].Discards {
+			r.err = noRows
+			return nil
+		}
+	default:
+		r.err = sqlerr.Unsupported("%s in a trigger", strings.ToUpper(verb.val)).At(from + 1)
+		return nil
+	}
+	r.vars(list[0], s.AST)
+	return s
+}

@@ -1,0 +1,462 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Trigger is a trigger that a statement may run. What its body reads are
+// parameters: the columns of OLD, those of NEW, then the variables.
+type Trigger struct {
+	*schema.Trigger
+	Table *schema.Table
+	Vars  []types.Type
+	Body  Step
+}
+
+// Step is a statement of a trigger's body.
+type Step interface{ step() }
+
+// The steps.
+type (
+	// Steps run one after the other.
+	Steps []Step
+	// Let gives a parameter, of NEW or a variable, a value.
+	Let struct {
+		Param  int
+		Column *schema.Column // of NEW, or nil
+		Name   string
+		T      types.Type
+		Value  expr.Expr
+	}
+	// If runs the first arm whose condition is true, else Else.
+	If struct {
+		Conds []expr.Expr
+		Arms  []Step
+		Else  Step
+	}
+	// While runs Body as long as Cond is true or, with Until, until it is.
+	While struct {
+		Cond  expr.Expr
+		Body  Step
+		Until bool
+	}
+	// Raise fails, unless State is of a warning.
+	Raise struct {
+		State           string
+		Message, Number expr.Expr // or nil
+	}
+	// Fail fails.
+	Fail struct{ Err *sqlerr.Error }
+	// Run runs a statement, and with Into gives parameters the values of its
+	// one row.
+	Run struct {
+		Plan *Plan
+		Into []Let
+	}
+)
+
+func (Steps) step()  {}
+func (*Let) step()   {}
+func (*If) step()    {}
+func (*While) step() {}
+func (*Raise) step() {}
+func (*Fail) step()  {}
+func (*Run) step()   {}
+
+// nesting is where the statements of triggers are.
+type nesting struct {
+	used  []*schema.Table // by the statements around it
+	depth int
+	built *int // triggers built so far for the outermost statement
+}
+
+// maxTriggers bounds how many triggers a statement may run, those that triggers'
+// statements run included; maxTriggerDepth how deep they nest.
+const (
+	maxTriggers     = 1000
+	maxTriggerDepth = 32
+)
+
+// write is a part of a plan that changes a table.
+type write struct {
+	rules  *Rules
+	table  *schema.Table
+	events []string // that it brings about
+}
+
+// writes returns the parts of a plan that change tables.
+func writes(n Node) []write {
+	switch n := n.(type) {
+	case *Insert:
+		w := write{&n.Rules, n.Table, []string{"INSERT"}}
+		switch n.Mode {
+		case InsertReplace:
+			w.events = append(w.events, "DELETE")
+		case InsertUpdate:
+			w.events = append(w.events, "UPDATE")
+		}
+		return []write{w}
+	case *Update:
+		return []write{{&n.Rules, n.Table, []string{"UPDATE"}}}
+	case *Delete:
+		return []write{{&n.Rules, n.Table, []string{"DELETE"}}}
+	case *Spooled:
+		var list []write
+		for i := range n.Targets {
+			list = append(list, writes(n.Targets[i].Write)...)
+		}
+		return list
+	}
+	return nil
+}
+
+// triggers builds the triggers that a plan may run.
+func (b *builder) triggers(p *Plan) error {
+	for _, w := range writes(p.Root) {
+		if err := b.triggersOf(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) triggersOf(w write) error {
+	for i := range w.table.Triggers {
+		def := &w.table.Triggers[i]
+		if !slices.Contains(w.events, def.Event) {
+			continue
+		}
+		in := nesting{used: b.tables, built: new(int)}
+		if b.inside != nil {
+			in = *b.inside
+			in.used = append(slices.Clip(in.used), b.tables...)
+		}
+		in.depth++
+		if *in.built++; *in.built > maxTriggers || in.depth > maxTriggerDepth {
+			return sqlerr.Unsupported("more than %d triggers, or nested more than %d deep", maxTriggers, maxTriggerDepth)
+		}
+		body, err := parse.ParseBody(def.Body)
+		if err != nil {
+			return err
+		}
+		c := newCompiler(b, w.table, def, &in)
+		steps, err := c.compile(body)
+		if err != nil {
+			return err
+		}
+		w.rules.Triggers = append(w.rules.Triggers, &Trigger{Trigger: def, Table: w.table, Vars: c.types[2*len(w.table.Columns):], Body: steps})
+	}
+	return nil
+}
+
+// CheckTrigger finds out whether a new trigger's body makes sense, as far as
+// that does not depend on other tables.
+func CheckTrigger(t *schema.Table, def *schema.Trigger, o Options) error {
+	body, err := parse.ParseBody(def.Body)
+	if err != nil {
+		return err
+	}
+	_, err = newCompiler(&builder{o: o}, t, def, nil).compile(body)
+	return err
+}
+
+// compiler makes steps of a body.
+type compiler struct {
+	b     *builder
+	t     *schema.Table
+	def   *schema.Trigger
+	in    *nesting // nil: statements are looked at but not planned
+	types []types.Type
+	names []string // of the variables in scope, "" for the columns
+	scope int      // where the variables of the innermost block begin
+}
+
+func newCompiler(b *builder, t *schema.Table, def *schema.Trigger, in *nesting) *compiler {
+	c := &compiler{b: b, t: t, def: def, in: in}
+	for range 2 {
+		c.types = append(c.types, t.Types()...)
+	}
+	c.names = make([]string, len(c.types))
+	c.scope = len(c.types)
+	return c
+}
+
+func (c *compiler) compile(s any) (Step, error) {
+	switch s := s.(type) {
+	case *parse.Block:
+		return c.block(s)
+	case *parse.Declare:
+		return c.declare(s)
+	case *parse.Assign:
+		l, err := c.target(s)
+		if err != nil {
+			return nil, err
+		}
+		l.Value, err = c.expr(s.Value)
+		return l, err
+	case *parse.If:
+		return c.ifs(s)
+	case *parse.Loop:
+		cond, err := c.expr(s.Cond)
+		if err != nil {
+			return nil, err
+		}
+		body, err := c.block(s.Body)
+		return &While{Cond: &expr.Is{Test: expr.IsTrue, Arg: cond}, Body: body, Until: s.Until}, err
+	case *parse.Signal:
+		r := &Raise{State: s.State}
+		var err error
+		if s.Message != nil {
+			if r.Message, err = c.expr(s.Message); err != nil {
+				return nil, err
+			}
+		}
+		if s.Number != nil {
+			r.Number, err = c.expr(s.Number)
+		}
+		return r, err
+	case *parse.SQL:
+		return c.sql(s)
+	}
+	return nil, sqlerr.Internal.New("no way to compile a %T", s)
+}
+
+func (c *compiler) block(s *parse.Block) (Step, error) {
+	names, scope := slices.Clone(c.names), c.scope
+	c.scope = len(c.names)
+	var steps Steps
+	for _, x := range s.List {
+		step, err := c.compile(x)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	for i := range c.names { // variables keep their places
+		if i >= len(names) {
+			c.names[i] = ""
+		}
+	}
+	c.scope = scope
+	return steps, nil
+}
+
+func (c *compiler) declare(d *parse.Declare) (Step, error) {
+	t, err := c.b.o.ColumnType(d.Type)
+	if err != nil {
+		return nil, err
+	}
+	var value expr.Expr = &expr.Literal{T: types.NullType}
+	if d.Default != nil {
+		if value, err = c.expr(d.Default); err != nil {
+			return nil, err
+		}
+	}
+	var steps Steps
+	for _, name := range d.Names {
+		if slices.ContainsFunc(c.names[c.scope:], func(n string) bool { return strings.EqualFold(n, name) }) {
+			return nil, sqlerr.DupVariable.New("Duplicate variable: %s", name)
+		}
+		steps = append(steps, &Let{Param: len(c.types), Name: name, T: t, Value: value})
+		c.types, c.names = append(c.types, t), append(c.names, name)
+	}
+	return steps, nil
+}
+
+// variable returns the parameter that a variable is, or -1.
+func (c *compiler) variable(name string) int {
+	for i := len(c.names) - 1; i >= 0; i-- {
+		if strings.EqualFold(c.names[i], name) && name != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// column returns the parameter that a column of OLD or NEW is.
+func (c *compiler) column(row, name string) (int, error) {
+	switch {
+	case row == "OLD" && c.def.Event == "INSERT", row == "NEW" && c.def.Event == "DELETE":
+		return 0, sqlerr.TriggerNoSuchRow.New("There is no %s row in on %s trigger", row, c.def.Event)
+	}
+	i := c.t.Column(name)
+	if i < 0 || c.t.Columns[i].Hidden {
+		return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in '%s'", name, row).On(c.t.QualifiedName()).In(name)
+	}
+	if row == "NEW" {
+		i += len(c.t.Columns)
+	}
+	return i, nil
+}
+
+func (c *compiler) target(a *parse.Assign) (*Let, error) {
+	if !a.New {
+		i := c.variable(a.Name)
+		if i < 0 {
+			return nil, sqlerr.UndeclaredVariable.New("Undeclared variable: %s", a.Name)
+		}
+		return &Let{Param: i, Name: a.Name, T: c.types[i]}, nil
+	}
+	i, err := c.column("NEW", a.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !c.def.Before {
+		return nil, sqlerr.TriggerCantChange.New("Updating of NEW row is not allowed in after trigger")
+	}
+	col := &c.t.Columns[i-len(c.t.Columns)]
+	return &Let{Param: i, Column: col, Name: col.Name, T: col.Type}, nil
+}
+
+func (c *compiler) ifs(s *parse.If) (Step, error) {
+	n := &If{}
+	for i := range s.Conds {
+		cond, err := c.expr(s.Conds[i])
+		if err != nil {
+			return nil, err
+		}
+		arm, err := c.block(s.Arms[i])
+		if err != nil {
+			return nil, err
+		}
+		n.Conds, n.Arms = append(n.Conds, &expr.Is{Test: expr.IsTrue, Arg: cond}), append(n.Arms, arm)
+	}
+	var err error
+	switch {
+	case s.Else != nil:
+		n.Else, err = c.block(s.Else)
+	case s.Case:
+		n.Else = &Fail{sqlerr.CaseNotFound.New("Case not found for CASE statement")}
+	}
+	return n, err
+}
+
+// params returns a copy of n with parameters in the place of OLD's and NEW's
+// columns and of variables.
+func (c *compiler) params(n sqlparser.SQLNode) (sqlparser.SQLNode, error) {
+	var failed error
+	out := sqlparser.CopyOnRewrite(n, func(sqlparser.SQLNode, sqlparser.SQLNode) bool { return failed == nil }, func(cur *sqlparser.CopyOnWriteCursor) {
+		name, ok := cur.Node().(*sqlparser.ColName)
+		if !ok || failed != nil {
+			return
+		}
+		at := -1
+		switch q := strings.ToUpper(name.Qualifier.Name.String()); {
+		case q == "" && !c.named(cur.Parent()):
+			at = c.variable(name.Name.String())
+		case (q == "NEW" || q == "OLD") && name.Qualifier.Qualifier.IsEmpty():
+			at, failed = c.column(q, name.Name.String())
+		}
+		if at >= 0 && failed == nil {
+			cur.Replace(sqlparser.NewTypedArgument("v"+strconv.Itoa(at+1), 0))
+		}
+	}, nil)
+	return out, failed
+}
+
+// named reports whether a name below a node is that of a column for sure.
+func (c *compiler) named(parent sqlparser.SQLNode) bool {
+	switch parent.(type) {
+	case *sqlparser.UpdateExpr, *sqlparser.ValuesFuncExpr:
+		return true
+	}
+	return false
+}
+
+func (c *compiler) expr(e sqlparser.Expr) (expr.Expr, error) {
+	out, err := c.params(e)
+	if err != nil {
+		return nil, err
+	}
+	b := c.sub()
+	f := &frame{}
+	if c.in == nil && hasSubquery(out) {
+		return &expr.Literal{T: types.NullType}, nil // of tables that may come later
+	}
+	bound, err := (&expr.Binder{Scope: &scope{b: b, frame: f, from: &from{}, clause: "field list"}, Params: c.types}).Bind(out.(sqlparser.Expr))
+	if err != nil {
+		return nil, err
+	}
+	bound = b.expr(bound, &phys{})
+	c.merge(b)
+	return bound, b.err
+}
+
+func hasSubquery(n sqlparser.SQLNode) bool {
+	found := false
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		_, sub := n.(*sqlparser.Subquery)
+		found = found || sub
+		return !found, nil
+	}, n)
+	return found
+}
+
+// sub returns a builder for a statement of the body.
+func (c *compiler) sub() *builder {
+	o := c.b.o
+	o.Namespace, o.Params, o.SQL = c.t.Namespace, slices.Clone(c.types), ""
+	o.Locking, o.Returning = nil, nil
+	return &builder{ctx: c.b.ctx, o: o, inside: c.in}
+}
+
+// merge takes over what a statement of the body depends on.
+func (c *compiler) merge(b *builder) {
+	for _, t := range b.tables {
+		c.b.tie(t)
+	}
+	for _, t := range b.tied {
+		c.b.tie(t)
+	}
+}
+
+func (c *compiler) sql(s *parse.SQL) (Step, error) {
+	out, err := c.params(s.AST)
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{}
+	for i := range s.Into {
+		l, err := c.target(&s.Into[i])
+		if err != nil {
+			return nil, err
+		}
+		r.Into = append(r.Into, *l)
+	}
+	if c.in == nil {
+		return r, nil
+	}
+	b := c.sub()
+	stmt := out.(sqlparser.Statement)
+	b.named = leftmost(stmt)
+	if r.Plan, err = b.statement(stmt); err == nil {
+		err = b.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range writes(r.Plan.Root) {
+		if slices.ContainsFunc(c.in.used, func(t *schema.Table) bool { return t.ID == w.table.ID }) {
+			return &Fail{sqlerr.TriggerInUse.New("Can't update table '%s' in stored function/trigger because it is already used by statement which invoked this stored function/trigger.",
+				w.table.Name).On(w.table.QualifiedName())}, nil
+		}
+	}
+	if err := b.triggers(r.Plan); err != nil {
+		return nil, err
+	}
+	c.merge(b)
+	if r.Into != nil && len(r.Into) != len(r.Plan.Columns) {
+		return nil, sqlerr.WrongColumnsInSet.New("The used SELECT statements have a different number of columns")
+	}
+	return r, nil
+}

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// showTriggers lists the triggers of a namespace, by table, event and time.
+func (s *Session) showTriggers(ctx context.Context, b *sqlparser.ShowBasic) ([]plan.ResultColumn, [][]types.Value, error) {
+	columns := textColumns("Trigger", "Event", "Table", "Statement", "Timing", "Created", "sql_mode", "Definer",
+		"character_set_client", "collation_connection", "Database Collation")
+	namespace := b.DbName.String()
+	if namespace == "" {
+		namespace = s.namespace
+	}
+	if namespace == "" {
+		return nil, nil, sqlerr.NoDatabase.New("No database selected")
+	}
+	names, err := s.engine.catalog.TableNames(ctx, namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	var rows [][]types.Value
+	for _, name := range names {
+		t, err := s.engine.catalog.Table(ctx, namespace, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, event := range []string{"INSERT", "UPDATE", "DELETE"} {
+			for _, before := range []bool{true, false} {
+				for i := range t.Triggers {
+					if x := &t.Triggers[i]; x.Event == event && x.Before == before {
+						rows = append(rows, textRow(x.Name, x.Event, t.Name, x.Body, x.Timing(), s.triggerTime(x), modeText(s), definer(x),
+							"utf8mb4", "utf8mb4_bin", "utf8mb4_bin"))
+					}
+				}
+			}
+		}
+	}
+	return columns, rows, nil
+}
+
+func (s *Session) showCreateTrigger(ctx context.Context, n *sqlparser.ShowCreate) (*resultSet, error) {
+	namespace := n.Op.Qualifier.String()
+	if namespace == "" {
+		namespace = s.namespace
+	}
+	if namespace == "" {
+		return nil, sqlerr.NoDatabase.New("No database selected")
+	}
+	_, x, err := s.engine.catalog.Trigger(ctx, namespace, n.Op.Name.String())
+	if err != nil {
+		return nil, err
+	}
+	columns := textColumns("Trigger", "sql_mode", "SQL Original Statement", "character_set_client", "collation_connection", "Database Collation", "Created")
+	row := textRow(x.Name, modeText(s), x.SQL, "utf8mb4", "utf8mb4_bin", "utf8mb4_bin", s.triggerTime(x))
+	return s.listing([][]types.Value{row}, columns...), nil
+}
+
+func (s *Session) triggerTime(t *schema.Trigger) string {
+	return t.Created.In(s.zone).Format("2006-01-02 15:04:05.00")
+}
+
+func modeText(s *Session) string {
+	mode, _ := getMode(s).(string)
+	return mode
+}
+
+func definer(t *schema.Trigger) string {
+	return t.User + "@localhost"
+}
+
+func textRow(values ...string) []types.Value {
+	row := make([]types.Value, len(values))
+	for i, v := range values {
+		row[i] = types.NewString(v)
+	}
+	return row
+}

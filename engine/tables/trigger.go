@@ -1,0 +1,262 @@
+package tables
+
+import (
+	"context"
+
+	"github.com/kalamgo/kalam/engine/exec"
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// fires reports whether there is a trigger of an event.
+func (w *writer) fires(event string, before bool) bool {
+	for _, t := range w.rules.Triggers {
+		if t.Event == event && t.Before == before {
+			return true
+		}
+	}
+	return false
+}
+
+// before runs the triggers before a change of one row from old to new, in the
+// session's zone; either may be nil. It returns what they make of new.
+func (w *writer) before(ctx context.Context, event string, old, new *types.Batch) (*types.Batch, error) {
+	for _, t := range w.rules.Triggers {
+		if t.Event != event || !t.Before {
+			continue
+		}
+		params, err := w.fire(ctx, t, old, new)
+		if err != nil {
+			return nil, err
+		}
+		if new == nil {
+			continue
+		}
+		out := &types.Batch{Columns: make([]*types.Vector, len(new.Columns)), Len: 1}
+		for c, v := range new.Columns {
+			out.Columns[c] = types.NewVector(v.Type, 1)
+			out.Columns[c].AppendValue(params[len(new.Columns)+c])
+		}
+		new = out
+	}
+	return new, nil
+}
+
+// after runs the triggers after a change of one row.
+func (w *writer) after(ctx context.Context, event string, old, new *types.Batch) error {
+	for _, t := range w.rules.Triggers {
+		if t.Event != event || t.Before {
+			continue
+		}
+		if _, err := w.fire(ctx, t, old, new); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fire runs a trigger and returns its parameters at the end.
+func (w *writer) fire(ctx context.Context, t *plan.Trigger, old, new *types.Batch) ([]types.Value, error) {
+	n := len(t.Table.Columns)
+	f := &firing{w: w, env: *w.rt.Env, rt: *w.rt, params: make([]types.Value, 2*n+len(t.Vars))}
+	for i, b := range []*types.Batch{old, new} {
+		if b == nil {
+			continue
+		}
+		for c, v := range b.Columns {
+			f.params[i*n+c] = v.Value(0).Clone()
+		}
+	}
+	f.env.Params, f.rt.Env = f.params, &f.env
+	runner := exec.NewRunner(&f.rt)
+	f.env.Runner = runner
+	defer runner.Close()
+	return f.params, f.run(ctx, t.Body)
+}
+
+// firing is a run of a trigger.
+type firing struct {
+	w      *writer
+	rt     exec.Runtime
+	env    expr.Env
+	params []types.Value // see plan.Trigger
+}
+
+func (f *firing) run(ctx context.Context, s plan.Step) error {
+	switch s := s.(type) {
+	case nil:
+		return nil
+	case plan.Steps:
+		for _, one := range s {
+			if err := f.run(ctx, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	case *plan.Let:
+		v, err := expr.EvalConst(&f.env, s.Value)
+		if err != nil {
+			return err
+		}
+		return f.let(s, s.Value.Type(), v)
+	case *plan.If:
+		for i, cond := range s.Conds {
+			ok, err := f.holds(cond)
+			if err != nil {
+				return err
+			}
+			if ok {
+				return f.run(ctx, s.Arms[i])
+			}
+		}
+		return f.run(ctx, s.Else)
+	case *plan.While:
+		return f.loop(ctx, s)
+	case *plan.Raise:
+		return f.raise(s)
+	case *plan.Fail:
+		return s.Err
+	case *plan.Run:
+		return f.statement(ctx, s)
+	}
+	return sqlerr.Internal.New("no way to run a %T", s)
+}
+
+// let gives a parameter a value, converted to its type.
+func (f *firing) let(l *plan.Let, from types.Type, v types.Value) error {
+	to := types.Target{Type: l.T, Column: l.Name, Row: int(f.w.rows) + 1, Zone: f.env.Zone, Now: f.env.Now}
+	v, err := types.Assign(&to, from, v)
+	if err != nil {
+		return err
+	}
+	f.params[l.Param] = v.Clone()
+	return nil
+}
+
+// holds evaluates a condition.
+func (f *firing) holds(cond expr.Expr) (bool, error) {
+	v, err := expr.EvalConst(&f.env, cond)
+	return err == nil && !v.IsNull() && v.Int() != 0, err
+}
+
+func (f *firing) loop(ctx context.Context, s *plan.While) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
+		}
+		if s.Until {
+			if err := f.run(ctx, s.Body); err != nil {
+				return err
+			}
+		}
+		ok, err := f.holds(s.Cond)
+		if err != nil || ok == s.Until {
+			return err
+		}
+		if !s.Until {
+			if err := f.run(ctx, s.Body); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (f *firing) raise(s *plan.Raise) error {
+	kind := &sqlerr.Kind{Name: sqlerr.Signalled.Name, Number: sqlerr.Signalled.Number, State: s.State}
+	message := "Unhandled user-defined exception condition"
+	switch s.State[:2] {
+	case "01":
+		kind.Number, message = 1642, "Unhandled user-defined warning condition"
+	case "02":
+		kind.Number, message = 1643, "Unhandled user-defined not found condition"
+	}
+	if s.Message != nil {
+		v, err := expr.EvalConst(&f.env, expr.CastTo(s.Message, types.TextType))
+		if err != nil {
+			return err
+		}
+		message = string(v.Bytes())
+	}
+	if s.Number != nil {
+		v, err := expr.EvalConst(&f.env, expr.CastTo(s.Number, types.Int64Type))
+		if err != nil {
+			return err
+		}
+		if v.Int() > 0 && v.Int() <= 65535 {
+			kind.Number = uint16(v.Int())
+		}
+	}
+	err := kind.Wrap(sqlerr.Signalled, "%s", message)
+	if s.State[:2] == "01" {
+		f.w.warn(err)
+		return nil
+	}
+	return err
+}
+
+// statement runs a statement of SQL.
+func (f *firing) statement(ctx context.Context, s *plan.Run) error {
+	if s.Plan.Writes == nil {
+		return f.query(ctx, s)
+	}
+	res, err := Run(ctx, &f.rt, s.Plan.Root)
+	f.w.res.count(res.Tables)
+	return err
+}
+
+// query runs a SELECT. Without rows its variables stay as they are.
+func (f *firing) query(ctx context.Context, s *plan.Run) error {
+	op, err := exec.Build(s.Plan.Root, &f.rt)
+	if err != nil {
+		return err
+	}
+	defer op.Close()
+	if err := op.Open(ctx); err != nil {
+		return err
+	}
+	found := 0
+	for {
+		b, err := op.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if b.Len == 0 {
+			break
+		}
+		if s.Into == nil {
+			continue
+		}
+		if found += b.Len; found > 1 {
+			return sqlerr.TooManyRows.New("Result consisted of more than one row")
+		}
+		for i := range s.Into {
+			v := b.Columns[i]
+			if err := f.let(&s.Into[i], v.Type, v.Value(0)); err != nil {
+				return err
+			}
+		}
+	}
+	if found == 0 && s.Into != nil {
+		f.w.warn(sqlerr.NoData.New("No data - zero rows fetched, selected, or processed"))
+	}
+	return nil
+}
+
+// checkNulls refuses NULL in a row's columns that may not have it, once
+// triggers have set what they set.
+func (w *writer) checkNulls(row *types.Batch) (*types.Batch, error) {
+	for c := range w.schema.Columns {
+		col := &w.schema.Columns[c]
+		if !col.NotNull || !row.Columns[c].IsNull(0) {
+			continue
+		}
+		v, err := w.replaceNulls(row.Columns[c], col, row.Len)
+		if err != nil {
+			return nil, err
+		}
+		row.Columns[c] = v
+	}
+	return row, nil
+}
