@@ -55,6 +55,9 @@ func (s *Session) information(table string) tables.Information {
 			// Its key has no table: every one of the namespace may have some.
 			named := func(key ...string) bool { return wanted(key[0]) }
 			return s.eachTable(ctx, named, func(t *schema.Table) error { infoChecks(t, adder); return nil })
+		case "TRIGGERS":
+			named := func(key ...string) bool { return wanted(key[0]) } // as above
+			return s.eachTable(ctx, named, func(t *schema.Table) error { s.infoTriggers(t, adder); return nil })
 		case "VIEWS":
 			return s.eachTable(ctx, wanted, func(t *schema.Table) error { s.infoView(ctx, t, adder); return nil })
 		case "ENGINES":

@@ -32,18 +32,35 @@ func (s *Session) showTriggers(ctx context.Context, b *sqlparser.ShowBasic) ([]p
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, event := range []string{"INSERT", "UPDATE", "DELETE"} {
-			for _, before := range []bool{true, false} {
-				for i := range t.Triggers {
-					if x := &t.Triggers[i]; x.Event == event && x.Before == before {
-						rows = append(rows, textRow(x.Name, x.Event, t.Name, x.Body, x.Timing(), s.triggerTime(x), modeText(s), definer(x),
-							"utf8mb4", "utf8mb4_bin", "utf8mb4_bin"))
-					}
+		eachTrigger(t, func(x *schema.Trigger, _ int) {
+			rows = append(rows, textRow(x.Name, x.Event, t.Name, x.Body, x.Timing(), s.triggerTime(x), modeText(s), definer(x),
+				"utf8mb4", defaultCollation, defaultCollation))
+		})
+	}
+	return columns, rows, nil
+}
+
+// eachTrigger calls f with the triggers of a table, and the place of each among
+// those of its event and time.
+func eachTrigger(t *schema.Table, f func(x *schema.Trigger, place int)) {
+	for _, event := range []string{"INSERT", "UPDATE", "DELETE"} {
+		for _, before := range []bool{true, false} {
+			place := 0
+			for i := range t.Triggers {
+				if x := &t.Triggers[i]; x.Event == event && x.Before == before {
+					place++
+					f(x, place)
 				}
 			}
 		}
 	}
-	return columns, rows, nil
+}
+
+func (s *Session) infoTriggers(t *schema.Table, add rowAdder) {
+	eachTrigger(t, func(x *schema.Trigger, place int) {
+		add(catalogName, t.Namespace, x.Name, x.Event, catalogName, t.Namespace, t.Name, place, nil, x.Body, "ROW", x.Timing(),
+			nil, nil, "OLD", "NEW", x.Created, modeText(s), definer(x), "utf8mb4", defaultCollation, defaultCollation)
+	})
 }
 
 func (s *Session) showCreateTrigger(ctx context.Context, n *sqlparser.ShowCreate) (*resultSet, error) {
@@ -59,7 +76,7 @@ func (s *Session) showCreateTrigger(ctx context.Context, n *sqlparser.ShowCreate
 		return nil, err
 	}
 	columns := textColumns("Trigger", "sql_mode", "SQL Original Statement", "character_set_client", "collation_connection", "Database Collation", "Created")
-	row := textRow(x.Name, modeText(s), x.SQL, "utf8mb4", "utf8mb4_bin", "utf8mb4_bin", s.triggerTime(x))
+	row := textRow(x.Name, modeText(s), x.SQL, "utf8mb4", defaultCollation, defaultCollation, s.triggerTime(x))
 	return s.listing([][]types.Value{row}, columns...), nil
 }
 

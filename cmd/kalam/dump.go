@@ -97,6 +97,9 @@ func (d *dumper) namespace(ctx context.Context, namespace string) error {
 		}
 	}
 	if d.schema {
+		if err := d.triggers(ctx); err != nil {
+			return err
+		}
 		return d.views(ctx, views)
 	}
 	return nil
@@ -121,6 +124,23 @@ func (d *dumper) views(ctx context.Context, names []string) error {
 		v := names[max(free, 0)] // a column may have a view's name, too
 		d.print("\nDROP VIEW IF EXISTS %s;\n%s;\n", quoteName(v), texts[v])
 		names = slices.DeleteFunc(names, func(n string) bool { return n == v })
+	}
+	return nil
+}
+
+// triggers prints the namespace's triggers, after all of its rows. Those of a table
+// go with it when it is dropped.
+func (d *dumper) triggers(ctx context.Context) error {
+	names, err := d.column(ctx, "SHOW TRIGGERS", 0)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		texts, err := d.column(ctx, "SHOW CREATE TRIGGER "+quoteName(n), 2)
+		if err != nil {
+			return err
+		}
+		d.print("\nDELIMITER ;;\n%s;;\nDELIMITER ;\n", texts[0])
 	}
 	return nil
 }

@@ -66,6 +66,13 @@ CREATE VIEW a_view (n, x) AS SELECT COUNT(*), b FROM b_view GROUP BY b;
 CREATE DATABASE ` + "`second db`" + `;
 CREATE TABLE ` + "`second db`.`odd.table`" + ` (` + "`select` INT, `a b`" + ` INT, PRIMARY KEY (` + "`select`, `a b`" + `));
 INSERT INTO ` + "`second db`.`odd.table`" + ` VALUES (1, 2), (2, 1);
+CREATE TRIGGER first AFTER INSERT ON nobody FOR EACH ROW INSERT INTO no_key VALUES (NEW.a, 'first');
+CREATE TRIGGER before_it BEFORE INSERT ON nobody FOR EACH ROW SET NEW.a = NEW.a + 1;
+DELIMITER //
+CREATE TRIGGER ` + "`odd trigger`" + ` AFTER INSERT ON nobody FOR EACH ROW PRECEDES first BEGIN
+  DECLARE x INT DEFAULT 1; -- it's
+  INSERT INTO no_key VALUES (x, 'a;;b');
+END//
 `
 
 func TestDumpLoad(t *testing.T) {
@@ -82,7 +89,7 @@ func TestDumpLoad(t *testing.T) {
 	if diff := cmp.Diff(dump, must(t, "", "dump", two)); diff != "" {
 		t.Error(diff)
 	}
-	if strings.Count(dump, "INSERT INTO") != 3 || !strings.Contains(dump, "X'0001FEFF'") {
+	if strings.Count(dump, "INSERT INTO `") != 3 || !strings.Contains(dump, "X'0001FEFF'") {
 		t.Error(dump)
 	}
 	if out := must(t, "", "check", "-extended", two); out != "4 tables are whole, 0 problems\n" {

@@ -20,7 +20,7 @@ type CreateTrigger struct {
 	Follows     string // the trigger that it comes after, or ""
 	Precedes    string // the trigger that it comes before, or ""
 	Body        string // see ParseBody
-	SQL         string // the statement
+	SQL         string // the statement without FOLLOWS and PRECEDES, which later triggers may make untrue
 }
 
 // DropTrigger is DROP TRIGGER.
@@ -120,7 +120,7 @@ func (p *piece) trigger(sql string) (sqlparser.Statement, error) {
 	for !r.take("TRIGGER") && !r.end() {
 		r.next() // DEFINER = user
 	}
-	c := &CreateTrigger{SQL: sql[p.start:p.end]}
+	c := &CreateTrigger{}
 	if r.take("IF") {
 		r.want("NOT")
 		r.want("EXISTS")
@@ -144,6 +144,7 @@ func (p *piece) trigger(sql string) (sqlparser.Statement, error) {
 	r.want("FOR")
 	r.want("EACH")
 	r.want("ROW")
+	order := r.pos()
 	if r.take("FOLLOWS") {
 		c.Follows = r.name()
 	} else if r.take("PRECEDES") {
@@ -152,6 +153,7 @@ func (p *piece) trigger(sql string) (sqlparser.Statement, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	c.SQL = sql[p.start:order] + sql[r.pos():p.end]
 	c.Body = sql[r.pos():p.end]
 	if r.end() {
 		return nil, r.syntax()
