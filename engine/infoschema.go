@@ -171,7 +171,7 @@ func (s *Session) infoColumns(ctx context.Context, t *schema.Table, add rowAdder
 	n := 0
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Hidden {
+		if c.Hidden && !c.Invisible {
 			continue
 		}
 		row := shown[n] // Field, Type, Collation, Null, Key, Default, Extra, Privileges, Comment
@@ -187,7 +187,7 @@ func (s *Session) infoColumns(ctx context.Context, t *schema.Table, add rowAdder
 			fraction = max(c.Type.Scale, 0)
 		}
 		add(catalogName, t.Namespace, t.Name, c.Name, n, row[5], row[3], c.Type.Kind.String(), chars, bytes, precision, scale, fraction,
-			charset, row[2], row[1], row[4], row[6], row[7], row[8], "", nil)
+			charset, row[2], row[1], row[4], row[6], row[7], row[8], c.Generated, nil)
 	}
 	return nil
 }

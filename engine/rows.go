@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -119,12 +120,20 @@ type resultSet struct {
 	first   [1]*types.Batch // room for batches
 	out     types.Batch     // what next returned: its reader may hold it while keep runs
 	rows    int64           // returned so far
-	err     error           // that ended the rows
+	most    *int64          // rows that are returned; nil: all
+	// ctx is that of the statement, not of a call, so that KILL and
+	// max_execution_time end it whenever they come.
+	ctx    context.Context
+	cancel context.CancelFunc
+	err    error // that ended the rows
 }
 
 // start begins a plan and computes its first batch.
 func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node) (err error) {
 	defer recovered(s.sql, &err)
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(ctx)
+	}
 	s.rt, s.runner = rt, exec.NewRunner(rt)
 	rt.Env.Runner = s.runner
 	if s.op, err = exec.Build(root, rt); err != nil {
@@ -146,9 +155,20 @@ func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node)
 }
 
 func (s *resultSet) next(ctx context.Context) (*types.Batch, error) {
+	if s.most != nil && s.rows >= *s.most {
+		s.batches = nil
+		if err := s.stop(); err != nil {
+			return nil, err
+		}
+		s.session.foundRows = s.rows
+		return &types.Batch{}, nil
+	}
 	b, err := s.fetch(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if s.most != nil && s.rows+int64(b.Len) > *s.most {
+		b = b.Slice(0, int(*s.most-s.rows))
 	}
 	s.rows += int64(b.Len)
 	s.session.foundRows = s.rows
@@ -184,8 +204,20 @@ func (s *resultSet) fetch(ctx context.Context) (b *types.Batch, err error) {
 
 func (s *resultSet) pull(ctx context.Context) (b *types.Batch, err error) {
 	defer recovered(s.sql, &err)
-	s.rt.Env.Context = ctx
-	return s.op.Next(ctx)
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, s.cancel)()
+	}
+	s.rt.Env.Context = s.ctx
+	b, err = s.op.Next(s.ctx)
+	return b, s.named(err)
+}
+
+// named returns the error that tells why the statement was interrupted.
+func (s *resultSet) named(err error) error {
+	if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.Interrupted && context.Cause(s.ctx) == errMaxTime {
+		return errMaxTime
+	}
+	return err
 }
 
 // keep reads the rows that are left: so many bytes into memory, others into a
@@ -249,6 +281,9 @@ func (s *resultSet) stop() (err error) {
 }
 
 func (s *resultSet) close() error {
+	if s.cancel != nil {
+		defer s.cancel()
+	}
 	s.batches = nil
 	err := s.stop()
 	if s.kept != nil {

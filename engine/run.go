@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -205,7 +204,7 @@ func (s *Session) warn(err error) {
 func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *exec.Runtime {
 	return &exec.Runtime{
 		Env: &expr.Env{
-			Context: ctx, Params: args.values, Now: time.Now(), Zone: s.zone,
+			Context: ctx, Params: args.values, Now: s.now(), Zone: s.zone,
 			Database: s.namespace, User: s.cfg.User, ConnID: s.id, Node: s.engine.cfg.Node,
 			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
 			GroupConcatMaxLen: uint64(s.concatLen), KeepZero: s.keepZero,
@@ -273,6 +272,15 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
 	}
 	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
+	if s.selectLimit != nil && unlimited(st.AST) {
+		set.most = s.selectLimit
+	}
+	if s.maxTime > 0 {
+		set.ctx, set.cancel = context.WithTimeoutCause(ctx, s.maxTime, errMaxTime)
+	} else {
+		set.ctx, set.cancel = context.WithCancel(ctx)
+	}
+	ctx = set.ctx
 	for {
 		p, version, err := s.plan(ctx, st, args.types)
 		if err != nil {
@@ -289,12 +297,27 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 			continue
 		}
 		if err != nil {
+			err = set.named(err)
 			set.close()
 			return nil, err
 		}
 		return set, nil
 	}
 }
+
+// unlimited reports whether sql_select_limit concerns a query: it has no LIMIT.
+func unlimited(ast sqlparser.Statement) bool {
+	switch n := ast.(type) {
+	case *sqlparser.Select:
+		return n.Limit == nil
+	case *sqlparser.Union:
+		return n.Limit == nil
+	}
+	return false
+}
+
+// errMaxTime is why a query's context ends after max_execution_time.
+var errMaxTime = sqlerr.QueryTimeout.New("Query execution was interrupted, maximum statement execution time exceeded")
 
 // queryOnce starts a query. It reports whether to start again, with a new plan or
 // a new snapshot.
@@ -319,8 +342,10 @@ func (s *Session) queryOnce(ctx context.Context, set *resultSet, p *plan.Plan, v
 		err = set.keep(ctx, s.memoryBytes())
 	}
 	if err != nil && s.again(ctx, t, err) {
+		fresh := resultSet{session: s, sql: set.sql, tx: t, own: own, most: set.most, ctx: set.ctx, cancel: set.cancel}
+		set.cancel = nil // the context goes on
 		set.close()
-		*set = resultSet{session: s, sql: set.sql, tx: t, own: own}
+		*set = fresh
 		return true, nil
 	}
 	t.fresh = false

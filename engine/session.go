@@ -96,6 +96,10 @@ type settings struct {
 	recursion      int64         // cte_max_recursion_depth; -1: 0
 	lockWait       time.Duration // for a row's lock
 	tableWait      time.Duration // for a table's
+	selectLimit    *int64        // sql_select_limit; nil: none
+	maxTime        time.Duration // max_execution_time; 0: none
+	timestamp      time.Time     // what NOW() is; zero: the clock's time
+	remembered     map[string]int64
 }
 
 // NewSession opens a session. Errors: sqlerr.BadDatabase.

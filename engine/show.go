@@ -58,15 +58,17 @@ var shown = map[sqlparser.ShowCommandType]bool{
 	sqlparser.Database: true, sqlparser.Table: true, sqlparser.Column: true, sqlparser.Index: true,
 	sqlparser.CreateTbl: true, sqlparser.CreateDb: true, sqlparser.CreateV: true, sqlparser.VariableSession: true, sqlparser.VariableGlobal: true,
 	sqlparser.Warnings: true, sqlparser.Errors: true, sqlparser.StatusSession: true, sqlparser.StatusGlobal: true,
-	sqlparser.TableStatus: true, sqlparser.Trigger: true, sqlparser.CreateTr: true,
+	sqlparser.Trigger: true, sqlparser.CreateTr: true,
 }
 
 func checkShow(n *sqlparser.Show, sql string) error {
 	switch x := n.Internal.(type) {
 	case *sqlparser.ShowBasic:
-		if shown[x.Command] {
+		if _, ok := listings[x.Command]; ok || shown[x.Command] {
 			return nil
 		}
+	case *sqlparser.ShowGrants:
+		return checkGrants(x)
 	case *sqlparser.ShowCreate:
 		if shown[x.Command] {
 			return nil
@@ -80,8 +82,11 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 	if err := checkShow(n, sql); err != nil {
 		return nil, err
 	}
-	if c, ok := n.Internal.(*sqlparser.ShowCreate); ok {
-		return s.showCreate(ctx, c)
+	switch x := n.Internal.(type) {
+	case *sqlparser.ShowCreate:
+		return s.showCreate(ctx, x)
+	case *sqlparser.ShowGrants:
+		return s.showGrants(x)
 	}
 	b := n.Internal.(*sqlparser.ShowBasic)
 	var rows [][]types.Value
@@ -95,8 +100,8 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 		columns, rows, err = s.showTables(ctx, b)
 	case sqlparser.Trigger:
 		columns, rows, err = s.showTriggers(ctx, b)
-	case sqlparser.TableStatus:
-		columns, rows, err = s.showTableStatus(ctx, b)
+	case sqlparser.Engines, sqlparser.Charset, sqlparser.Collation, sqlparser.ProcessList, sqlparser.TableStatus:
+		columns, rows, err = s.showListed(ctx, b)
 	case sqlparser.Column, sqlparser.Index:
 		t, e := s.table(ctx, b.Tbl, b.DbName.String())
 		if e != nil {
@@ -253,46 +258,6 @@ func (s *Session) showTables(ctx context.Context, b *sqlparser.ShowBasic) ([]pla
 		rows = append(rows, row)
 	}
 	return columns, rows, err
-}
-
-func (s *Session) showTableStatus(ctx context.Context, b *sqlparser.ShowBasic) ([]plan.ResultColumn, [][]types.Value, error) {
-	namespace, err := s.namespaceOr(b.DbName.String())
-	if err != nil {
-		return nil, nil, err
-	}
-	names, err := s.engine.catalog.TableNames(ctx, namespace)
-	if err != nil {
-		return nil, nil, err
-	}
-	columns := textColumns("Name", "Engine", "Row_format")
-	columns = append(columns, intColumn("Rows"))
-	columns = append(columns, textColumns("Create_time", "Collation", "Comment")...)
-	var rows [][]types.Value
-	for _, n := range names {
-		t, err := s.engine.catalog.Table(ctx, namespace, n)
-		if err != nil {
-			return nil, nil, err
-		}
-		if t.Kind == schema.Viewed {
-			row := make([]types.Value, len(columns))
-			row[0], row[len(row)-1] = types.NewString(n), types.NewString("VIEW")
-			rows = append(rows, row)
-			continue
-		}
-		at, err := s.engine.catalog.Created(ctx, t)
-		if err != nil {
-			return nil, nil, err
-		}
-		created := types.Value{}
-		if !at.IsZero() {
-			created = types.NewString(at.In(s.zone).Format(time.DateTime))
-		}
-		rows = append(rows, []types.Value{
-			types.NewString(n), types.NewString("Kalam"), types.NewString("Dynamic"), types.NewInt(s.engine.catalog.Estimate(t)),
-			created, types.NewString(types.CollationName(types.DefaultCollation)), types.NewString(t.Comment),
-		})
-	}
-	return columns, rows, nil
 }
 
 func (s *Session) showStatus() [][]types.Value {

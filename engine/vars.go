@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"strconv"
@@ -16,15 +18,9 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// sqlMode is what statements run in, MySQL 8's default, without fullGroupBy.
-const sqlMode = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-
-// fullGroupBy is the part of MySQL 8's default mode that a session may do without.
-const fullGroupBy = "ONLY_FULL_GROUP_BY"
-
 // variable is a system variable.
 type variable struct {
-	get func(s *Session) any // a string, int64 or nil
+	get func(s *Session) any // a string, int64, json.Number (with a fraction) or nil
 	// set takes a value; nil: the variable is read-only.
 	set func(s *Session, v any) error
 }
@@ -38,7 +34,7 @@ func fixed(v any) variable {
 		if same(v, to) {
 			return nil
 		}
-		return errWrongValue
+		return errOtherValue
 	}
 	return x
 }
@@ -55,15 +51,61 @@ func charset() variable {
 	return x
 }
 
-// ignored is a variable whose value means nothing here.
-func ignored(v any) variable {
-	x := constant(v)
-	x.set = func(*Session, any) error { return nil }
+// remembered is a number, min at least, that means nothing here but is kept for
+// who asks: it is about a connection to a server, or permits what is not done.
+func remembered(name string, normal, min int64) variable {
+	return variable{
+		func(s *Session) any {
+			if n, ok := s.remembered[name]; ok {
+				return n
+			}
+			return normal
+		},
+		func(s *Session, v any) error {
+			n, err := number(v, min)
+			if err != nil {
+				return err
+			}
+			kept := maps.Clone(s.remembered) // SET may have to go back
+			if kept == nil {
+				kept = map[string]int64{}
+			}
+			kept[name] = n
+			s.remembered = kept
+			return nil
+		},
+	}
+}
+
+// toggle is a remembered ON or OFF.
+func toggle(name string, normal int64) variable {
+	x := remembered(name, normal, 0)
+	keep := x.set
+	x.set = func(s *Session, v any) error {
+		on, ok := truth(v)
+		if !ok {
+			return errWrongValue
+		}
+		return keep(s, boolInt(on))
+	}
 	return x
 }
 
-// errWrongValue stands for sqlerr.WrongValueForVar until the variable is named.
-var errWrongValue = sqlerr.WrongValueForVar.New("wrong value")
+// number reads a number; one below min is min, as in MySQL.
+func number(v any, min int64) (int64, error) {
+	n, ok := v.(int64)
+	if !ok {
+		return 0, errWrongType
+	}
+	return max(n, min), nil
+}
+
+// These stand for errors until the variable is named.
+var (
+	errWrongValue = sqlerr.WrongValueForVar.New("wrong value")
+	errWrongType  = sqlerr.WrongTypeForVar.New("wrong type")
+	errOtherValue = sqlerr.Unsupported("another value")
+)
 
 var variables map[string]variable
 
@@ -99,15 +141,21 @@ func init() { // not a literal: some variables refer to others
 		"auto_increment_offset":    fixed(int64(1)),
 		"sql_auto_is_null":         fixed(int64(0)),
 		"sql_safe_updates":         fixed(int64(0)),
-		"sql_notes":                ignored(int64(1)),
+		"sql_notes":                toggle("sql_notes", 1), // there are no notes
+		"sql_quote_show_create":    fixed(int64(1)),
+		"sql_big_selects":          toggle("sql_big_selects", 1), // off refuses by max_join_size, which has no limit
+		"sql_select_limit":         {getSelectLimit, setSelectLimit},
+		"max_execution_time":       {func(s *Session) any { return s.maxTime.Milliseconds() }, setMaxTime},
+		"timestamp":                {getTimestamp, setTimestamp},
+		"insert_id":                fixed(int64(0)),
 		"group_concat_max_len":     {func(s *Session) any { return s.concatLen }, setConcatLen},
 		"cte_max_recursion_depth":  {func(s *Session) any { return max(s.recursion, 0) }, setRecursion},
-		"unique_checks":            ignored(int64(1)), // off permits a check less, and demands none
+		"unique_checks":            toggle("unique_checks", 1), // off permits a check less, and demands none
 		"foreign_key_checks":       {func(s *Session) any { return boolInt(!s.noForeignKeys) }, setForeignKeys},
-		"wait_timeout":             ignored(int64(28800)),
-		"interactive_timeout":      ignored(int64(28800)),
-		"net_write_timeout":        ignored(int64(60)),
-		"net_read_timeout":         ignored(int64(30)),
+		"wait_timeout":             remembered("wait_timeout", 28800, 1),
+		"interactive_timeout":      remembered("interactive_timeout", 28800, 1),
+		"net_write_timeout":        remembered("net_write_timeout", 60, 1),
+		"net_read_timeout":         remembered("net_read_timeout", 30, 1),
 		"default_storage_engine":   constant("Kalam"),
 		"init_connect":             constant(""),
 		"character_set_client":     charset(),
@@ -231,47 +279,72 @@ func setWait(wait *time.Duration, v any) error {
 	return nil
 }
 
-func getMode(s *Session) any {
-	mode := sqlMode
-	if !s.partialGroupBy {
-		mode = fullGroupBy + "," + mode
+func getSelectLimit(s *Session) any {
+	if s.selectLimit == nil {
+		return "18446744073709551615"
 	}
-	if s.keepZero {
-		mode = keepZeroMode + "," + mode
-	}
-	return mode
+	return *s.selectLimit
 }
 
-// keepZeroMode makes AUTO_INCREMENT columns keep a 0.
-const keepZeroMode = "NO_AUTO_VALUE_ON_ZERO"
-
-// setMode accepts the modes that statements run in anyway, with and without
-// fullGroupBy and keepZeroMode.
-func setMode(s *Session, v any) error {
-	list, ok := v.(string)
-	if !ok {
-		return errWrongValue
-	}
-	strict, partial, keepZero := false, true, false
-	for _, m := range strings.Split(strings.ToUpper(list), ",") {
-		switch m = strings.TrimSpace(m); m {
-		case "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL":
-			strict = true
-		case fullGroupBy:
-			partial = false
-		case keepZeroMode:
-			keepZero = true
-		case "":
-		default:
-			if !strings.Contains(","+sqlMode+",", ","+m+",") {
-				return sqlerr.Unsupported("sql_mode=%s", m)
-			}
+// setSelectLimit sets how many rows a SELECT without LIMIT gives. More than an
+// int64 holds is no limit.
+func setSelectLimit(s *Session, v any) error {
+	if text, ok := v.(string); ok {
+		if _, err := strconv.ParseUint(text, 10, 64); err != nil {
+			return errWrongType
 		}
+		s.selectLimit = nil
+		return nil
 	}
-	if !strict {
-		return sqlerr.Unsupported("sql_mode without STRICT_TRANS_TABLES")
+	n, err := number(v, 0)
+	if err == nil {
+		s.selectLimit = &n
 	}
-	s.partialGroupBy, s.keepZero = partial, keepZero
+	return err
+}
+
+// setMaxTime sets for how many milliseconds a SELECT may run; 0: for ever.
+func setMaxTime(s *Session, v any) error {
+	n, err := number(v, 0)
+	if err == nil {
+		s.maxTime = time.Duration(min(n, math.MaxUint32)) * time.Millisecond
+	}
+	return err
+}
+
+// now is the time that statements see: the clock's, or what SET timestamp says.
+func (s *Session) now() time.Time {
+	if s.timestamp.IsZero() {
+		return time.Now()
+	}
+	return s.timestamp
+}
+
+func getTimestamp(s *Session) any {
+	t := s.now()
+	return json.Number(fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000))
+}
+
+// setTimestamp sets the time that statements see; 0: the clock's.
+func setTimestamp(s *Session, v any) error {
+	text := fmt.Sprint(v)
+	seconds, err := strconv.ParseFloat(text, 64)
+	switch {
+	case v == nil || err != nil:
+		return errWrongType
+	case seconds < 0 || seconds > math.MaxInt32:
+		return errWrongValue
+	case seconds == 0:
+		s.timestamp = time.Time{}
+		return nil
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	sec, err := strconv.ParseInt(whole, 10, 64)
+	micro, err2 := strconv.ParseInt((fraction + "000000")[:6], 10, 64)
+	if err != nil || err2 != nil { // 1e9
+		sec, micro = int64(seconds), 0
+	}
+	s.timestamp = time.Unix(sec, micro*1000)
 	return nil
 }
 
@@ -296,188 +369,6 @@ func setRecursion(s *Session, v any) error {
 	return nil
 }
 
-func setZone(s *Session, v any) error {
-	name, ok := v.(string)
-	if !ok {
-		return errWrongValue
-	}
-	z, err := s.engine.zone(name)
-	if err == nil {
-		s.zone = z
-	}
-	return err
-}
-
-// loadZone returns the time zone that a text names: +hh:mm, SYSTEM, UTC, or a
-// place's.
-func loadZone(name string) (*time.Location, error) {
-	unknown := sqlerr.WrongValueForVar.New("Unknown or incorrect time zone: '%s'", name)
-	switch {
-	case strings.EqualFold(name, "SYSTEM"), strings.EqualFold(name, "UTC"):
-		return time.UTC, nil
-	case name == "" || strings.EqualFold(name, "Local"):
-		return nil, unknown
-	}
-	if name[0] == '+' || name[0] == '-' {
-		h, m, ok := strings.Cut(name[1:], ":")
-		hours, err := strconv.ParseUint(h, 10, 8)
-		minutes, err2 := strconv.ParseUint(m, 10, 8)
-		offset := int(hours)*3600 + int(minutes)*60
-		if !ok || err != nil || err2 != nil || len(m) != 2 || minutes > 59 || offset > 14*3600 || name[0] == '-' && offset >= 14*3600 {
-			return nil, unknown
-		}
-		if name[0] == '-' {
-			offset = -offset
-		}
-		return time.FixedZone(name, offset), nil
-	}
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, unknown
-	}
-	return z, nil
-}
-
-func zoneName(z *time.Location) string {
-	if z == time.UTC {
-		return "UTC"
-	}
-	return z.String()
-}
-
-// variableOf returns the system variable that v names.
-func variableOf(v *sqlparser.Variable) (string, variable, error) {
-	name := v.Name.Lowered()
-	x, ok := variables[name]
-	if !ok {
-		return name, x, sqlerr.UnknownSysVar.New("Unknown system variable '%s'", name)
-	}
-	return name, x, nil
-}
-
-// checkSet checks the names that a SET sets.
-func checkSet(n *sqlparser.Set) error {
-	for _, e := range n.Exprs {
-		if e.Var.Scope == sqlparser.VariableScope {
-			continue
-		}
-		name, v, err := variableOf(e.Var)
-		switch {
-		case err != nil:
-			return err
-		case e.Var.Scope == sqlparser.GlobalScope || e.Var.Scope == sqlparser.PersistSysScope || e.Var.Scope == sqlparser.PersistOnlySysScope:
-			return sqlerr.Unsupported("SET GLOBAL")
-		case v.set == nil:
-			return sqlerr.VariableReadOnly.New("Variable '%s' is a read only variable", name)
-		}
-	}
-	return nil
-}
-
-// set runs SET. Either all is set or nothing. User variables get values that
-// were computed before any is set.
-func (s *Session) set(ctx context.Context, st *parse.Statement, n *sqlparser.Set, args arguments) error {
-	if err := checkSet(n); err != nil {
-		return err
-	}
-	before := s.settings
-	kept := maps.Clone(s.userVariables)
-	for _, e := range n.Exprs {
-		if err := s.setFrom(ctx, st, e, args); err != nil {
-			s.settings, s.userVariables = before, kept
-			if err == errWrongValue {
-				return sqlerr.WrongValueForVar.New("Variable '%s' can't be set to the value of '%s'", e.Var.Name.Lowered(), sqlparser.String(e.Expr))
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// setFrom makes one of SET's assignments.
-func (s *Session) setFrom(ctx context.Context, st *parse.Statement, e *sqlparser.SetExpr, args arguments) error {
-	if e.Var.Scope == sqlparser.VariableScope {
-		t, v, err := s.evaluate(ctx, st, e.Expr, args)
-		if err == nil {
-			s.setUserVariable(e.Var.Name.Lowered(), t, v)
-		}
-		return err
-	}
-	name, v, err := variableOf(e.Var)
-	if err != nil {
-		return err
-	}
-	value, err := s.value(ctx, st, e.Expr, v, args)
-	if err != nil {
-		return err
-	}
-	return s.setOne(e.Var.Scope, name, v, value)
-}
-
-func (s *Session) setOne(scope sqlparser.Scope, name string, v variable, value any) error {
-	if scope != sqlparser.NextTxScope {
-		return v.set(s, value)
-	}
-	// SET TRANSACTION concerns the next transaction only.
-	if s.tx != nil {
-		return sqlerr.CantChangeTx.New("Transaction characteristics can't be changed while a transaction is in progress")
-	}
-	next := s.defaults
-	if s.next != nil {
-		next = *s.next
-	}
-	kept := s.defaults
-	s.defaults = next
-	err := v.set(s, value)
-	next, s.defaults = s.defaults, kept
-	if err == nil {
-		s.next = &next
-	}
-	return err
-}
-
-// value evaluates what a variable is set to: a word, DEFAULT, or an expression.
-// It is an int64, a string or nil.
-func (s *Session) value(ctx context.Context, st *parse.Statement, e sqlparser.Expr, v variable, args arguments) (any, error) {
-	switch x := e.(type) {
-	case *sqlparser.Literal:
-		if x.Type == sqlparser.IntVal {
-			n, err := strconv.ParseInt(x.Val, 10, 64)
-			if err != nil {
-				return nil, errWrongValue
-			}
-			return n, nil
-		}
-		return x.Val, nil
-	case sqlparser.BoolVal:
-		return boolInt(bool(x)), nil
-	case *sqlparser.NullVal:
-		return nil, nil
-	case *sqlparser.ColName: // an unquoted word
-		return x.Name.String(), nil
-	case *sqlparser.Default:
-		fresh := &Session{engine: s.engine, cfg: s.cfg}
-		fresh.initialise()
-		return v.get(fresh), nil
-	case *sqlparser.Variable:
-		_, other, err := variableOf(x)
-		if err != nil {
-			return nil, err
-		}
-		return other.get(s), nil
-	}
-	t, value, err := s.evaluate(ctx, st, e, args)
-	switch {
-	case err != nil || value.IsNull():
-		return nil, err
-	case t.IsInteger() && t.Physical() == types.PhysInt64:
-		return value.Int(), nil
-	case t.IsInteger() && value.Uint() <= math.MaxInt64:
-		return int64(value.Uint()), nil
-	}
-	return string(types.AppendText(nil, t, value)), nil
-}
-
 // replaceVariables returns a copy of ast with the variables' values in their
 // places. Result columns keep the names that they have with variables.
 func (s *Session) replaceVariables(ast sqlparser.Statement) (sqlparser.Statement, error) {
@@ -498,6 +389,8 @@ func (s *Session) replaceVariables(ast sqlparser.Statement) (sqlparser.Statement
 			switch x := v.get(s).(type) {
 			case int64:
 				c.Replace(sqlparser.NewIntLiteral(strconv.FormatInt(x, 10)))
+			case json.Number:
+				c.Replace(sqlparser.NewDecimalLiteral(string(x)))
 			case string:
 				c.Replace(sqlparser.NewStrLiteral(x))
 			default:
@@ -514,6 +407,8 @@ func (v variable) text(s *Session) types.Value {
 	switch x := v.get(s).(type) {
 	case int64:
 		return types.NewString(strconv.FormatInt(x, 10))
+	case json.Number:
+		return types.NewString(string(x))
 	case string:
 		return types.NewString(x)
 	}

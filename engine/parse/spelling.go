@@ -55,6 +55,8 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.replace(t, t, "")
 	case p.verb == sqlparser.SET && t.typ == sqlparser.ASSIGNMENT_OPT && p.open == 0:
 		p.edits = append(p.edits, edit{t.to - len(":="), t.to, "="})
+	case p.verb == sqlparser.SET && p.open == 0 && t.is(sql, "timestamp") && (p.tokens == 2 || last.typ == ',' || last.typ == sqlparser.SESSION):
+		p.replace(t, t, "`timestamp`") // a variable, and a keyword
 	case t.is(sql, "dec") && last.typ != '.':
 		p.replace(t, t, "decimal")
 	case t.is(sql, "precision") && last.is(sql, "double"):

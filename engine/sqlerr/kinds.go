@@ -64,6 +64,7 @@ var (
 	UnknownCollation      = kind("unknown_collation", 1273, "HY000")          // COLLATE names no known collation.
 	UnknownSysVar         = kind("unknown_system_variable", 1193, "HY000")    // SET or @@ names no known variable.
 	WrongValueForVar      = kind("wrong_variable_value", 1231, "42000")       // SET gives a variable a value it cannot have.
+	WrongTypeForVar       = kind("wrong_variable_type", 1232, "42000")        // SET gives a variable a value of another type.
 	NotSupported          = kind("not_supported", 1235, "42000")              // SQL is understood but not supported.
 	UnknownFunction       = kind("unknown_function", 1305, "42000")           // a function does not exist.
 	WrongParamCount       = kind("wrong_parameter_count", 1582, "42000")      // a function is called with too many or few arguments.
@@ -81,6 +82,7 @@ var (
 	DerivedNeedsAlias     = kind("derived_needs_alias", 1248, "42000")        // a subquery in FROM has no alias.
 	ReadOnly              = kind("read_only_transaction", 1792, "25006")      // a read-only transaction or database would write.
 	CantChangeTx          = kind("cannot_change_transaction", 1568, "25001")  // a transaction's characteristics are set while it runs.
+	QueryTimeout          = kind("query_timeout", 3024, "HY000")              // a SELECT ran for longer than max_execution_time.
 	Interrupted           = kind("interrupted", 1317, "70100")                // the context was cancelled; wraps ctx.Err().
 	InvalidJSON           = kind("invalid_json", 3140, "22032")               // a text is not JSON.
 	WrongValue            = kind("wrong_value", 1525, "HY000")                // a constant compared with a date is no date.
