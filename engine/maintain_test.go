@@ -2,9 +2,13 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,6 +165,42 @@ func TestWriterWaitsForIndex(t *testing.T) {
 	}
 	run(t, writer, "COMMIT")
 	if got := query(t, writer, "CHECK TABLE t"); got != "default.t|check|status|OK;" {
+		t.Error(got)
+	}
+}
+
+// TestWritersAndIndexes has transactions write while an index comes and goes: no
+// entry is missing, and none is left of an index that is gone.
+func TestWritersAndIndexes(t *testing.T) {
+	t.Parallel()
+	e := openMem(t, Config{})
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, a INT); CREATE TABLE s (id INT PRIMARY KEY, n INT); INSERT INTO s VALUES (0, 0), (1, 0), (2, 0), (3, 0)")
+	var stop atomic.Bool
+	var writers sync.WaitGroup
+	for w := range 4 {
+		s := newSession(t, e, SessionConfig{})
+		writers.Go(func() {
+			for !stop.Load() {
+				sql := fmt.Sprintf("BEGIN; UPDATE s SET n = n + 1 WHERE id = %d; INSERT INTO t (a) VALUES (%d); COMMIT", w, w)
+				if _, err := s.Exec(context.Background(), sql, nil); err != nil {
+					if sqlErr := sqlerr.As(err); sqlErr == nil || !sqlErr.Retryable() {
+						t.Error(err)
+						return
+					}
+					s.Rollback()
+				}
+			}
+		})
+	}
+	for range 150 {
+		run(t, s, "CREATE INDEX i ON t (a)")
+		run(t, s, "DROP INDEX i ON t")
+	}
+	run(t, s, "CREATE INDEX i ON t (a)")
+	stop.Store(true)
+	writers.Wait()
+	if got := query(t, s, "CHECK TABLE t"); got != "default.t|check|status|OK;" {
 		t.Error(got)
 	}
 }

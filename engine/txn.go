@@ -185,8 +185,12 @@ func (s *Session) see(t *transaction, p *plan.Plan, v uint64) (bool, error) {
 		return ok, err
 	}
 	if t.version == v {
-		// A writer waited for its table, whose definition may have changed meanwhile.
-		return p.Writes == nil || c.Version() == v, nil
+		if p.Writes == nil {
+			return true, nil
+		}
+		// A writer waited for its table, whose definition may have changed meanwhile. The
+		// lock is to be had a moment before the change shows in the catalogue.
+		return c.While(v, func() error { return nil })
 	}
 	for _, table := range p.Tables {
 		if table.Kind != schema.System && table.Kind != schema.Viewed && c.ChangedSince(table, t.version) {
