@@ -73,6 +73,14 @@ soak: deps ## work on a database for 10 minutes and watch memory, files and goro
 isolation: deps ## test what transactions promise one another (ARGS="-txns 20000 -seed 1 …")
 	go run ./conformance/isolation $(ARGS)
 
+.PHONY: live
+live: deps ## test live queries against a model, also killing the process (ARGS="-seconds 600 -seed 1")
+	go run ./conformance/live $(ARGS)
+
+.PHONY: tenancy
+tenancy: deps ## try to reach other users' rows; ARGS="-users 1000000" makes a table of figures
+	go run ./conformance/tenancy $(ARGS)
+
 .PHONY: diff
 diff: deps ## compare random statements with other plans and with MariaDB, if installed (ARGS="-queries 100000 -seed 1 …")
 	go run ./conformance/diff $(ARGS)

@@ -3,10 +3,13 @@ module github.com/kalamgo/kalam
 go 1.26.2
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/google/go-cmp v0.7.0
 	github.com/jmoiron/sqlx v1.4.0
 	github.com/linxGnu/grocksdb v1.7.14
+	github.com/peterstace/simplefeatures v0.54.0
 	github.com/tidwall/btree v1.8.2
+	golang.org/x/crypto v0.50.0
 	golang.org/x/sys v0.43.0
 	vitess.io/vitess v0.24.0
 )

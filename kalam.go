@@ -36,6 +36,10 @@ var (
 	ErrTableExists     = sqlerr.TableExists     // … CREATE TABLE names a table that exists.
 	ErrUnknownColumn   = sqlerr.UnknownColumn   // … a name is no column in scope.
 	ErrUnknownDatabase = sqlerr.BadDatabase     // … a namespace does not exist.
+	ErrAccessDenied    = sqlerr.AccessDenied    // … a user may not do this.
+	ErrPrivilegeNeeded = sqlerr.PrivilegeNeeded // … a user's role may not run such a statement.
+	ErrSignInDenied    = sqlerr.SignInDenied    // … a data source name's user and password are not those of a user.
+	ErrOtherUser       = sqlerr.OtherUser       // … a transaction is used with the context of another user.
 	ErrReadOnly        = sqlerr.ReadOnly        // … a read-only transaction or database would write.
 	ErrDeadlock        = sqlerr.LockDeadlock    // … the transaction was chosen to break a deadlock; run it again.
 	ErrLockWaitTimeout = sqlerr.LockWaitTimeout // … a row lock was not had in time; run it again.
@@ -52,4 +56,7 @@ var (
 	ErrNotABackup      = sqlerr.NotABackup      // … a directory holds something else than backups.
 	ErrBackupInUse     = sqlerr.BackupInUse     // … another backup writes to the directory.
 	ErrClosed          = sqlerr.Closed          // … the database is closed.
+	ErrTableWatched    = sqlerr.TableWatched    // … live queries watch a table or column that would be dropped or changed.
+	ErrChangesGone     = sqlerr.ChangesGone     // … the changes that a live query is to go on with are not kept any more; subscribe afresh.
+	ErrSubscriberSlow  = sqlerr.SubscriberSlow  // … a live query was not read for so long that what it lacks is not kept any more; subscribe afresh.
 )

@@ -29,6 +29,8 @@ var layeringRules = []struct {
 }{
 	{"only " + rocks + " may know RocksDB", true,
 		not(within(rocks)), within(grocksdb)},
+	{"only engine/geometry may know the library of geometries", true,
+		not(within("engine/geometry")), within("github.com/peterstace/simplefeatures")},
 	{"the engine reaches storage only through engine/store and engine/sqlmeta", false,
 		both(within("engine"), not(within(storeTree, "engine/sqlmeta"))), within("engine/store/kv")},
 	{"only engine/store picks a key-value store", false,
@@ -126,6 +128,33 @@ func broken(pkg string, imports, testImports []string) (sentences []string) {
 		}
 	}
 	return sentences
+}
+
+// TestZeroRocksDBImportsInCore counts the packages of the engine that import RocksDB,
+// and those that import what does.
+func TestZeroRocksDBImportsInCore(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./engine/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := 0
+	for line := range strings.Lines(string(out)) {
+		list := strings.Fields(line)
+		pkg := strings.TrimPrefix(list[0], inModule)
+		if within(storeTree, "engine/sqlmeta")(pkg) {
+			continue
+		}
+		core++
+		for _, imp := range list[1:] {
+			if within(grocksdb, inModule+rocks)(imp) {
+				t.Errorf("%s imports %s", pkg, imp)
+			}
+		}
+	}
+	if core < 10 {
+		t.Errorf("the core has %d packages", core)
+	}
 }
 
 // TestLayeringRules shows that each rule catches what it is for.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,7 +70,7 @@ func runPage(t *testing.T, page string) {
 		}
 		out.WriteString("\n```sql\n" + block + "\n```\n")
 		rest = after
-		printed, failed := printStatements(t.Context(), conn, block)
+		printed, failed := printStatements(t.Context(), db, conn, block, after)
 		shown, isShown := strings.CutPrefix(after, "```text\n")
 		if !isShown {
 			if failed != nil {
@@ -95,10 +96,22 @@ func runPage(t *testing.T, page string) {
 }
 
 // printStatements runs statements, which end with a semicolon at the end of a
-// line, and returns the tables and errors that they give, and the last error.
-func printStatements(ctx context.Context, conn *sql.Conn, block string) (string, error) {
+// line, and returns the tables and errors that they give, and the last error. Of a
+// SUBSCRIBE, the first statement of a block, it prints what the others make it
+// deliver: as many rows as are shown.
+func printStatements(ctx context.Context, db *sql.DB, conn *sql.Conn, block, shown string) (string, error) {
 	var parts []string
 	var failed error
+	if first, rest, found := strings.Cut(block+"\n", ";\n"); found && strings.HasPrefix(first, "SUBSCRIBE") {
+		live, err := printLive(ctx, db, first, shown, func() error {
+			_, err := printStatements(ctx, db, conn, rest, "")
+			return err
+		})
+		if err == nil {
+			return live, nil
+		}
+		parts, failed, block = append(parts, errorText(err)), err, rest
+	}
 	for _, statement := range strings.SplitAfter(block+"\n", ";\n") {
 		if strings.TrimSpace(statement) == "" {
 			continue
@@ -106,17 +119,75 @@ func printStatements(ctx context.Context, conn *sql.Conn, block string) (string,
 		printed, err := printStatement(ctx, conn, statement)
 		if err != nil {
 			failed = err
-			printed = err.Error() + "\n"
-			var e *kalam.Error
-			if errors.As(err, &e) {
-				printed = fmt.Sprintf("ERROR %d (%s): %s\n", e.Kind.Number, e.Kind.State, e.Message)
-			}
+			printed = errorText(err)
 		}
 		if printed != "" {
 			parts = append(parts, printed)
 		}
 	}
 	return strings.Join(parts, "\n"), failed
+}
+
+func errorText(err error) string {
+	var e *kalam.Error
+	if errors.As(err, &e) {
+		return fmt.Sprintf("ERROR %d (%s): %s\n", e.Kind.Number, e.Kind.State, e.Message)
+	}
+	return err.Error() + "\n"
+}
+
+// printLive returns what a live query delivers while others write.
+func printLive(ctx context.Context, db *sql.DB, statement, shown string, others func() error) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	rows, err := db.QueryContext(ctx, statement)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return "", err
+	}
+	if err := others(); err != nil {
+		return "", err
+	}
+	wanted := 1 << 20
+	if *update {
+		time.AfterFunc(500*time.Millisecond, cancel)
+	} else if shown, ok := strings.CutPrefix(shown, "```text\n"); ok {
+		shown, _, _ = strings.Cut(shown, "```")
+		wanted = strings.Count(shown, "\n") - 2
+	}
+	table := [][]string{columns}
+	for len(table) <= wanted && rows.Next() {
+		row, err := scanRow(rows, len(columns))
+		if err != nil {
+			return "", err
+		}
+		table = append(table, row)
+	}
+	return layOut(table), nil
+}
+
+// scanRow returns a row's values as text.
+func scanRow(rows *sql.Rows, n int) ([]string, error) {
+	values := make([]sql.NullString, n)
+	into := make([]any, n)
+	for i := range values {
+		into[i] = &values[i]
+	}
+	if err := rows.Scan(into...); err != nil {
+		return nil, err
+	}
+	row := make([]string, n)
+	for i, v := range values {
+		row[i] = "NULL"
+		if v.Valid {
+			row[i] = v.String
+		}
+	}
+	return row, nil
 }
 
 // printStatement returns a statement's rows as a table, "" when it has none.
@@ -132,20 +203,9 @@ func printStatement(ctx context.Context, conn *sql.Conn, statement string) (stri
 	}
 	table := [][]string{columns}
 	for rows.Next() {
-		values := make([]sql.NullString, len(columns))
-		into := make([]any, len(columns))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
+		row, err := scanRow(rows, len(columns))
+		if err != nil {
 			return "", err
-		}
-		row := make([]string, len(columns))
-		for i, v := range values {
-			row[i] = "NULL"
-			if v.Valid {
-				row[i] = v.String
-			}
 		}
 		table = append(table, row)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/kalamgo/kalam/engine"
@@ -83,18 +84,18 @@ func plainValue(v any) (any, error) {
 	return nil, fmt.Errorf("a %T cannot be a SQL value; give it a Value method (driver.Valuer)", v)
 }
 
-// args converts checked values to the engine's.
+// args converts checked values to the engine's. They are the connection's until
+// the next call.
 func (c *conn) args(list []driver.NamedValue) ([]engine.Arg, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	args := make([]engine.Arg, len(list))
-	for i, nv := range list {
-		t, v, err := types.FromGo(nv.Value, c.session.Zone())
+	clear(c.params) // they may hold on to much
+	c.params = slices.Grow(c.params[:0], len(list))
+	zone := c.session.Zone()
+	for i := range list {
+		t, v, err := types.FromGo(list[i].Value, zone)
 		if err != nil {
 			return nil, err
 		}
-		args[i] = engine.Arg{Name: nv.Name, Type: t, Value: v}
+		c.params = append(c.params, engine.Arg{Name: list[i].Name, Type: t, Value: v})
 	}
-	return args, nil
+	return c.params, nil
 }

@@ -19,6 +19,7 @@ type conn struct {
 	session *engine.Session
 	engine  *sharedEngine
 	bad     atomic.Bool // the engine is closed, or failed beyond use
+	params  []engine.Arg
 	closed  bool
 }
 

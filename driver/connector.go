@@ -65,8 +65,8 @@ func NewConnector(cfg Config) (*Connector, error) {
 	if cfg.CacheMB < 0 || cfg.CacheMB > maxMB {
 		return nil, sqlerr.BadDSN.New("Config.CacheMB is %d; give up to %d, or 0 to let Kalam choose", cfg.CacheMB, maxMB)
 	}
-	if cfg.MemLimit < 0 || cfg.MemLimit > maxMB {
-		return nil, sqlerr.BadDSN.New("Config.MemLimit is %d; give up to %d, or 0 for the default", cfg.MemLimit, maxMB)
+	if cfg.MemLimit < 0 || cfg.MemLimit > maxMB<<20 {
+		return nil, sqlerr.BadDSN.New("Config.MemLimit is %d; give up to %d, or 0 for the default", cfg.MemLimit, int64(maxMB)<<20)
 	}
 	if cfg.WriteBufferMB < 0 || cfg.WriteBufferMB > maxMB {
 		return nil, sqlerr.BadDSN.New("Config.WriteBufferMB is %d; give up to %d, or 0 to let Kalam choose", cfg.WriteBufferMB, maxMB)
@@ -74,13 +74,16 @@ func NewConnector(cfg Config) (*Connector, error) {
 	if cfg.Node < 0 || cfg.Node > engine.MaxNode {
 		return nil, sqlerr.BadDSN.New("Config.Node is %d; give 1 to %d, or 0 to have it derived", cfg.Node, engine.MaxNode)
 	}
+	if cfg.JobHistory < 0 || cfg.JobAge < 0 {
+		return nil, sqlerr.BadDSN.New("Config.JobHistory is %d and JobAge %v; give more, or 0 for the defaults", cfg.JobHistory, cfg.JobAge)
+	}
 	return &Connector{cfg: cfg}, nil
 }
 
 // Driver returns the package's Driver.
 func (c *Connector) Driver() driver.Driver { return Driver{} }
 
-// Connect opens a connection. Errors: sqlerr.DatabaseInUse, CantOpen,
+// Connect opens a connection. Errors: sqlerr.SignInDenied, DatabaseInUse, CantOpen,
 // NoSuchDatabase, NotADatabase, NewerFormat, Corrupt.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := ctx.Err(); err != nil {
@@ -92,12 +95,14 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	session, err := e.NewSession(engine.SessionConfig{
 		User:        c.cfg.User,
+		Password:    c.cfg.Password,
 		Namespace:   c.cfg.Namespace,
 		Zone:        c.cfg.Loc,
 		Durability:  durability(c.cfg.Sync),
 		ReadOnly:    c.cfg.ReadOnly,
 		LockWait:    c.cfg.LockWait,
-		MemoryBytes: int64(c.cfg.MemLimit) << 20,
+		MemoryBytes: c.cfg.MemLimit,
+		Owner:       c,
 	})
 	if err != nil {
 		e.release()
@@ -134,8 +139,8 @@ func (c *Connector) open(ctx context.Context) (*sharedEngine, error) {
 	return c.engine, nil
 }
 
-// Close gives up the connector's hold on the database, which closes once its
-// connections, and all others', are closed too.
+// Close ends the connector's live queries and gives up its hold on the database, which
+// closes once its connections, and all others', are closed too.
 func (c *Connector) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,6 +151,7 @@ func (c *Connector) Close() error {
 	if c.engine == nil {
 		return nil
 	}
+	c.engine.EndSubscriptions(c)
 	return c.engine.release()
 }
 
@@ -192,6 +198,8 @@ func acquire(ctx context.Context, cfg Config) (*sharedEngine, error) {
 
 		WriteBufferBytes: int64(cfg.WriteBufferMB) << 20,
 		Node:             cfg.Node,
+		JobHistory:       cfg.JobHistory,
+		JobAge:           cfg.JobAge,
 	})
 	if err != nil {
 		return nil, err

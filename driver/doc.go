@@ -17,6 +17,7 @@
 // The options, each given at most once:
 //
 //	user=NAME        who the session acts as; default: system, the file's owner
+//	password=PW      of that user; asked for once any user has a password
 //	namespace=NAME   the database selected at first; default: default
 //	sync=full        a commit returns when it is on stable storage (the default)
 //	sync=normal      … when the operating system has it: survives the program's crash, not the machine's
@@ -27,9 +28,11 @@
 //	lock_wait_timeout=N   seconds, or a duration such as 500ms, to wait for the lock of a row or
 //	                 table; default 50. SET innodb_lock_wait_timeout and lock_wait_timeout change it.
 //	cache_mb=N       megabytes of block cache; the first who opens a path decides
-//	mem_limit=N      megabytes that a statement's sorts, joins and groups may hold before they
-//	                 spill to temporary files; default 256
+//	mem_limit=N      megabytes, or a size such as 64KB, that a statement's sorts, joins and groups may
+//	                 hold before they spill to temporary files; default 256. SET mem_limit, in bytes, changes it.
 //	write_buffer_mb=N  megabytes written before they go from memory and log to tables
+//	job_history=N    records of system.jobs that are over, so many are kept; default 1000
+//	job_age=720h     and for so long; the first who opens a path decides
 //	node=N           the database's number in SNOWFLAKE_ID(), 1 to 1023; the first who opens a path decides;
 //	                 default: derived from the machine's name and the path
 //	mode=memory      keep the database in memory under the URI's name

@@ -25,7 +25,10 @@ func TestParseDSN(t *testing.T) {
 		{"file:a%3Fb", Config{Path: "a?b"}},
 		{"file:c?mode=memory", Config{Path: "c", Memory: true}},
 		{"file:a?user=u&namespace=n&sync=normal&readonly=true&create=false&cache_mb=64&mem_limit=8",
-			Config{Path: "a", User: "u", Namespace: "n", Sync: SyncNormal, ReadOnly: true, MustExist: true, CacheMB: 64, MemLimit: 8}},
+			Config{Path: "a", User: "u", Namespace: "n", Sync: SyncNormal, ReadOnly: true, MustExist: true, CacheMB: 64, MemLimit: 8 << 20}},
+		{"file:a?mem_limit=64KB", Config{Path: "a", MemLimit: 64 << 10}},
+		{"file:a?mem_limit=2gb", Config{Path: "a", MemLimit: 2 << 30}},
+		{"file:a?mem_limit=1000B", Config{Path: "a", MemLimit: 1000}},
 		{"file:a?lock_wait_timeout=3", Config{Path: "a", LockWait: 3 * time.Second}},
 		{"file:a?lock_wait_timeout=250ms", Config{Path: "a", LockWait: 250 * time.Millisecond}},
 		{"file:a?write_buffer_mb=8", Config{Path: "a", WriteBufferMB: 8}},
@@ -62,7 +65,7 @@ func TestParseDSNErrors(t *testing.T) {
 	for _, dsn := range []string{
 		"", "a\x00b", "app.kdb?user=x", "file:", "file:?user=x", "file:a?colour=red", "file:a?sync=often",
 		"file:a?readonly=perhaps", "file:a?create=2", "file:a?loc=Atlantis/Capital", "file:a?cache_mb=0",
-		"file:a?cache_mb=x", "file:a?mem_limit=0", "file:a?mem_limit=2000000", "file:a?mem_limit=64MB", "file:a?mode=rwc", "file:a?user=x&user=y", "file:%zz", "file:a?user=%zz",
+		"file:a?cache_mb=x", "file:a?mem_limit=0", "file:a?mem_limit=2000000", "file:a?mem_limit=64PB", "file:a?mem_limit=KB", "file:a?mem_limit=2048GB", "file:a?mode=rwc", "file:a?user=x&user=y", "file:%zz", "file:a?user=%zz",
 	} {
 		if c, err := ParseDSN(dsn); !errors.Is(err, sqlerr.BadDSN) {
 			t.Errorf("ParseDSN(%q) = %+v, %v; want a BadDSN error", dsn, c, err)

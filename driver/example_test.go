@@ -69,5 +69,5 @@ func ExampleParseDSN() {
 	fmt.Println(err)
 	// Output:
 	// app.kdb normal 256
-	// Error 20005 (HY000): unknown option "cash_mb"; known are user, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, lock_wait_timeout, node, mode
+	// Error 20005 (HY000): unknown option "cash_mb"; known are user, password, namespace, sync, readonly, create, loc, cache_mb, mem_limit, write_buffer_mb, lock_wait_timeout, job_history, job_age, node, mode
 }

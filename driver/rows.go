@@ -104,7 +104,7 @@ func (r *rows) ColumnTypeLength(i int) (int64, bool) {
 	switch {
 	case !t.IsString():
 		return 0, false
-	case t.Size >= 0:
+	case t.Size >= 0 && !t.IsSpatial():
 		return int64(t.Size), true
 	}
 	return math.MaxInt64, true

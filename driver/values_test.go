@@ -3,6 +3,7 @@ package driver_test
 import (
 	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -98,6 +99,50 @@ func TestNamedParameters(t *testing.T) {
 	}
 	if n := one[int](t, db, "SELECT COUNT(*) FROM t"); n != 2 {
 		t.Errorf("%d rows, want 2", n)
+	}
+}
+
+// TestGeometry passes geometries as bytes in the internal form, and as text to functions.
+func TestGeometry(t *testing.T) {
+	t.Parallel()
+	db := memory(t, "CREATE TABLE t (id INT PRIMARY KEY, p POINT SRID 0)")
+	inner, err := hex.DecodeString("000000000101000000000000000000F03F0000000000000040")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "INSERT INTO t VALUES (1, ?), (2, ST_GeomFromText(?)), (3, ?)", inner, "POINT(1 2)", nil)
+	_, err = db.Exec("INSERT INTO t VALUES (4, ?)", "POINT(1 2)")
+	wantKind(t, err, sqlerr.NoGeometry)
+	_, err = db.Exec("INSERT INTO t VALUES (4, ?)", inner[:20])
+	wantKind(t, err, sqlerr.NoGeometry)
+	if got := one[string](t, db, "SELECT GROUP_CONCAT(ST_AsText(p)) FROM t WHERE p = ? AND ST_Contains(?, p)", inner, inner); got != "POINT(1 2),POINT(1 2)" {
+		t.Errorf("got %q", got)
+	}
+	rows, err := db.Query("SELECT p FROM t ORDER BY id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := types[0]; c.DatabaseTypeName() != "GEOMETRY" || c.ScanType() != reflect.TypeFor[[]byte]() {
+		t.Errorf("type %s, scanned as %s", c.DatabaseTypeName(), c.ScanType())
+	}
+	if n, ok := types[0].Length(); !ok || n != math.MaxInt64 {
+		t.Errorf("length %d, %t", n, ok)
+	}
+	var got [][]byte
+	for rows.Next() {
+		var p []byte
+		if err := rows.Scan(&p); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, p)
+	}
+	if diff := cmp.Diff([][]byte{inner, inner, nil}, got); diff != "" || rows.Err() != nil {
+		t.Error(diff, rows.Err())
 	}
 }
 

@@ -3,12 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
+	"github.com/kalamgo/kalam/engine/jobs"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -45,8 +46,8 @@ func (s *Session) analyze(ctx context.Context, n *parse.Analyze) (*resultSet, er
 				types.NewString(kind), types.NewString(fmt.Sprintf(format, args...))})
 		}
 		err := s.analyzeTable(ctx, n, namespace, name.Name.String(), report)
-		if e := sqlerr.As(err); e != nil && (e.Kind == sqlerr.NoSuchTable || e.Kind == sqlerr.BadDatabase) {
-			report("Error", "%s", e.Message)
+		if gone(err) {
+			report("Error", "%s", sqlerr.As(err).Message)
 			report("status", "Operation failed")
 		} else if err != nil {
 			return nil, err
@@ -115,78 +116,31 @@ func (s *Session) histograms(ctx context.Context, n *parse.Analyze, t *schema.Ta
 	return nil
 }
 
-// analyzer gathers statistics of tables that have changed much, one after the
-// other, in a goroutine of its own.
-type analyzer struct {
-	engine *Engine
-	cancel context.CancelFunc
-	ended  chan struct{}
-	wake   chan struct{}
-
-	mu      sync.Mutex
-	waiting []*schema.Table
-}
-
-// analyzeDelay is how long a table's changes are waited for to settle.
+// analyzeDelay is how long a table's changes are waited for to settle, unless
+// half of the table has changed.
 const analyzeDelay = time.Second
 
-// startAnalyzer has the engine's catalogue tell it of tables.
-func startAnalyzer(e *Engine) *analyzer {
-	ctx, cancel := context.WithCancel(context.Background())
-	a := &analyzer{engine: e, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{}, 1)}
-	e.catalog.OnChange(a.add)
-	go a.run(ctx)
-	return a
-}
-
-// stop ends the goroutine and waits for its end.
-func (a *analyzer) stop() {
-	if a != nil {
-		a.cancel()
-		<-a.ended
-	}
-}
-
-func (a *analyzer) add(t *schema.Table) {
-	a.mu.Lock()
-	a.waiting = append(a.waiting, t)
-	a.mu.Unlock()
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (a *analyzer) run(ctx context.Context) {
-	defer close(a.ended)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.wake:
-		}
-		if !sleep(ctx, analyzeDelay) {
+// analyzeLater has the statistics gathered of a table that has changed much.
+func (e *Engine) analyzeLater(t *schema.Table) {
+	before, _ := e.catalog.Changed(t)
+	time.AfterFunc(analyzeDelay, func() {
+		if now, half := e.catalog.Changed(t); now != before && !half {
+			e.analyzeLater(t) // it is being loaded
 			return
 		}
-		a.mu.Lock()
-		list := a.waiting
-		a.waiting = nil
-		a.mu.Unlock()
-		for _, t := range list {
-			a.analyze(ctx, t)
-		}
-	}
+		e.jobs.Submit(sqlmeta.Job{Kind: "analyze", Namespace: t.Namespace, Table: t.Name}, 0)
+	})
 }
 
-// analyze gathers a table's statistics, taking no more than about half of the
-// time. What fails is left until the table changes again: statements fail
-// better.
-func (a *analyzer) analyze(ctx context.Context, t *schema.Table) (err error) {
-	defer recovered("ANALYZE TABLE "+t.QualifiedName(), &err)
-	e := a.engine
-	// The definition may be a newer one by now.
-	now, err := e.catalog.Table(ctx, t.Namespace, t.Name)
-	if err != nil || now.ID != t.ID {
+// analyzeJob gathers a table's statistics, taking no more than about half of the
+// time.
+func (e *Engine) analyzeJob(ctx context.Context, r *jobs.Run) error {
+	t, err := e.catalog.Table(ctx, r.Job.Namespace, r.Job.Table)
+	if gone(err) {
+		r.Result = "the table is gone"
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	begin := time.Now()
@@ -196,7 +150,13 @@ func (a *analyzer) analyze(ctx context.Context, t *schema.Table) (err error) {
 			begin = time.Now()
 		}
 	}
-	return e.catalog.Analyze(ctx, store.NoSync, now, nil, false, pause)
+	if err := e.catalog.Analyze(ctx, store.NoSync, t, nil, false, pause); err != nil {
+		return err
+	}
+	if s := e.catalog.Statistics(t); s != nil {
+		r.Result = fmt.Sprintf("%d rows", s.Rows)
+	}
+	return nil
 }
 
 // sleep waits; it reports false when ctx ended.

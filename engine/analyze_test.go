@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"regexp"
 	"strings"
 	"testing"
@@ -76,6 +77,29 @@ func TestBackgroundStatistics(t *testing.T) {
 		if st := statistics(t, e, "t"); st.Rows < 1000 || st.Columns[2].Distinct != 10 {
 			t.Errorf("%+v", st)
 		}
+	})
+}
+
+// TestMemLimit checks that SET mem_limit decides when a statement spills.
+func TestMemLimit(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{MemoryBytes: 1 << 20})
+		numbers(t, s, "t", 2000)
+		spills := func(want string, spilled bool) {
+			t.Helper()
+			wantText(t, query(t, s, "SELECT @@mem_limit"), want)
+			got := query(t, s, "EXPLAIN ANALYZE SELECT * FROM t ORDER BY n, id DESC")
+			if strings.Contains(got, "spilled=") != spilled {
+				t.Errorf("mem_limit %s: %s", want, got)
+			}
+		}
+		spills("1048576;", false)
+		run(t, s, "SET mem_limit = 1000")
+		spills("1000;", true)
+		run(t, s, "SET mem_limit = 0")
+		spills("1048576;", false)
+		_, err := s.Exec(t.Context(), "SET mem_limit = 'much'", nil)
+		wantKind(t, err, sqlerr.WrongTypeForVar)
 	})
 }
 

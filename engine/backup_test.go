@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
@@ -83,6 +85,86 @@ func TestBackupRestore(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(dir, "db", "kalam-tmp")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
+}
+
+// TestBackupOfEverything backs up and restores all kinds of things that a database
+// can have, the whole database and one namespace.
+func TestBackupOfEverything(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := openDir(t, filepath.Join(dir, "db"))
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE DATABASE shop; USE shop; CREATE TABLE kind (id INT PRIMARY KEY, name VARCHAR(20) UNIQUE);"+
+		"CREATE TABLE goods (id INT AUTO_INCREMENT PRIMARY KEY, kind INT, price INT, CHECK (price > 0), FOREIGN KEY (kind) REFERENCES kind (id) ON DELETE CASCADE);"+
+		"CREATE TABLE log (what VARCHAR(40));"+
+		"CREATE TRIGGER logged AFTER INSERT ON goods FOR EACH ROW INSERT INTO log VALUES (CONCAT('new ', NEW.id));"+
+		"CREATE VIEW dear AS SELECT id, price FROM goods WHERE price > 10 WITH CHECK OPTION;"+
+		"INSERT INTO kind VALUES (1, 'food'), (2, 'drink'); INSERT INTO goods (kind, price) VALUES (1, 5), (2, 15), (2, 25)")
+	// These write all rows anew, under another number.
+	run(t, s, "ALTER TABLE goods MODIFY price DECIMAL(9,2); ALTER TABLE log ADD PRIMARY KEY (what)")
+	whole, alone := filepath.Join(dir, "whole"), filepath.Join(dir, "alone")
+	query(t, s, "BACKUP DATABASE TO '"+whole+"'")
+	query(t, s, "BACKUP DATABASE shop TO '"+alone+"'")
+	look := func(t *testing.T, s *Session) string {
+		t.Helper()
+		return query(t, s, "SELECT * FROM goods ORDER BY id") + query(t, s, "SELECT * FROM log ORDER BY what") + query(t, s, "SELECT * FROM dear ORDER BY id") +
+			query(t, s, "SHOW CREATE TABLE goods") + query(t, s, "SHOW TRIGGERS") + query(t, s, "SHOW CREATE VIEW dear") + query(t, s, "CHECK DATABASE EXTENDED")
+	}
+	want := look(t, s)
+	if n := strings.Count(want, "|check|status|OK;"); n != 3 || strings.Contains(want, "|check|error|") {
+		t.Error(want)
+	}
+	works := func(t *testing.T, s *Session) {
+		t.Helper()
+		if got := look(t, s); got != want {
+			t.Error(cmp.Diff(want, got))
+		}
+		run(t, s, "INSERT INTO goods (kind, price) VALUES (1, 11)")
+		if got := query(t, s, "SELECT * FROM log WHERE what = 'new 4'"); got != "new 4;" {
+			t.Errorf("the trigger: %s", got)
+		}
+		_, err := s.Exec(t.Context(), "INSERT INTO goods (kind, price) VALUES (7, 1)", nil)
+		wantKind(t, err, sqlerr.NoReferencedRow)
+		_, err = s.Exec(t.Context(), "INSERT INTO dear VALUES (9, 1)", nil)
+		wantKind(t, err, sqlerr.ViewCheckFailed)
+		_, err = s.Exec(t.Context(), "UPDATE goods SET price = -1", nil)
+		wantKind(t, err, sqlerr.CheckViolated)
+		run(t, s, "DELETE FROM kind WHERE id = 2")
+		if got := query(t, s, "SELECT id FROM goods ORDER BY id") + query(t, s, "SELECT id FROM dear"); got != "1;4;4;" {
+			t.Errorf("cascaded: %s", got)
+		}
+	}
+	for _, sql := range []string{
+		"RESTORE DATABASE FROM '" + whole + "'", "RESTORE DATABASE shop FROM '" + whole + "'",
+		"RESTORE DATABASE FROM '" + alone + "'", "RESTORE DATABASE shop FROM '" + alone + "'",
+	} {
+		query(t, s, sql)
+		works(t, s)
+	}
+	for _, from := range []string{whole, alone} {
+		to := from + "-made"
+		if err := RestoreTo(t.Context(), from, to, RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		made := newSession(t, openDir(t, to), SessionConfig{})
+		run(t, made, "USE shop")
+		works(t, made)
+	}
+}
+
+// TestBackupOfMemory backs up databases in memory, and restores to one.
+func TestBackupOfMemory(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		dir := t.TempDir()
+		s := newSession(t, e, SessionConfig{})
+		run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, a INT, KEY (a)); INSERT INTO t VALUES (1, 2), (2, 1); ALTER TABLE t MODIFY a BIGINT")
+		query(t, s, "BACKUP DATABASE TO '"+filepath.Join(dir, "b")+"'")
+		run(t, s, "DROP TABLE t")
+		query(t, s, "RESTORE DATABASE FROM '"+filepath.Join(dir, "b")+"'")
+		if got := query(t, s, "SELECT * FROM t ORDER BY a") + query(t, s, "CHECK TABLE t EXTENDED"); got != "2|1;1|2;default.t|check|status|OK;" {
+			t.Error(got)
+		}
+	})
 }
 
 func TestBackupErrors(t *testing.T) {
@@ -241,4 +323,23 @@ func TestRestoreToReplace(t *testing.T) {
 	if list, err := os.ReadDir(dir); err != nil || len(list) != 2 {
 		t.Errorf("left: %v, %v", list, err)
 	}
+}
+
+// TestRestoreKeepsGrants restores tables, which have other numbers then.
+func TestRestoreKeepsGrants(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := openDir(t, dir+"/db")
+	defer closeEngine(t, e)
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE NAMESPACE shop; CREATE NAMESPACE later; CREATE USER ann; CREATE TABLE shop.a (id INT PRIMARY KEY); CREATE TABLE shop.b (id INT PRIMARY KEY)")
+	query(t, s, "BACKUP DATABASE TO '"+dir+"/backup'")
+	run(t, s, "CREATE TABLE shop.c (id INT PRIMARY KEY); CREATE TABLE later.d (id INT PRIMARY KEY); DROP NAMESPACE later CASCADE; CREATE NAMESPACE other")
+	run(t, s, "GRANT INSERT ON shop.a TO ann; GRANT UPDATE ON shop.c TO ann; GRANT DELETE ON other.* TO ROLE user; GRANT DELETE ON shop.* TO ann")
+	query(t, s, "RESTORE DATABASE FROM '"+dir+"/backup'")
+	wantText(t, query(t, s, "SHOW GRANTS FOR ann"), "GRANT USAGE ON *.* TO `ann`@`%`;GRANT DELETE ON `shop`.* TO `ann`@`%`;GRANT INSERT ON `shop`.`a` TO `ann`@`%`;")
+	ann := newSession(t, e, SessionConfig{User: "ann"})
+	run(t, ann, "INSERT INTO shop.a VALUES (1)")
+	_, err := ann.Exec(t.Context(), "INSERT INTO shop.b VALUES (1)", nil)
+	wantKind(t, err, sqlerr.AccessDenied)
 }

@@ -15,7 +15,7 @@ import (
 // twoWords are the first words of statements that the second word tells apart.
 var twoWords = map[string]bool{
 	"ALTER": true, "ANALYZE": true, "CHECK": true, "CREATE": true, "DROP": true, "FLUSH": true, "LOCK": true,
-	"OPTIMIZE": true, "RENAME": true, "REPAIR": true, "SHOW": true, "UNLOCK": true,
+	"OPTIMIZE": true, "PACK": true, "RENAME": true, "REPAIR": true, "SHOW": true, "UNLOCK": true,
 }
 
 // statementName names a kind of statement for messages, by how its text begins.
@@ -33,6 +33,9 @@ func statementName(sql string) string {
 // diagnostic reports whether a statement leaves the warnings of the one before,
 // since it tells of them.
 func diagnostic(st *parse.Statement) bool {
+	if _, ok := st.AST.(*parse.ShowCount); ok {
+		return true
+	}
 	if show, ok := st.AST.(*sqlparser.Show); ok {
 		b, ok := show.Internal.(*sqlparser.ShowBasic)
 		return ok && (b.Command == sqlparser.Warnings || b.Command == sqlparser.Errors)
@@ -53,6 +56,9 @@ func diagnostic(st *parse.Statement) bool {
 // command runs a statement that has no plan.
 func (s *Session) command(ctx context.Context, st *parse.Statement, args arguments) (r Result, set *resultSet, err error) {
 	defer recovered(st.SQL, &err)
+	if err := s.mayRun(ctx, st); err != nil {
+		return r, nil, err
+	}
 	switch n := st.AST.(type) {
 	case *sqlparser.Begin:
 		opts, err := beginOptions(n)
@@ -83,16 +89,39 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *sqlparser.DeallocateStmt:
 		return r, nil, s.deallocate(n)
 	case *sqlparser.Kill:
-		return r, nil, s.engine.kill(n.ProcesslistID, n.Type != sqlparser.QueryType)
+		return r, nil, s.engine.kill(ctx, s.user, n.ProcesslistID, n.Type != sqlparser.QueryType)
+	case *parse.CreateUser, *parse.AlterUser, *parse.DropUser:
+		return r, nil, s.changeUsers(ctx, st, args)
+	case *parse.KillJob:
+		return r, nil, s.engine.killJob(ctx, n)
+	case *parse.KillLive:
+		return r, nil, s.engine.live.Kill(n.ID, func(user string) error {
+			if s.engine.mayActAs(ctx, s.user, user) != nil {
+				return sqlerr.KillDenied.New("You are not owner of live query '%s'", n.ID)
+			}
+			return nil
+		})
+	case *parse.Subscribe:
+		set, err = s.follow(ctx, st, n, args)
+	case *parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.Consume, *parse.Ack, *parse.ShowTopics:
+		set, err = s.topicStatement(ctx, st, args)
 	case *sqlparser.Show:
 		set, err = s.show(ctx, n, st.SQL)
+	case *parse.Grant:
+		return r, nil, s.grant(ctx, n)
+	case *parse.DescribeHistory:
+		set, err = s.history(ctx, n)
+	case *parse.ShowGrants:
+		set, err = s.showGrants(ctx, n)
 	case *sqlparser.ExplainTab:
 		set, err = s.describe(ctx, n)
+	case *parse.ShowCount:
+		set = s.showCount(n.Errors)
 	case *parse.Analyze:
 		set, err = s.analyze(ctx, n)
 	case *sqlparser.ExplainStmt:
 		set, err = s.explain(ctx, st, n, args)
-	case *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable:
+	case *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable, *parse.PackTable:
 		set, err = s.maintain(ctx, st)
 	case *parse.Backup, *parse.Restore, *parse.VerifyBackup:
 		set, err = s.copies(ctx, st)
@@ -112,11 +141,16 @@ func checkCommand(st *parse.Statement) error {
 		return checkShow(n, st.SQL)
 	case *sqlparser.Set:
 		return checkSet(n)
+	case *parse.CreateUser:
+		return checkUsers(n.Users)
+	case *parse.AlterUser:
+		return checkUsers(n.Users)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
-		*sqlparser.Use, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable,
-		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze:
+		*sqlparser.Use, *parse.DropUser, *parse.Grant, *parse.ShowGrants, *parse.DescribeHistory, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable, *parse.PackTable,
+		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount:
 		return nil
-	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill:
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill,
+		*parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.Consume, *parse.Ack, *parse.ShowTopics:
 		return nil
 	}
 	if known, err := service.Check(st.AST); known {
@@ -166,11 +200,19 @@ func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error 
 	}
 	scope := s.scope()
 	scope.Query = s.planOptions(st.SQL, nil)
+	scope.Query.Allowed = s.allowed(ctx)
 	if err := s.engine.catalog.Run(ctx, scope, st.AST); err != nil {
 		return err
 	}
-	if d, ok := st.AST.(*sqlparser.DropDatabase); ok && d.DBName.String() == s.namespace {
-		s.namespace = ""
+	if d, ok := st.AST.(sqlparser.DBDDLStatement); ok && s.engine.catalog.CheckNamespace(ctx, d.GetDatabaseName()) != nil {
+		if err := s.engine.topics.DropAll(ctx, d.GetDatabaseName()); err != nil {
+			return err
+		}
+	}
+	if d, ok := st.AST.(sqlparser.DBDDLStatement); ok && d.GetDatabaseName() == s.namespace {
+		if s.engine.catalog.CheckNamespace(ctx, s.namespace) != nil { // it was dropped
+			s.namespace = ""
+		}
 	}
 	return nil
 }

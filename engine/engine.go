@@ -17,12 +17,17 @@ import (
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/jobs"
+	"github.com/kalamgo/kalam/engine/live"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/topic"
 	"github.com/kalamgo/kalam/engine/txn"
 )
 
@@ -49,6 +54,16 @@ type Config struct {
 	ChangeBytes int64
 	// LockWait is how long a row lock is waited for; 0: txn.DefaultLockWait.
 	LockWait time.Duration
+	// ChangeRetention is for how long changes of tables with live queries are kept; 0:
+	// live.DefaultRetention. LogBytes is about what those of a table may take; 0: a
+	// default.
+	ChangeRetention time.Duration
+	LogBytes        int64
+
+	// JobHistory is how many records of jobs that are over are kept; 0: a default.
+	JobHistory int
+	// JobAge is for how long they are kept; 0: a default.
+	JobAge time.Duration
 }
 
 // The bounds of the caches of parsed texts and of plans.
@@ -62,13 +77,15 @@ type Engine struct {
 	cfg     Config
 	db      *store.DB
 	txns    *txn.Manager
+	live    *live.Hub
+	topics  *topic.Topics
 	catalog *service.Catalog
 	texts   *cache[string, *text]
 	plans   *cache[planKey, *plan.Plan]
 	tempDir string
 	started time.Time
-	// analyzer gathers statistics in the background; nil: nobody does.
-	analyzer *analyzer
+	named   *namedLocks
+	jobs    *jobs.Scheduler // not started of a database that is read only
 
 	sessionIDs atomic.Uint64
 	closed     atomic.Bool
@@ -87,6 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	db, err := store.Open(store.Config{
 		Path: cfg.Path, InMemory: cfg.InMemory, ReadOnly: cfg.ReadOnly, Create: cfg.Create, CacheBytes: cfg.CacheBytes,
 		WriteBufferBytes: cfg.WriteBufferBytes, TempDir: cfg.tempDir(), ChangeBytes: cfg.ChangeBytes,
+		LogBytes: cfg.LogBytes,
 	})
 	if err != nil {
 		return nil, err
@@ -102,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 // open returns an engine over db, which is the engine's unless it fails.
 func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 	e := &Engine{
-		cfg: cfg, db: db, txns: txn.New(db, cfg.LockWait), started: time.Now(),
+		cfg: cfg, db: db, txns: txn.New(db, cfg.LockWait), started: time.Now(), named: newNamedLocks(),
 		texts:    newCache[string, *text](cacheEntries, cacheBytes),
 		plans:    newCache[planKey, *plan.Plan](cacheEntries, cacheBytes),
 		sessions: map[*Session]struct{}{},
@@ -112,12 +130,27 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 		e.cfg.Node = derivedNode(cfg.Path)
 	}
 	db.SetValues(tables.NewValues())
-	e.catalog = service.New(db, e.txns)
+	e.jobs = jobs.New(e.txns, jobs.Options{History: cfg.JobHistory, Age: cfg.JobAge})
+	e.jobs.Register(jobs.Kind{Name: "analyze", Run: e.analyzeJob})
+	e.live = live.New(db, e.txns, cfg.ChangeRetention, cfg.ReadOnly)
+	e.catalog = service.New(db, e.txns, e.jobs, e.live)
+	e.topics = topic.New(db, e.txns, e.live, e)
 	if err := e.openTempDir(); err != nil {
 		return nil, err
 	}
 	if !cfg.ReadOnly {
 		if err := e.catalog.Sweep(ctx); err != nil {
+			return nil, err
+		}
+		stored, err := e.catalog.Stored(ctx)
+		if err == nil {
+			err = e.live.Restore(ctx, stored)
+		}
+		if err != nil {
+			return nil, err
+		}
+		e.live.OnLeft(func(t *schema.Table, user string, at time.Time) { e.jobs.Submit(service.EndEvents(t, &user, at), 0) })
+		if err := e.topics.Restore(ctx); err != nil {
 			return nil, err
 		}
 		scope := service.Scope{Now: time.Now().UTC(), Warn: func(error) {}}
@@ -126,7 +159,17 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 		}
 	}
 	if !cfg.ReadOnly {
-		e.analyzer = startAnalyzer(e)
+		e.catalog.OnChange(e.analyzeLater)
+		e.jobs.Every(trimEvery, func(ctx context.Context) []sqlmeta.Job {
+			_ = e.live.Trim(ctx, time.Now()) // else the next time
+			return nil
+		})
+		if err := e.jobs.Start(ctx); err != nil {
+			return nil, err
+		}
+		for _, j := range e.catalog.LeftEvents(ctx, time.Now()) {
+			e.jobs.Submit(j, 0)
+		}
 	}
 	return e, nil
 }
@@ -193,15 +236,17 @@ func (e *Engine) leave() { e.gate.RUnlock() }
 func errClosed(what string) error { return sqlerr.Closed.New("the %s is closed", what) }
 
 // Close waits for running statements, those that wait for locks fail, ends all
-// sessions and closes the database. Everything used afterwards fails with sqlerr.Closed. It is idempotent.
+// live queries and sessions and closes the database. Everything used afterwards fails with sqlerr.Closed. It is idempotent.
 func (e *Engine) Close() error {
 	if !e.closed.CompareAndSwap(false, true) {
 		return nil
 	}
 	e.txns.Close()
-	e.analyzer.stop()
+	e.live.Close()
+	e.jobs.Stop()
 	e.gate.Lock()
 	defer e.gate.Unlock()
+	e.live.Release()
 	for s := range e.sessions {
 		s.end()
 	}

@@ -276,7 +276,7 @@ func TestPrepare(t *testing.T) {
 		{"SELECT nonsense(id) FROM t", 0, sqlerr.UnknownFunction},
 		{"SELECT 1; SELEC", 0, sqlerr.Syntax},
 		{"SELECT 1; ALTER DATABASE app CHARACTER SET utf8mb4", 0, sqlerr.NotSupported},
-		{"CREATE TABLE v (a POINT)", 0, sqlerr.NotSupported},
+		{"CREATE TABLE v (a VECTOR(3))", 0, sqlerr.NotSupported},
 		{"SET nonsense = 1", 0, sqlerr.UnknownSysVar},
 		{"SHOW TABLES LIKE ?", 0, sqlerr.Syntax},
 		{"", 0, sqlerr.EmptyQuery},
@@ -387,7 +387,7 @@ func TestReadOnlySession(t *testing.T) {
 	s := newSession(t, e, SessionConfig{ReadOnly: true})
 	_, err = s.Exec(t.Context(), "CREATE TABLE t (a INT)", nil)
 	wantKind(t, err, sqlerr.ReadOnly)
-	w := newSession(t, e, SessionConfig{User: "ann"})
+	w := newSession(t, e, SessionConfig{})
 	run(t, w, "CREATE TABLE t (a INT)")
 	_, err = s.Exec(t.Context(), "INSERT INTO t VALUES (1)", nil)
 	wantKind(t, err, sqlerr.ReadOnly)

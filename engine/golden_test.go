@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kalamgo/kalam/engine/service"
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/store/kv/mem"
 	"github.com/kalamgo/kalam/engine/types"
@@ -23,12 +26,43 @@ var update = flag.Bool("update", false, "write what the statements give into tes
 // databases are the ways to open the database that tests run on.
 var databases = map[string]func(t testing.TB) *Engine{
 	"mem": func(t testing.TB) *Engine { return openMem(t, Config{LockWait: time.Second}) },
+	packed: func(t testing.TB) *Engine {
+		return openStore(t, Config{LockWait: time.Second}, store.Config{SegmentRows: 3})
+	},
+}
+
+// packed is the database all tables of which are packed after each statement.
+const packed = "packed"
+
+// packTables packs all tables that nobody has locked.
+func packTables(t testing.TB, e *Engine) {
+	t.Helper()
+	list, _, err := e.catalog.AllTables(t.Context(), "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range list {
+		messages, err := e.catalog.PackTable(t.Context(), service.Scope{LockWait: time.Nanosecond}, table)
+		if err != nil && !errors.Is(err, sqlerr.LockWaitTimeout) {
+			t.Error(err)
+		}
+		for _, m := range messages {
+			if strings.EqualFold(m.Type, "error") {
+				t.Errorf("pack %s: %s", m.Table, m.Text)
+			}
+		}
+	}
 }
 
 // openMem opens a database kept by kv/mem.
 func openMem(t testing.TB, cfg Config) *Engine {
 	t.Helper()
-	db, err := store.New(mem.Open(), store.Config{})
+	return openStore(t, cfg, store.Config{LogBytes: cfg.LogBytes})
+}
+
+func openStore(t testing.TB, cfg Config, of store.Config) *Engine {
+	t.Helper()
+	db, err := store.New(mem.Open(), of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +93,7 @@ func newSession(t testing.TB, e *Engine, cfg SessionConfig) *Session {
 
 // TestGolden runs the statements of testdata/*.test. A file is a sequence of
 //
-//	[session NAME:]
+//	[session NAME:] or [user NAME:], the main session under WithUser
 //	statements, on one or more lines
 //	----
 //	what they give
@@ -79,13 +113,13 @@ func TestGolden(t *testing.T) {
 			}
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".test")+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				runGolden(t, file, open(t))
+				runGolden(t, file, open(t), name == packed)
 			})
 		}
 	}
 }
 
-func runGolden(t *testing.T, file string, e *Engine) {
+func runGolden(t *testing.T, file string, e *Engine, pack bool) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -99,9 +133,13 @@ func runGolden(t *testing.T, file string, e *Engine) {
 			i++
 			continue
 		}
-		start, name := i, "main"
+		start, name, ctx := i, "main", context.Background()
 		if strings.HasPrefix(lines[i], "session ") && strings.HasSuffix(lines[i], ":") {
 			name = lines[i]
+			i++
+		}
+		if user, ok := strings.CutPrefix(lines[i], "user "); ok && strings.HasSuffix(user, ":") {
+			ctx = WithUser(ctx, strings.TrimSuffix(user, ":"))
 			i++
 		}
 		var sql []string
@@ -119,9 +157,12 @@ func runGolden(t *testing.T, file string, e *Engine) {
 			}
 			out.WriteString(l + "\n")
 		}
-		out.WriteString("----\n" + outcomeText(sessions[name], strings.Join(sql, "\n")))
+		out.WriteString("----\n" + outcomeText(ctx, sessions[name], strings.Join(sql, "\n")))
 		out.WriteString("\n")
 		i++ // the empty line
+		if pack {
+			packTables(t, e)
+		}
 	}
 	got := strings.TrimRight(out.String(), "\n") + "\n"
 	if *update {
@@ -136,8 +177,7 @@ func runGolden(t *testing.T, file string, e *Engine) {
 }
 
 // outcomeText runs statements and prints what they give.
-func outcomeText(s *Session, sql string) string {
-	ctx := context.Background()
+func outcomeText(ctx context.Context, s *Session, sql string) string {
 	if !hasRows(sql) {
 		r, err := s.Exec(ctx, sql, nil)
 		switch {
@@ -215,14 +255,22 @@ func valueText(c *types.Vector, i int) string {
 // withWrites finds the UPDATE or DELETE that WITH stands before.
 var withWrites = regexp.MustCompile(`(?i)\)\s*(update|delete)\s`)
 
+// executeAs finds what stands before a statement that runs as another user.
+var executeAs = regexp.MustCompile(`(?i)^execute as user \S+ \(`)
+
 func hasRows(sql string) bool {
+	if as := executeAs.FindStringIndex(sql); as != nil {
+		sql = sql[as[1]:]
+	}
 	word := strings.ToLower(strings.Fields(strings.TrimLeft(sql, "("))[0])
 	switch word {
 	case "with":
 		return !withWrites.MatchString(sql)
-	case "select", "show", "execute", "describe", "desc", "explain", "values", "table", "analyze":
+	case "check", "pack":
 		return true
-	case "insert", "replace", "update", "delete":
+	case "select", "show", "consume", "execute", "describe", "desc", "explain", "values", "table", "analyze":
+		return true
+	case "insert", "replace", "update", "delete", "undelete":
 		return strings.Contains(strings.ToLower(sql), " returning ")
 	}
 	return false

@@ -36,7 +36,11 @@ func (s *Session) information(table string) tables.Information {
 		switch table {
 		case "SCHEMATA":
 			return s.eachNamespace(ctx, wanted, func(namespace string) error {
-				adder(catalogName, namespace, "utf8mb4", defaultCollation, nil, "NO")
+				collation, err := s.collation(ctx, namespace)
+				if err != nil {
+					return err
+				}
+				adder(catalogName, namespace, types.CharsetName(collation), types.CollationName(collation), nil, "NO")
 				return nil
 			})
 		case "TABLES":
@@ -57,7 +61,7 @@ func (s *Session) information(table string) tables.Information {
 			return s.eachTable(ctx, named, func(t *schema.Table) error { infoChecks(t, adder); return nil })
 		case "TRIGGERS":
 			named := func(key ...string) bool { return wanted(key[0]) } // as above
-			return s.eachTable(ctx, named, func(t *schema.Table) error { s.infoTriggers(t, adder); return nil })
+			return s.eachTable(ctx, named, func(t *schema.Table) error { return s.infoTriggers(ctx, t, adder) })
 		case "VIEWS":
 			return s.eachTable(ctx, wanted, func(t *schema.Table) error { s.infoView(ctx, t, adder); return nil })
 		case "ENGINES":
@@ -67,9 +71,20 @@ func (s *Session) information(table string) tables.Information {
 		case "COLLATIONS":
 			infoCollations(adder)
 		case "PROCESSLIST":
-			s.infoProcesses(adder)
+			return s.infoProcesses(ctx, adder)
 		}
 		return nil
+	}
+}
+
+// informationFor is information as a user sees it, whenever it is read.
+func (s *Session) informationFor(user, table string) tables.Information {
+	read := s.information(table)
+	return func(ctx context.Context, wanted tables.Wanted, add func(...types.Value)) error {
+		self := s.user
+		s.user = user
+		defer func() { s.user = self }()
+		return read(ctx, wanted, add)
 	}
 }
 
@@ -126,13 +141,17 @@ func (s *Session) eachTable(ctx context.Context, wanted tables.Wanted, f func(*s
 			case e != nil:
 				err = e
 			default:
-				err = f(t)
+				var seen bool
+				if seen, err = s.sees(ctx, t); seen {
+					err = f(t)
+				}
 			}
 		}
 		return err
 	})
 }
 
+// gone reports whether err says that a table or its namespace is not there.
 func gone(err error) bool {
 	e := sqlerr.As(err)
 	return e != nil && (e.Kind == sqlerr.NoSuchTable || e.Kind == sqlerr.BadDatabase)
@@ -154,7 +173,11 @@ func (s *Session) infoTable(ctx context.Context, t *schema.Table, add rowAdder) 
 	if gone(err) || err != nil && sqlerr.As(err) != nil && sqlerr.As(err).Kind == sqlerr.NoSuchRecord {
 		return nil
 	}
-	add(append(head, "Kalam", 10, "Dynamic", s.engine.catalog.Estimate(t), 0, 0, 0, 0, 0, nil, created, nil, nil, defaultCollation, nil, "", t.Comment)...)
+	rows := any(nil) // of a table of which each user has his own, nobody is told
+	if t.Kind == schema.Shared {
+		rows = s.engine.catalog.Estimate(t)
+	}
+	add(append(head, "Kalam", 10, "Dynamic", rows, 0, 0, 0, 0, 0, nil, created, nil, nil, defaultCollation, nil, createOptions(t), t.Comment)...)
 	return err
 }
 
@@ -178,7 +201,7 @@ func (s *Session) infoColumns(ctx context.Context, t *schema.Table, add rowAdder
 		n++
 		charset := any(nil)
 		if !row[2].IsNull() {
-			charset = "utf8mb4"
+			charset = types.CharsetName(c.Type.Collation)
 		}
 		chars, bytes := textLength(c.Type)
 		precision, scale := numericPrecision(c.Type)
@@ -186,8 +209,12 @@ func (s *Session) infoColumns(ctx context.Context, t *schema.Table, add rowAdder
 		if k := c.Type.Kind; k == types.Time || k == types.DateTime || k == types.Timestamp {
 			fraction = max(c.Type.Scale, 0)
 		}
+		srid := any(nil)
+		if c.Type.IsSpatial() && c.Type.Size >= 0 {
+			srid = c.Type.Size
+		}
 		add(catalogName, t.Namespace, t.Name, c.Name, n, row[5], row[3], c.Type.Kind.String(), chars, bytes, precision, scale, fraction,
-			charset, row[2], row[1], row[4], row[6], row[7], row[8], c.Generated, nil)
+			charset, row[2], row[1], row[4], row[6], row[7], row[8], c.Generated, srid)
 	}
 	return nil
 }
@@ -220,7 +247,7 @@ func textLength(t types.Type) (chars, bytes any) {
 		return t.Size, 4 * t.Size
 	case t.IsText():
 		return 4294967295, 4294967295
-	case t.IsBinary() && t.Size >= 0:
+	case t.IsBinary() && !t.IsSpatial() && t.Size >= 0:
 		return t.Size, t.Size
 	}
 	return nil, nil

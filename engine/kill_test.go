@@ -79,7 +79,7 @@ func TestLockingReadStartsAgain(t *testing.T) {
 		run(t, reader, setting)
 		run(t, writer, "BEGIN; UPDATE t SET n = n + 1")
 		got := make(chan string)
-		go func() { got <- outcomeText(reader, "SELECT n FROM t WHERE a = 1 FOR UPDATE") }()
+		go func() { got <- outcomeText(t.Context(), reader, "SELECT n FROM t WHERE a = 1 FOR UPDATE") }()
 		time.Sleep(20 * time.Millisecond)
 		run(t, writer, "COMMIT")
 		if text, want := <-got, fmt.Sprintf("n\n%d\n", n+1); text != want {

@@ -16,7 +16,7 @@ import (
 // scope returns what a statement that changes the catalogue runs in.
 func (s *Session) scope() service.Scope {
 	return service.Scope{
-		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), User: s.cfg.User, Zone: s.zone,
+		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), User: s.user, Zone: s.zone,
 		NoForeignKeys: s.noForeignKeys, Warn: s.warn, LockWait: s.tableWait,
 	}
 }
@@ -29,7 +29,7 @@ func (s *Session) writable() error {
 	return nil
 }
 
-// maintain runs CHECK TABLE, CHECK DATABASE and REPAIR TABLE. As in MySQL, they commit an open
+// maintain runs CHECK TABLE, CHECK DATABASE, REPAIR TABLE and PACK TABLE. As in MySQL, they commit an open
 // transaction first.
 func (s *Session) maintain(ctx context.Context, st *parse.Statement) (*resultSet, error) {
 	var list []sqlparser.TableName
@@ -59,6 +59,14 @@ func (s *Session) maintain(ctx context.Context, st *parse.Statement) (*resultSet
 		}
 		run = func(t sqlparser.TableName) ([]service.Message, error) {
 			return s.engine.catalog.RepairTable(ctx, s.scope(), t)
+		}
+	case *parse.PackTable:
+		list, op = n.Tables, "pack"
+		if err := s.writable(); err != nil {
+			return nil, err
+		}
+		run = func(t sqlparser.TableName) ([]service.Message, error) {
+			return s.engine.catalog.PackTable(ctx, s.scope(), t)
 		}
 	}
 	if err := s.commit(ctx); err != nil {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/kv"
@@ -105,6 +104,7 @@ func TestRepairTable(t *testing.T) {
 		t.Errorf("%d rows set aside", len(got[0x7ffffffe]))
 	}
 	run(t, s, "DROP TABLE t")
+	awaitJobs(t, s)
 	if got := tableKeys(t, e); len(got) != 0 {
 		t.Errorf("after DROP: %v", got)
 	}
@@ -147,15 +147,15 @@ func TestWriterWaitsForIndex(t *testing.T) {
 	run(t, other, "BEGIN; INSERT INTO t VALUES (2, 2)")
 	made, written := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := maker.Exec(t.Context(), "CREATE INDEX i ON t (a)", nil)
+		_, err := maker.Exec(t.Context(), "ALTER TABLE t ADD INDEX i (a), LOCK=SHARED", nil)
 		made <- err
 	}()
-	time.Sleep(20 * time.Millisecond) // it waits for other
+	awaitWaiting(t, e, 1) // for other
 	go func() {
 		_, err := writer.Exec(t.Context(), "INSERT INTO t VALUES (3, 3)", nil)
 		written <- err
 	}()
-	time.Sleep(20 * time.Millisecond) // it waits for maker
+	awaitWaiting(t, e, 2) // the writer for maker
 	run(t, other, "COMMIT")
 	if err := <-made; err != nil {
 		t.Error(err)
@@ -223,6 +223,7 @@ func TestCheckConstraints(t *testing.T) {
 		t.Error(got)
 	}
 	run(t, s, "DROP TABLE parent, child")
+	awaitJobs(t, s)
 
 	run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT AS (a * 2) VIRTUAL, CONSTRAINT small CHECK (a < 10), KEY k (b)); INSERT INTO t (id, a) VALUES (1, 5)")
 	of := tableKeys(t, e)

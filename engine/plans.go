@@ -11,6 +11,7 @@ import (
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -48,11 +49,12 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 		signature = appendSignature(signature, t)
 	}
 	version := s.engine.catalog.Version()
-	cacheable := !st.Variables
+	_, old := s.oldSnapshot()
+	cacheable := !st.Variables && !old
 	if cacheable {
 		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy, s.noForeignKeys})
 		if ok {
-			return p, version, nil
+			return p, version, s.mayUse(ctx, p)
 		}
 	}
 	p, err := s.build(ctx, st.AST, st, params)
@@ -75,21 +77,53 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 		}
 	}
 	o := s.planOptions(st.SQL, params)
-	o.Returning, o.Locking, o.Load = st.Returning, st.Locking, st.Load
+	o.Allowed, o.SystemWrites = s.allowed(ctx), tables.MayWrite
+	o.Returning, o.Locking, o.Load, o.Restores = st.Returning, st.Locking, st.Load, st.Restores
 	return plan.Build(ctx, ast, o)
 }
 
 func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
 	return plan.Options{
-		Catalog: s.engine.catalog, Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
+		Catalog: s.catalogue(), Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
 		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys, ColumnType: service.ColumnType,
 	}
+}
+
+// oldSnapshot returns the catalogue's version at the open transaction's snapshot if
+// there are indexes that are younger.
+func (s *Session) oldSnapshot() (version uint64, old bool) {
+	t := s.tx
+	if t == nil || !t.Started() || t.stale || t.opts.Isolation < RepeatableRead {
+		return 0, false
+	}
+	return t.version, s.engine.catalog.HasYounger(t.version)
+}
+
+// catalogue returns what statements are planned by.
+func (s *Session) catalogue() plan.Catalog {
+	if v, old := s.oldSnapshot(); old {
+		return s.engine.catalog.AsOf(v)
+	}
+	return s.engine.catalog
 }
 
 // check finds out whether a statement can run, without parameters. later tells
 // that an earlier statement may still change what its names mean.
 func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) error {
 	ast := st.AST
+	if x, ok := ast.(*parse.ExecuteAs); ok {
+		if err := checkAs(x); err != nil {
+			return err
+		}
+		return at(s.checkOthers(ctx, x.Statement, later), x.Statement)
+	}
+	if x, ok := ast.(*parse.Subscribe); ok {
+		err := s.checkSubscribe(ctx, x)
+		if e := sqlerr.As(err); e != nil && (aboutValues[e.Kind] || later && aboutNames[e.Kind]) {
+			return nil
+		}
+		return err
+	}
 	if x, ok := ast.(*sqlparser.ExplainStmt); ok {
 		if err := checkExplain(x); err != nil {
 			return err
@@ -118,10 +152,22 @@ func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) er
 	return checkCommand(st)
 }
 
+// checkOthers is check for a statement that another user will run, whose rights are
+// not known yet: those of the owner do.
+func (s *Session) checkOthers(ctx context.Context, st *parse.Statement, later bool) error {
+	self := s.user
+	s.user = SystemUser
+	defer func() { s.user = self }()
+	return s.check(ctx, st, later)
+}
+
 // takesParameters reports whether a statement without plan may have parameters.
 func takesParameters(ast sqlparser.Statement) bool {
-	_, set := ast.(*sqlparser.Set)
-	return set
+	switch ast.(type) {
+	case *sqlparser.Set, *parse.CreateUser, *parse.AlterUser, *parse.DropUser, *parse.Consume, *parse.Ack:
+		return true
+	}
+	return false
 }
 
 // planned reports whether a statement is run by a plan.

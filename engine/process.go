@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
@@ -17,17 +18,18 @@ type process struct {
 	sql      string // of the statement that runs; "": none does
 	since    time.Time
 	database string
+	user     string
 	stop     context.CancelFunc
 	killed   atomic.Bool // the session may do no more
 }
 
 // begin notes that a text runs. It returns the context to run it in, and what
 // is to be called when all its rows are read.
-func (p *process) begin(ctx context.Context, sql, database string) (context.Context, context.CancelFunc) {
+func (p *process) begin(ctx context.Context, sql, database, user string) (context.Context, context.CancelFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ctx, p.stop = context.WithCancel(ctx)
-	p.sql, p.since, p.database = sql, time.Now(), database
+	p.sql, p.since, p.database, p.user = sql, time.Now(), database, user
 	return ctx, p.stop
 }
 
@@ -53,29 +55,38 @@ func (e *Engine) processes() []processInfo {
 	var list []processInfo
 	for s := range e.sessions {
 		s.process.mu.Lock()
-		list = append(list, processInfo{s.id, s.cfg.User, s.process.database, s.process.sql, int64(time.Since(s.process.since) / time.Second)})
+		list = append(list, processInfo{s.id, s.process.user, s.process.database, s.process.sql, int64(time.Since(s.process.since) / time.Second)})
 		s.process.mu.Unlock()
 	}
 	slices.SortFunc(list, func(a, b processInfo) int { return cmp.Compare(a.id, b.id) })
 	return list
 }
 
-func (s *Session) infoProcesses(add rowAdder) {
+// infoProcesses lists the sessions whose statements the session's user may see.
+func (s *Session) infoProcesses(ctx context.Context, add rowAdder) error {
 	for _, p := range s.engine.processes() {
+		may, err := s.engine.outranks(ctx, s.user, p.user)
+		if err != nil {
+			return err
+		}
+		if !may && p.user != s.user {
+			continue
+		}
 		command, info, database, state := "Sleep", any(nil), any(nil), ""
 		if p.sql != "" {
-			command, info, state = "Query", p.sql, "executing"
+			command, info, state = "Query", parse.Shown(p.sql), "executing"
 		}
 		if p.database != "" {
 			database = p.database
 		}
 		add(p.id, p.user, "localhost", database, command, p.seconds, state, info)
 	}
+	return nil
 }
 
-// kill stops the statement that session id runs, and with whole the session: it
-// can do no more, and its transaction is rolled back when it ends.
-func (e *Engine) kill(id uint64, whole bool) error {
+// kill stops, for a user, the statement that session id runs, and with whole the
+// session: it can do no more, and its transaction is rolled back when it ends.
+func (e *Engine) kill(ctx context.Context, by string, id uint64, whole bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for s := range e.sessions {
@@ -84,6 +95,13 @@ func (e *Engine) kill(id uint64, whole bool) error {
 		}
 		s.process.mu.Lock()
 		defer s.process.mu.Unlock()
+		may, err := e.outranks(ctx, by, s.process.user)
+		if err != nil {
+			return err
+		}
+		if !may && by != s.process.user {
+			return sqlerr.KillDenied.New("You are not owner of thread %d", id)
+		}
 		if whole {
 			s.process.killed.Store(true)
 		}
@@ -93,4 +111,12 @@ func (e *Engine) kill(id uint64, whole bool) error {
 		return nil
 	}
 	return sqlerr.NoSuchThread.New("Unknown thread id: %d", id)
+}
+
+// killJob runs KILL JOB.
+func (e *Engine) killJob(ctx context.Context, n *parse.KillJob) error {
+	if e.cfg.ReadOnly {
+		return sqlerr.ReadOnly.New("The database is open for reading only")
+	}
+	return e.jobs.Kill(ctx, n.ID)
 }

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -84,10 +86,50 @@ func TestStatisticsPersist(t *testing.T) {
 		if st == nil || st.Rows != 100 || len(st.Columns[1].Bounds)+len(st.Columns[1].Common) == 0 || st.Columns[2].Known() {
 			t.Errorf("read only %v: %+v", readOnly, st)
 		}
-		if readOnly && e.analyzer != nil {
-			t.Error("statistics are gathered of a database that is read only")
-		}
 		closeEngine(t, e)
 		cfg.Create = false
+	}
+}
+
+// TestStreamsAreNotLogged looks at the bytes that inserts add to the log.
+func TestStreamsAreNotLogged(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/db"
+	s := newSession(t, openPath(t, Config{Path: path, Create: true}), SessionConfig{})
+	run(t, s, "CREATE STREAM TABLE s (k INT, v VARCHAR(1000), KEY (k)) WITH (TTL_SECONDS=3600, MAX_BUFFER=100); CREATE USER TABLE u (v VARCHAR(1000))")
+	logged := func() (bytes int64) {
+		t.Helper()
+		logs, err := filepath.Glob(path + "/*.log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range logs {
+			info, err := os.Stat(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes += info.Size()
+		}
+		return bytes
+	}
+	grows := func(n int, sql string) int64 {
+		t.Helper()
+		before := logged()
+		for range n {
+			run(t, s, sql)
+		}
+		return logged() - before
+	}
+	const n = 300
+	if got := grows(n, "INSERT INTO u VALUES (REPEAT('x', 1000))"); got < n*1000 {
+		t.Errorf("%d bytes are logged of %d rows", got, n)
+	}
+	if got := grows(n, "INSERT INTO s VALUES (1, REPEAT('x', 1000))"); got > 1000 {
+		t.Errorf("%d bytes are logged of %d events", got, n)
+	}
+	wantText(t, query(t, s, "SELECT COUNT(*) FROM s"), "100;")
+	// With others' rows in a transaction they are, so that it stays whole.
+	if got := grows(1, "BEGIN; INSERT INTO s VALUES (2, REPEAT('y', 1000)); INSERT INTO u VALUES ('z'); COMMIT"); got < 1000 {
+		t.Errorf("%d bytes are logged of a transaction with others' rows", got)
 	}
 }

@@ -109,11 +109,13 @@ type resultSet struct {
 	sql     string
 	columns []plan.ResultColumn
 
-	tx     *transaction
-	own    bool // tx is the set's alone, and ends with it
-	rt     *exec.Runtime
-	op     exec.Operator // nil: nothing is left but batches
-	runner *exec.Runner
+	tx  *transaction
+	own bool // tx is the set's alone, and ends with it
+	// endless tells that the rows end with ctx only: they are a live query's.
+	endless bool
+	rt      *exec.Runtime
+	op      exec.Operator // nil: nothing is left but batches
+	runner  *exec.Runner
 
 	batches []*types.Batch  // to be returned before anything else
 	kept    *exec.Spool     // or nil

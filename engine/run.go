@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -25,7 +26,7 @@ import (
 // works on a statement.
 func recovered(sql string, err *error) {
 	if p := recover(); p != nil {
-		if len(sql) > 1000 {
+		if sql = parse.Shown(sql); len(sql) > 1000 {
 			sql = sql[:1000] + "…"
 		}
 		*err = sqlerr.Internal.Wrap(fmt.Errorf("%v\n%s", p, debug.Stack()), "Kalam failed: %v, running: %s", p, sql)
@@ -43,6 +44,18 @@ func interrupted(ctx context.Context) error {
 type arguments struct {
 	types  []types.Type
 	values []types.Value
+}
+
+// unsigned returns an argument that is an integer from 0 on.
+func (a arguments) unsigned(i int) (n uint64, ok bool) {
+	v := a.values[i]
+	switch {
+	case v.IsNull() || !a.types[i].IsInteger():
+		return 0, false
+	case v.Physical() == types.PhysUint64:
+		return v.Uint(), true
+	}
+	return uint64(v.Int()), v.Int() >= 0
 }
 
 // checkArgs checks that args are as many, and named as, the text's parameters.
@@ -90,12 +103,14 @@ func (t *text) hasParameter(name string) bool {
 	return false
 }
 
-// statementArgs picks a statement's arguments out of those of the whole text.
-func statementArgs(st *parse.Statement, args []Arg) (arguments, error) {
+// statementArgs picks a statement's arguments out of those of the whole text. They
+// lie in a's memory.
+func statementArgs(st *parse.Statement, args []Arg, a arguments) (arguments, error) {
 	if st.Params == 0 {
 		return arguments{}, nil
 	}
-	a := arguments{make([]types.Type, st.Params), make([]types.Value, st.Params)}
+	a.types = slices.Grow(a.types[:0], st.Params)[:st.Params]
+	a.values = slices.Grow(a.values[:0], st.Params)[:st.Params]
 	for i := range st.Params {
 		from := st.First + i
 		if st.Names != nil {
@@ -133,6 +148,12 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 	if !diagnostic(st) {
 		s.warnings, s.lastError = nil, nil
 	}
+	if x, ok := st.AST.(*parse.ExecuteAs); ok {
+		if err := checkAs(x); err != nil {
+			return Result{}, nil, err
+		}
+		return s.executeAs(ctx, x, args)
+	}
 	if x, ok := st.AST.(*sqlparser.ExecuteStmt); ok {
 		var err error
 		if st, args, err = s.executed(x); err != nil {
@@ -160,7 +181,7 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 				err = set.drain(ctx)
 				set = nil
 			}
-		} else {
+		} else if err = s.mayReadFiles(ctx, st); err == nil {
 			r, set, err = s.write(ctx, st, args)
 		}
 	} else {
@@ -202,45 +223,63 @@ func (s *Session) warn(err error) {
 
 // runtime returns what a plan runs in, in transaction t.
 func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *exec.Runtime {
+	user := s.user
 	return &exec.Runtime{
 		Env: &expr.Env{
 			Context: ctx, Params: args.values, Now: s.now(), Zone: s.zone,
-			Database: s.namespace, User: s.cfg.User, ConnID: s.id, Node: s.engine.cfg.Node,
+			Database: s.namespace, User: s.user, ConnID: s.id, Node: s.engine.cfg.Node,
 			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
 			GroupConcatMaxLen: uint64(s.concatLen), KeepZero: s.keepZero,
-			MaxRecursion: s.recursion,
-			Warn:         s.onWarning, SetLastInsertID: s.onLastInsertID,
+			MaxRecursion: s.recursion, Locks: sessionLocks{s},
+			Warn: s.onWarning, SetLastInsertID: s.onLastInsertID,
 		},
-		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d) },
+		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d, user) },
 		MemoryBytes: s.memoryBytes(),
 		TempDir:     s.engine.tempDir,
 	}
 }
 
 func (s *Session) memoryBytes() int64 {
-	if n := s.cfg.MemoryBytes; n > 0 {
-		return n
+	if s.memory > 0 {
+		return s.memory
 	}
 	return s.engine.memoryBytes()
 }
 
-// openTable opens a table in transaction t, as the session's user has it.
-func (s *Session) openTable(t *transaction, d *schema.Table) (store.Table, error) {
+// openTable opens a table in transaction t, as a user has it.
+func (s *Session) openTable(t *transaction, d *schema.Table, user string) (store.Table, error) {
 	switch d.Kind {
 	case schema.Shared:
 		return t.Store().Shared(d), nil
 	case schema.User:
-		return t.Store().User(d, s.cfg.User), nil
+		return t.Store().User(d, user), nil
 	case schema.Stream:
-		return t.Store().Stream(d, s.cfg.User), nil
+		events := t.Store().Stream(d, user)
+		if d.Options.Ephemeral && !s.engine.live.Watched(d, user) {
+			return unheard{events}, nil
+		}
+		if ttl := d.Options.TTL(); ttl > 0 {
+			return events, events.Since(time.Now().Add(-ttl))
+		}
+		return events, nil
 	case schema.System:
 		if d.Namespace == tables.InformationSchema {
-			return tables.OpenInformation(d, t.Store(), s.information(d.Name)), nil
+			return tables.OpenInformation(d, s.informationFor(user, d.Name)), nil
 		}
-		return tables.OpenSystem(d, t.Store())
+		see, err := s.viewer(context.Background(), user)
+		if err != nil {
+			return nil, err
+		}
+		return tables.OpenSystem(d, t.Store(), tables.Access{See: see, Live: s.engine.live.List})
 	}
 	return nil, sqlerr.Internal.New("table %s is of unknown kind %s", d.QualifiedName(), d.Kind)
 }
+
+// unheard is a user's events in an ephemeral stream of which the user has no live query:
+// further ones are lost, and those that are left are about to go.
+type unheard struct{ *store.StreamTableStore }
+
+func (unheard) Insert(context.Context, *types.Batch) (*store.Conflict, error) { return nil, nil }
 
 // sequences gives out a transaction's AUTO_INCREMENT values.
 type sequences struct {
@@ -412,6 +451,9 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		if err != nil {
 			return Result{}, nil, err
 		}
+		if p.Writes != nil && p.Writes.Kind == schema.System {
+			return s.writeSystem(ctx, st, args)
+		}
 		if refused > maxRefused { // others are too fast: they have to wait
 			err = lockAll(ctx, t, p)
 		} else {
@@ -507,7 +549,7 @@ func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 		if !t.fresh {
 			return false
 		}
-		t.ReleaseLocks()
+		t.ReleaseLocks(0)
 	default:
 		return false
 	}
@@ -516,13 +558,19 @@ func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 	return true
 }
 
-func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet, set *uint64) (res tables.Result, err error) {
-	defer recovered(st.SQL, &err)
+func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet, set *uint64) (tables.Result, error) {
 	rt := s.runtime(ctx, t, args)
+	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
+	return s.applyIn(ctx, st, t, p, rt, returned)
+}
+
+// applyIn makes the changes of p in a runtime of transaction t.
+func (s *Session) applyIn(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, rt *exec.Runtime, returned *resultSet) (res tables.Result, err error) {
+	defer recovered(st.SQL, &err)
 	if returned != nil {
 		rt.Returned = returned.kept.Append
 	}
-	rt.IDs = sequences{t.Store(), s.cfg.User}
+	rt.IDs = sequences{t.Store(), s.user}
 	rt.Atomic = func(f func() error) error {
 		mark := t.Store().Mark()
 		err := f()
@@ -531,7 +579,6 @@ func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction
 		}
 		return err
 	}
-	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
 	runner := exec.NewRunner(rt)
 	rt.Env.Runner = runner
 	defer runner.Close()

@@ -28,11 +28,12 @@ const (
 const DefaultNamespace = service.DefaultNamespace
 
 // SystemUser is the user of sessions that name none: the local owner.
-const SystemUser = "system"
+const SystemUser = service.Owner
 
 // SessionConfig says how a session begins.
 type SessionConfig struct {
 	User       string         // "": SystemUser
+	Password   string         // of User
 	Namespace  string         // "": DefaultNamespace
 	Zone       *time.Location // nil: UTC
 	Durability Durability
@@ -41,6 +42,8 @@ type SessionConfig struct {
 	LockWait time.Duration
 	// MemoryBytes is what a statement may hold; 0: the engine's Config.
 	MemoryBytes int64
+	// Owner is whom Engine.EndSubscriptions names.
+	Owner any
 }
 
 // Arg is an argument of a statement.
@@ -64,7 +67,9 @@ type Session struct {
 	closed bool
 
 	settings
+	user    string // whose statements run, see become
 	process process
+	args    arguments // memory for those of statements without rows
 	tx      *transaction
 	open    map[*Rows]struct{}
 
@@ -98,11 +103,12 @@ type settings struct {
 	tableWait      time.Duration // for a table's
 	selectLimit    *int64        // sql_select_limit; nil: none
 	maxTime        time.Duration // max_execution_time; 0: none
+	memory         int64         // mem_limit; 0: the engine's
 	timestamp      time.Time     // what NOW() is; zero: the clock's time
 	remembered     map[string]int64
 }
 
-// NewSession opens a session. Errors: sqlerr.BadDatabase.
+// NewSession opens a session. Errors: sqlerr.SignInDenied, BadDatabase.
 func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
@@ -118,11 +124,16 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 		cfg.Zone = time.UTC
 	}
 	cfg.ReadOnly = cfg.ReadOnly || e.cfg.ReadOnly
+	var err error
+	if cfg.User, err = e.catalog.SignIn(context.Background(), cfg.User, cfg.Password); err != nil {
+		return nil, err
+	}
+	cfg.Password = ""
 	if err := e.catalog.CheckNamespace(context.Background(), cfg.Namespace); err != nil {
 		return nil, err
 	}
 	s := &Session{engine: e, cfg: cfg, id: e.sessionIDs.Add(1), open: map[*Rows]struct{}{}}
-	s.process.since, s.process.database = time.Now(), cfg.Namespace
+	s.process.since, s.process.database, s.process.user = time.Now(), cfg.Namespace, cfg.User
 	s.onWarning = s.warn
 	s.onLastInsertID = func(id uint64) { s.lastInsertID = id }
 	s.initialise()
@@ -138,10 +149,10 @@ func (s *Session) initialise() {
 	s.settings = settings{
 		namespace: s.cfg.Namespace, zone: s.cfg.Zone, autocommit: true,
 		defaults: TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, concatLen: expr.DefaultGroupConcatMaxLen,
-		recursion: expr.DefaultMaxRecursion, lockWait: wait, tableWait: wait,
+		recursion: expr.DefaultMaxRecursion, lockWait: wait, tableWait: wait, memory: s.cfg.MemoryBytes,
 	}
-	s.userVariables, s.prepared = nil, nil
-	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil
+	s.user = s.cfg.User
+	s.forget()
 }
 
 // enter begins a call of the session; Engine.leave ends it.
@@ -165,6 +176,9 @@ func (s *Session) prepare(ctx context.Context, sql string, checked int) (*Stmt, 
 		return nil, err
 	}
 	defer s.engine.leave()
+	if err := s.become(ctx); err != nil {
+		return nil, err
+	}
 	t, err := s.engine.parse(sql)
 	if err != nil {
 		return nil, err
@@ -248,6 +262,7 @@ func (s *Session) end() {
 		s.tx.Rollback()
 		s.tx = nil
 	}
+	s.engine.named.releaseAll(s.id)
 }
 
 // Close rolls back an open transaction and ends the session. It is idempotent.
@@ -319,7 +334,10 @@ func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err
 	if err := st.text.checkArgs(args); err != nil {
 		return o, err
 	}
-	ctx, stop := s.process.begin(ctx, st.text.statements[0].SQL, s.namespace)
+	if err := s.become(ctx); err != nil {
+		return o, err
+	}
+	ctx, stop := s.process.begin(ctx, st.text.statements[0].SQL, s.namespace, s.user)
 	defer func() {
 		s.process.end(s.namespace)
 		if o.rows == nil || len(o.rows.sets) == 0 {
@@ -339,9 +357,17 @@ func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err
 		}()
 	}
 	for i, one := range st.text.statements {
-		p, err := statementArgs(one, args)
+		var into arguments // of a query its rows are read later
+		if !query {
+			into = s.args
+		}
+		p, err := statementArgs(one, args, into)
 		if err != nil {
 			return o, err
+		}
+		if !query && len(p.values) > 0 {
+			s.args = p
+			defer clear(p.values) // they may hold on to much
 		}
 		result, set, err := s.run(ctx, one, p)
 		if err != nil {
@@ -351,6 +377,10 @@ func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err
 		switch {
 		case set == nil:
 			continue
+		case set.endless && !query:
+			err = sqlerr.Unsupported("SUBSCRIBE whose rows are not read: run it as a query")
+		case set.endless && i < len(st.text.statements)-1:
+			err = sqlerr.Unsupported("SUBSCRIBE before other statements")
 		case !query:
 			err = set.drain(ctx)
 		case i < len(st.text.statements)-1:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -67,8 +68,6 @@ func checkShow(n *sqlparser.Show, sql string) error {
 		if _, ok := listings[x.Command]; ok || shown[x.Command] {
 			return nil
 		}
-	case *sqlparser.ShowGrants:
-		return checkGrants(x)
 	case *sqlparser.ShowCreate:
 		if shown[x.Command] {
 			return nil
@@ -85,8 +84,6 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 	switch x := n.Internal.(type) {
 	case *sqlparser.ShowCreate:
 		return s.showCreate(ctx, x)
-	case *sqlparser.ShowGrants:
-		return s.showGrants(x)
 	}
 	b := n.Internal.(*sqlparser.ShowBasic)
 	var rows [][]types.Value
@@ -152,11 +149,11 @@ func (s *Session) filter(ctx context.Context, f *sqlparser.ShowFilter, columns [
 			Right:    lower(sqlparser.NewStrLiteral(f.Like)),
 		}
 	}
-	bound, err := (&expr.Binder{Scope: listScope(columns)}).Bind(cond)
+	bound, err := (&expr.Binder{Scope: listScope{columns: columns}}).Bind(cond)
 	if err != nil {
 		return nil, err
 	}
-	env := &expr.Env{Context: ctx, Now: time.Now(), Zone: s.zone, Database: s.namespace, User: s.cfg.User, Warn: s.warn}
+	env := &expr.Env{Context: ctx, Now: time.Now(), Zone: s.zone, Database: s.namespace, User: s.user, Warn: s.warn}
 	ev, err := expr.NewEvaluator(env, bound)
 	if err != nil || len(rows) == 0 {
 		return set, err
@@ -175,12 +172,15 @@ func (s *Session) filter(ctx context.Context, f *sqlparser.ShowFilter, columns [
 }
 
 // listScope resolves the columns of a listing.
-type listScope []plan.ResultColumn
+type listScope struct {
+	columns []plan.ResultColumn
+	expr.NoAggregates
+}
 
 func (l listScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
-	for i := range l {
-		if name.Qualifier.IsEmpty() && name.Name.EqualString(l[i].Name) {
-			return &expr.Column{Index: i, Name: l[i].Name, T: l[i].Type, Null: true}, nil
+	for i, c := range l.columns {
+		if name.Qualifier.IsEmpty() && name.Name.EqualString(c.Name) {
+			return &expr.Column{Index: i, Name: c.Name, T: c.Type, Null: true}, nil
 		}
 	}
 	return nil, sqlerr.UnknownColumn.New("Unknown column '%s' in 'where clause'", sqlparser.String(name))
@@ -189,8 +189,6 @@ func (l listScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
 func (listScope) Subquery(expr.SubqueryKind, sqlparser.TableStatement, []expr.Expr) (*expr.Subquery, error) {
 	return nil, sqlerr.Unsupported("subqueries in SHOW")
 }
-
-func (listScope) AllowAggregates() bool { return false }
 
 // table returns the table that a SHOW or DESCRIBE means.
 func (s *Session) table(ctx context.Context, t sqlparser.TableName, namespace string) (*schema.Table, error) {
@@ -201,7 +199,16 @@ func (s *Session) table(ctx context.Context, t sqlparser.TableName, namespace st
 	if err != nil {
 		return nil, err
 	}
-	return s.engine.catalog.Table(ctx, namespace, t.Name.String())
+	d, err := s.engine.catalog.Table(ctx, namespace, t.Name.String())
+	if err != nil {
+		return nil, err
+	}
+	if seen, err := s.sees(ctx, d); err != nil {
+		return nil, err
+	} else if !seen {
+		return nil, rights.Denied(rights.Select, s.user, d)
+	}
+	return d, nil
 }
 
 // namespaceOr returns the namespace, or the session's when it is "".
@@ -248,10 +255,19 @@ func (s *Session) showTables(ctx context.Context, b *sqlparser.ShowBasic) ([]pla
 	var rows [][]types.Value
 	for _, n := range names {
 		row := []types.Value{types.NewString(n)}
-		if b.Full {
+		if b.Full || s.user != SystemUser {
 			t, err := s.engine.catalog.Table(ctx, namespace, n)
 			if err != nil {
 				return nil, nil, err
+			}
+			if seen, err := s.sees(ctx, t); err != nil {
+				return nil, nil, err
+			} else if !seen {
+				continue
+			}
+			if !b.Full {
+				rows = append(rows, row)
+				continue
 			}
 			row = append(row, types.NewString(tableKind(t)))
 		}
@@ -302,9 +318,40 @@ func (s *Session) showWarnings(b *sqlparser.ShowBasic) (*resultSet, error) {
 		}
 	}
 	if b.Limit != nil {
-		return nil, sqlerr.Unsupported("SHOW WARNINGS LIMIT")
+		from, err := limitNumber(b.Limit.Offset, 0)
+		if err != nil {
+			return nil, err
+		}
+		n, err := limitNumber(b.Limit.Rowcount, len(rows))
+		if err != nil {
+			return nil, err
+		}
+		rows = rows[min(from, len(rows)):]
+		rows = rows[:min(n, len(rows))]
 	}
 	return s.listing(rows, textColumn("Level"), intColumn("Code"), textColumn("Message")), nil
+}
+
+// limitNumber reads a number of SHOW's LIMIT.
+func limitNumber(e sqlparser.Expr, missing int) (int, error) {
+	if e == nil {
+		return missing, nil
+	}
+	if l, ok := e.(*sqlparser.Literal); ok && l.Type == sqlparser.IntVal {
+		if n, err := strconv.Atoi(l.Val); err == nil {
+			return n, nil
+		}
+	}
+	return 0, sqlerr.Unsupported("LIMIT %s in SHOW", sqlparser.String(e))
+}
+
+// showCount counts the warnings, or errors, of the statement before.
+func (s *Session) showCount(errors bool) *resultSet {
+	name, n := "@@session.warning_count", int64(len(s.warnings))
+	if errors {
+		name, n = "@@session.error_count", boolInt(s.lastError != nil)
+	}
+	return s.listing([][]types.Value{{types.NewInt(n)}}, intColumn(name))
 }
 
 // describe runs DESCRIBE t.

@@ -6,7 +6,6 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/plan"
-	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -88,22 +87,4 @@ func (s *Session) showListed(ctx context.Context, b *sqlparser.ShowBasic) ([]pla
 		}
 	}
 	return columns, rows, err
-}
-
-// showGrants lists what the session's user may do: everything, for it is told
-// apart from others by its rows and not by privileges.
-func (s *Session) showGrants(n *sqlparser.ShowGrants) (*resultSet, error) {
-	if err := checkGrants(n); err != nil {
-		return nil, err
-	}
-	user := s.cfg.User + "@localhost"
-	grant := "GRANT ALL PRIVILEGES ON *.* TO " + quoteName(s.cfg.User) + "@`localhost`"
-	return s.listing([][]types.Value{{types.NewString(grant)}}, textColumn("Grants for "+user)), nil
-}
-
-func checkGrants(n *sqlparser.ShowGrants) error {
-	if len(n.UsingRole) > 0 || n.User != nil && n.User.Name != nil {
-		return sqlerr.Unsupported("SHOW GRANTS FOR")
-	}
-	return nil
 }

@@ -182,14 +182,12 @@ func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*res
 		if err := s.engine.catalog.CheckNamespace(ctx, name); err != nil {
 			return nil, err
 		}
-		collation := collations.ID(types.DefaultCollation)
-		if name != tables.SystemNamespace {
-			var err error
-			if collation, err = s.engine.catalog.Collation(ctx, name); err != nil {
-				return nil, err
-			}
+		collation, err := s.collation(ctx, name)
+		if err != nil {
+			return nil, err
 		}
-		text := fmt.Sprintf("CREATE DATABASE %s /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE %s */", quoteName(name), types.CollationName(collation))
+		text := fmt.Sprintf("CREATE DATABASE %s /*!40100 DEFAULT CHARACTER SET %s COLLATE %s */", quoteName(name),
+			types.CharsetName(collation), types.CollationName(collation))
 		return s.listing([][]types.Value{{types.NewString(name), types.NewString(text)}}, textColumns("Database", "Create Database")...), nil
 	}
 	t, err := s.table(ctx, n.Op, "")
@@ -244,15 +242,56 @@ func createTable(t *schema.Table) string {
 		}
 		lines = append(lines, line)
 	}
-	s := "CREATE TABLE " + quoteName(t.Name) + " (\n  " + strings.Join(lines, ",\n  ") + "\n)"
+	s := "CREATE " + kindWord(t) + "TABLE " + quoteName(t.Name) + " (\n  " + strings.Join(lines, ",\n  ") + "\n)"
 	if t.AutoIncrementStart > 1 {
 		s += fmt.Sprintf(" AUTO_INCREMENT=%d", t.AutoIncrementStart)
 	}
-	s += " DEFAULT CHARSET=utf8mb4 COLLATE=" + types.CollationName(t.TextCollation())
+	s += " DEFAULT CHARSET=" + types.CharsetName(t.TextCollation())
+	if t.TextCollation() != collations.CollationBinaryID { // which has the name of its character set
+		s += " COLLATE=" + types.CollationName(t.TextCollation())
+	}
 	if t.Comment != "" {
 		s += " COMMENT=" + quoteString(t.Comment)
 	}
+	if list := t.Options.List(); list != nil {
+		options := make([]string, len(list))
+		for i, o := range list {
+			if options[i] = o.Name + "=" + o.Value; !o.Number {
+				options[i] = o.Name + "=" + quoteString(o.Value)
+			}
+		}
+		s += " WITH (" + strings.Join(options, ", ") + ")"
+	}
 	return s
+}
+
+// collation returns the collation of a namespace's tables which name none.
+func (s *Session) collation(ctx context.Context, namespace string) (collations.ID, error) {
+	if tables.IsSystem(namespace) {
+		return types.DefaultCollation, nil
+	}
+	return s.engine.catalog.Collation(ctx, namespace)
+}
+
+// kindWord is what stands before TABLE in the statement that makes t.
+func kindWord(t *schema.Table) string {
+	switch t.Kind {
+	case schema.User, schema.Stream:
+		return strings.ToUpper(string(t.Kind)) + " "
+	}
+	return ""
+}
+
+// createOptions is what information_schema says of a table's kind and options.
+func createOptions(t *schema.Table) string {
+	var list []string
+	if t.Kind != schema.Shared {
+		list = append(list, "type="+string(t.Kind))
+	}
+	for _, o := range t.Options.List() {
+		list = append(list, strings.ToLower(o.Name)+"="+o.Value)
+	}
+	return strings.Join(list, " ")
 }
 
 // keyParts prints an index's columns, nil standing for the primary key.
@@ -299,7 +338,7 @@ func wrapped(text string) string {
 func createColumn(t *schema.Table, c *schema.Column) string {
 	s := quoteName(c.Name) + " " + c.Type.SQL()
 	if (c.Type.IsText() || c.Type.Members != nil) && c.Type.Collation != t.TextCollation() {
-		s += " CHARACTER SET utf8mb4 COLLATE " + types.CollationName(c.Type.Collation)
+		s += " CHARACTER SET " + types.CharsetName(c.Type.Collation) + " COLLATE " + types.CollationName(c.Type.Collation)
 	}
 	if c.Generated != "" {
 		s += " GENERATED ALWAYS AS (" + wrapped(c.Generated) + ") " + storage(c)
@@ -309,11 +348,14 @@ func createColumn(t *schema.Table, c *schema.Column) string {
 	} else if c.Type.Kind == types.Timestamp {
 		s += " NULL"
 	}
+	if c.Type.IsSpatial() && c.Type.Size >= 0 {
+		s += fmt.Sprintf(" /*!80003 SRID %d */", c.Type.Size)
+	}
 	if c.Invisible {
 		s += " /*!80023 INVISIBLE */"
 	}
 	switch text, isExpr := defaultParts(c); {
-	case c.Default == "" && !c.NotNull && !c.NoDefault && c.Generated == "" && c.Type.Kind != types.JSON && !(c.Type.IsString() && c.Type.Size < 0):
+	case c.Default == "" && !c.NotNull && !c.NoDefault && c.Generated == "" && c.Type.Kind != types.JSON && (c.Type.IsSpatial() || !(c.Type.IsString() && c.Type.Size < 0)):
 		s += " DEFAULT NULL"
 	case c.Default == "":
 	case isExpr && strings.HasPrefix(c.Default, "("):

@@ -6,6 +6,7 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -32,6 +33,11 @@ func (s *Session) showTriggers(ctx context.Context, b *sqlparser.ShowBasic) ([]p
 		if err != nil {
 			return nil, nil, err
 		}
+		if may, err := s.may(ctx, t, rights.Trigger); err != nil {
+			return nil, nil, err
+		} else if !may {
+			continue
+		}
 		eachTrigger(t, func(x *schema.Trigger, _ int) {
 			rows = append(rows, textRow(x.Name, x.Event, t.Name, x.Body, x.Timing(), s.triggerTime(x), modeText(s), definer(x),
 				"utf8mb4", defaultCollation, defaultCollation))
@@ -56,11 +62,15 @@ func eachTrigger(t *schema.Table, f func(x *schema.Trigger, place int)) {
 	}
 }
 
-func (s *Session) infoTriggers(t *schema.Table, add rowAdder) {
+func (s *Session) infoTriggers(ctx context.Context, t *schema.Table, add rowAdder) error {
+	if may, err := s.may(ctx, t, rights.Trigger); err != nil || !may {
+		return err
+	}
 	eachTrigger(t, func(x *schema.Trigger, place int) {
 		add(catalogName, t.Namespace, x.Name, x.Event, catalogName, t.Namespace, t.Name, place, nil, x.Body, "ROW", x.Timing(),
 			nil, nil, "OLD", "NEW", x.Created, modeText(s), definer(x), "utf8mb4", defaultCollation, defaultCollation)
 	})
+	return nil
 }
 
 func (s *Session) showCreateTrigger(ctx context.Context, n *sqlparser.ShowCreate) (*resultSet, error) {
@@ -71,9 +81,14 @@ func (s *Session) showCreateTrigger(ctx context.Context, n *sqlparser.ShowCreate
 	if namespace == "" {
 		return nil, sqlerr.NoDatabase.New("No database selected")
 	}
-	_, x, err := s.engine.catalog.Trigger(ctx, namespace, n.Op.Name.String())
+	t, x, err := s.engine.catalog.Trigger(ctx, namespace, n.Op.Name.String())
 	if err != nil {
 		return nil, err
+	}
+	if may, err := s.may(ctx, t, rights.Trigger); err != nil {
+		return nil, err
+	} else if !may {
+		return nil, rights.Needed("TRIGGER")
 	}
 	columns := textColumns("Trigger", "sql_mode", "SQL Original Statement", "character_set_client", "collation_connection", "Database Collation", "Created")
 	row := textRow(x.Name, modeText(s), x.SQL, "utf8mb4", defaultCollation, defaultCollation, s.triggerTime(x))

@@ -28,7 +28,7 @@ func (s *Session) described(ctx context.Context, t *schema.Table) (*schema.Table
 func (s *Session) viewDefiner(v *schema.Table) (definer, security string) {
 	definer, security = v.View.Definer, v.View.Security
 	if definer == "" {
-		definer = s.cfg.User + "@localhost"
+		definer = s.user + "@localhost"
 	}
 	if security == "" {
 		security = "INVOKER"

@@ -75,6 +75,9 @@ func (s *Session) Begin(ctx context.Context, opts TxOptions) error {
 		return err
 	}
 	defer s.engine.leave()
+	if err := s.become(ctx); err != nil {
+		return err
+	}
 	return s.begin(ctx, opts)
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -150,6 +151,7 @@ func init() { // not a literal: some variables refer to others
 		"insert_id":                fixed(int64(0)),
 		"group_concat_max_len":     {func(s *Session) any { return s.concatLen }, setConcatLen},
 		"cte_max_recursion_depth":  {func(s *Session) any { return max(s.recursion, 0) }, setRecursion},
+		"mem_limit":                {func(s *Session) any { return s.memoryBytes() }, setMemLimit},
 		"unique_checks":            toggle("unique_checks", 1), // off permits a check less, and demands none
 		"foreign_key_checks":       {func(s *Session) any { return boolInt(!s.noForeignKeys) }, setForeignKeys},
 		"wait_timeout":             remembered("wait_timeout", 28800, 1),
@@ -367,6 +369,16 @@ func setRecursion(s *Session, v any) error {
 		s.recursion = -1
 	}
 	return nil
+}
+
+// setMemLimit sets how many bytes a statement may hold before it spills to files; 0:
+// what the data source name says.
+func setMemLimit(s *Session, v any) error {
+	n, err := number(v, 0)
+	if err == nil {
+		s.memory = cmp.Or(n, s.cfg.MemoryBytes)
+	}
+	return err
 }
 
 // replaceVariables returns a copy of ast with the variables' values in their

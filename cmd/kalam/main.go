@@ -1,7 +1,7 @@
 // Command kalam is the shell of Kalam databases.
 //
 //	kalam PATH [SQL]              run statements, or read them from standard input
-//	kalam dump PATH [NAMESPACE…]  print a database as SQL text that MySQL also reads
+//	kalam dump PATH [NAMESPACE…]  print a database, or with -user what a user has, as SQL text that MySQL also reads
 //	kalam load PATH [FILE]        run a dump, or any SQL text
 //	kalam check PATH              look for damage in all tables
 //	kalam backup PATH DIR         add a backup to a directory

@@ -107,6 +107,28 @@ func TestDumpLoad(t *testing.T) {
 	}
 }
 
+// TestUserDump gives a copy of one user's rows to another.
+func TestUserDump(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "db")
+	must(t, "CREATE USER TABLE notes (id INT PRIMARY KEY AUTO_INCREMENT, t TEXT); CREATE TABLE shared (a INT); INSERT INTO shared VALUES (1);"+
+		"INSERT INTO notes (t) VALUES ('owner''s'); EXECUTE AS USER 'alice' (INSERT INTO notes (t) VALUES ('hers'))", db)
+	alice := must(t, "", "dump", "-user", "alice", db)
+	if !strings.Contains(alice, "(1,'hers')") || strings.Contains(alice, "owner") || strings.Contains(alice, "shared") {
+		t.Error(alice)
+	}
+	must(t, alice, "load", "-quiet", "-user", "", db)
+	if diff := cmp.Diff(alice, must(t, "", "dump", "-user", "", db, "default")); diff != "" {
+		t.Error(diff)
+	}
+	all := must(t, "", "dump", "-data-only", db)
+	for _, want := range []string{"EXECUTE AS USER '' (INSERT", "EXECUTE AS USER 'alice' (INSERT", "EXECUTE AS USER 'system' (INSERT", "INSERT INTO `shared`"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %s in %s", want, all)
+		}
+	}
+}
+
 // TestMariaDB loads a dump into MariaDB and compares what it has.
 func TestMariaDB(t *testing.T) {
 	t.Parallel()
@@ -223,6 +245,7 @@ func TestErrors(t *testing.T) {
 		{"", []string{"dump"}, 2, "usage"},
 		{"", []string{"dump", filepath.Join(dir, "no")}, 1, "does not exist"},
 		{"", []string{"backup", db}, 2, "usage"},
+		{"", []string{"dump", "-user", "a", "-schema-only", db}, 2, "-user prints rows alone"},
 		{"", []string{"check", "-nonsense", db}, 2, "nonsense"},
 		{"INSERT INTO t VALUES (1);\nINSERT INTO t\nVALUES (1);\nINSERT INTO t VALUES (2);", []string{"load", db}, 1, "line 2: Error 1062"},
 		{"", []string{db, "SELECT nothing"}, 1, "Error 1054"},

@@ -153,6 +153,7 @@ func texts(b *types.Batch, i int) []*string {
 func (p *program) load(ctx context.Context, args []string) error {
 	f := p.flags("load [flags] PATH [FILE]")
 	namespace := f.String("namespace", "", "the database selected at first")
+	user := f.String("user", "", "whose rows those of user and stream tables are to be; the owner's by default")
 	fast := f.Bool("fast", false, "do not wait for the disk; after a crash the database is to be loaded again")
 	quiet := f.Bool("quiet", false, "show no progress")
 	if err := parse(f, args, 1, 2); err != nil {
@@ -176,6 +177,9 @@ func (p *program) load(ctx context.Context, args []string) error {
 	}
 	s, err := e.NewSession(engine.SessionConfig{Namespace: *namespace, Zone: time.UTC, Durability: durability(*fast)})
 	if err == nil {
+		if given(f, "user") {
+			ctx = engine.WithUser(ctx, *user)
+		}
 		err = p.loadFrom(ctx, s, in, size, *quiet)
 		err = errors.Join(err, s.Close())
 	}

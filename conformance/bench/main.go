@@ -1,11 +1,14 @@
 // Command bench compares Kalam with SQLite, through mattn/go-sqlite3 and
 // modernc.org/sqlite, on everyday work over database/sql.
 //
-//	cd conformance/bench && go run . [-quick] [-json FILE]
+//	cd conformance/bench && go run . [-quick] [-live] [-run REGEXP] [-rows N] [-json FILE]
 //
 // All run in one process, in turns, and commit durably. Before anything is
 // timed their answers must be equal. A ratio is the peer's time by Kalam's:
 // above 1 Kalam is faster.
+//
+// With -live it measures live queries instead, which the others do not have: from commit
+// to event, writes per second with and without them, and memory.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,13 +31,40 @@ func main() {
 	log.SetPrefix("bench: ")
 	quick := flag.Bool("quick", false, "less of everything")
 	jsonFile := flag.String("json", "", "`file` to write the figures to as JSON")
+	only := flag.String("run", "", "`regexp` of the work to do")
+	rows := flag.Int("rows", 0, "rows of the table; 0: as many as are usual")
 	dir := flag.String("dir", "", "`directory` for the databases (default: the system's temporary one)")
+	live := flag.Bool("live", false, "measure live queries")
 	flag.Parse()
+	if *live {
+		n := fullLive
+		if *quick {
+			n = quickLive
+		}
+		list, err := benchLive(n, *dir, os.Stderr)
+		if err == nil {
+			err = printLive(os.Stdout, list)
+		}
+		if err == nil && *jsonFile != "" {
+			err = writeJSON(*jsonFile, list)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	n := fullSizes
 	if *quick {
 		n = quickSizes
 	}
-	r, err := bench(n, *dir, os.Stderr)
+	if *rows > 0 {
+		n.rows = *rows
+	}
+	chosen, err := regexp.Compile(*only)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := bench(n, chosen, *dir, os.Stderr)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,14 +72,18 @@ func main() {
 		log.Fatal(err)
 	}
 	if *jsonFile != "" {
-		data, err := json.MarshalIndent(r, "", "  ")
-		if err == nil {
-			err = os.WriteFile(*jsonFile, append(data, '\n'), 0o666)
-		}
-		if err != nil {
+		if err := writeJSON(*jsonFile, r); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+func writeJSON(file string, figures any) error {
+	data, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(data, '\n'), 0o666)
 }
 
 // report is what a run found.
@@ -69,8 +104,8 @@ type result struct {
 }
 
 // bench fills databases in a new directory below dir, compares answers and
-// takes times.
-func bench(n sizes, dir string, progress io.Writer) (r report, err error) {
+// takes times of the work that is chosen.
+func bench(n sizes, chosen *regexp.Regexp, dir string, progress io.Writer) (r report, err error) {
 	dir, err = os.MkdirTemp(dir, "kalam-bench")
 	if err != nil {
 		return r, err
@@ -101,6 +136,9 @@ func bench(n sizes, dir string, progress io.Writer) (r report, err error) {
 	}
 	r.Go, r.CPUs, r.Rows, r.Rounds = runtime.Version(), runtime.NumCPU(), n.rows, n.rounds
 	for _, w := range workloads(n) {
+		if !chosen.MatchString(w.name) {
+			continue
+		}
 		fmt.Fprintf(progress, "%s\n", w.name)
 		res, err := measure(w, all, n.rounds)
 		if err != nil {

@@ -3,13 +3,14 @@ package main
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 )
 
 // TestBench does a little of everything: the answers of all peers must agree.
 func TestBench(t *testing.T) {
-	r, err := bench(sizes{rows: 400, points: 20, ranges: 3, durable: 4, bulk: 200, scans: 1, rounds: 2}, t.TempDir(), io.Discard)
+	r, err := bench(sizes{rows: 400, points: 20, ranges: 3, durable: 4, bulk: 200, scans: 1, rounds: 2}, regexp.MustCompile(""), t.TempDir(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +27,21 @@ func TestBench(t *testing.T) {
 	}
 	if lines := strings.Count(out.String(), "\n"); lines != len(r.Results)+3 {
 		t.Errorf("%d lines:\n%s", lines, &out)
+	}
+}
+
+// TestBenchLive measures a little: all that is delivered has to arrive.
+func TestBenchLive(t *testing.T) {
+	list, err := benchLive(liveSizes{[]int{0, 1, 20}, 30}, t.TempDir(), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := printLive(&out, list); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 6 || list[2].Bytes <= 0 || list[0].Writes <= 0 {
+		t.Errorf("%+v\n%s", list, &out)
 	}
 }
 

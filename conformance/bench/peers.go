@@ -19,6 +19,7 @@ type peer struct {
 	driver string
 	dsn    func(dir string) string
 	key    string // type of an integer primary key
+	pack   string // statement that packs the table; "": there is none
 	db     *sql.DB
 }
 
@@ -27,7 +28,7 @@ const cacheMB = 64
 // peers returns Kalam first, then those it is compared with.
 func peers() []*peer {
 	return []*peer{
-		{name: "kalam", driver: "kalam", key: "BIGINT PRIMARY KEY", dsn: func(dir string) string {
+		{name: "kalam", driver: "kalam", key: "BIGINT PRIMARY KEY", pack: "PACK TABLE " + table, dsn: func(dir string) string {
 			return fmt.Sprintf("file:%s?cache_mb=%d", filepath.Join(dir, "kalam.kdb"), cacheMB)
 		}},
 		// SQLite's rowid is its fastest key.

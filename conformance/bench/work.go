@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -44,7 +45,7 @@ func workloads(n sizes) []workload {
 	bulkAnswer := func(p *peer) (string, error) {
 		return answer(p, "SELECT COUNT(*), SUM(n), MAX(s) FROM bulk")
 	}
-	return []workload{
+	list := []workload{
 		{
 			name: "point SELECT, prepared", ops: n.points,
 			run: func(p *peer, round int) error {
@@ -117,6 +118,66 @@ func workloads(n sizes) []workload {
 			run: func(p *peer, _ int) error { return bulk(p, "bulk", n.bulk, 100) },
 		},
 	}
+	scan := func(name, query string) workload {
+		return workload{
+			name: name, ops: n.scans * n.rows,
+			run: func(p *peer, _ int) error {
+				for range n.scans {
+					if err := drain(p, query); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			answer: func(p *peer) (string, error) { return answer(p, query) },
+		}
+	}
+	scans := []workload{
+		scan("SUM of DOUBLE", "SELECT SUM(x) FROM "+table),
+		scan("filter", "SELECT COUNT(*), SUM(n) FROM "+table+" WHERE n < 500 AND x >= 10"),
+		scan("GROUP BY, 1000 groups", "SELECT x, COUNT(*), SUM(n) FROM "+table+" GROUP BY x ORDER BY x"),
+		scan("full SELECT", "SELECT id, n, x, s FROM "+table),
+	}
+	list = append(list, scans...)
+	// Those that read only again, with packed rows.
+	for _, w := range slices.Concat(list[:4], scans) {
+		w.name = "packed: " + w.name
+		w.prepare = func(p *peer, round int) error {
+			if p.pack == "" || round > 0 {
+				return nil
+			}
+			_, err := p.db.Exec(p.pack)
+			return err
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+// drain reads all rows of a query as a program does.
+func drain(p *peer, query string) error {
+	rows, err := p.db.Query(query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	var ints [4]int64
+	var float float64
+	var text string
+	into := []any{&ints[0], &ints[1], &float, &text}
+	if len(columns) < 4 {
+		into = []any{&float, &float, &float}[:len(columns)]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // spread returns ids all over the table, other ones in each round.

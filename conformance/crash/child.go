@@ -140,6 +140,7 @@ func child(dsn string) int {
 	run(0, (*worker).define)
 	run(0, (*worker).index)
 	run(0, (*worker).audit)
+	run(0, (*worker).pack)
 	all.Wait()
 	if err := db.Close(); err != nil {
 		say("broken Close: %v", err)
@@ -147,6 +148,30 @@ func child(dsn string) int {
 	}
 	say("closed")
 	return 0
+}
+
+// pack makes segments of all rows again and again.
+func (w *worker) pack(ctx context.Context) error {
+	for !w.stop.Load() {
+		rows, err := w.db.QueryContext(ctx, "PACK TABLE accounts, transfers, counter, lists, notes")
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var table, op, kind, text string
+			if err := rows.Scan(&table, &op, &kind, &text); err != nil {
+				return err
+			}
+			if strings.EqualFold(kind, "error") && os.Getenv(troubleVariable) == "" {
+				say("broken PACK TABLE %s: %s", table, text)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			return err
+		}
+		time.Sleep(time.Duration(w.random.IntN(50)) * time.Millisecond)
+	}
+	return nil
 }
 
 // next returns the number after the last one that a query returns.
@@ -308,13 +333,15 @@ var definitions = []string{
 	"DROP TABLE $",
 }
 
-// index adds an index to the busiest table and drops it.
+// index adds indexes to the busiest table and drops them.
 func (w *worker) index(ctx context.Context) error {
 	if _, err := w.db.ExecContext(ctx, "DROP INDEX by_amount ON transfers"); err != nil && !errors.Is(err, sqlerr.CantDropKey) {
 		return err
 	}
-	for !w.stop.Load() {
-		if _, err := w.db.ExecContext(ctx, "CREATE INDEX by_amount ON transfers (amount, dst)"); err != nil {
+	for n := 0; !w.stop.Load(); n++ {
+		create := []string{"CREATE INDEX by_amount ON transfers (amount, dst)", "CREATE UNIQUE INDEX by_amount ON transfers (amount, worker DESC, seq)",
+			"ALTER TABLE transfers ADD KEY by_amount ((src + dst), tag(5))"}[n%3]
+		if _, err := w.db.ExecContext(ctx, create); err != nil {
 			return err
 		}
 		if _, err := w.db.ExecContext(ctx, "DROP INDEX by_amount ON transfers"); err != nil {

@@ -17,6 +17,8 @@
 // reads, writes and syncs fail at random, disks are full and bits flip: statements may
 // fail, but what was acknowledged stays, and nothing wrong is ever read.
 //
+// Now and then the manifest of a copy is cut short: the copy must not open.
+//
 // The last line counts rounds: "N passed, N failed". The exit status is 1 when
 // one failed; its database is kept.
 package main
@@ -118,8 +120,8 @@ func (c *config) run(out io.Writer) (failed int, err error) {
 			fmt.Fprintf(out, "%d of %d rounds, %d failed, %d commits acknowledged\n", n+1, c.rounds, failed, total.acknowledged)
 		}
 	}
-	fmt.Fprintf(out, "%d databases, %d kills while opening, %d clean ends, %d calls made to fail, %.0f s\n",
-		databases, total.opening, total.clean, total.faults, time.Since(begin).Seconds())
+	fmt.Fprintf(out, "%d databases, %d kills while opening, %d clean ends, %d calls made to fail, %d manifests cut short, %.0f s\n",
+		databases, total.opening, total.clean, total.faults, total.cut, time.Since(begin).Seconds())
 	if total.aborts > 0 {
 		fmt.Fprintf(out, "RocksDB aborted %d times by an assertion\n", total.aborts)
 	}
@@ -136,4 +138,5 @@ type counts struct {
 	opening, clean              int
 	acknowledged, losable, lost int
 	faults, aborts              int // aborts of RocksDB by its own assertions
+	cut                         int // manifests that were cut short, in a copy
 }

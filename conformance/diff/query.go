@@ -17,10 +17,9 @@ type query struct {
 	sql string
 	// ordered tells that the order of its rows is given.
 	ordered bool
-	// head and tail stand before and after a place for a condition on where, of a
-	// query without aggregates, windows, DISTINCT and LIMIT; "" if it has some.
-	head, tail string
-	where      string
+	// head is what stands before the condition where, of a query without
+	// aggregates, windows, DISTINCT and LIMIT; "" if it has some.
+	head, where string
 }
 
 // query returns a random SELECT.

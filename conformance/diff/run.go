@@ -21,6 +21,9 @@ type runner struct {
 
 	passed, failed, refused int
 	indexed, plain          kalam
+	// spilling is another connection to the indexed tables, on which all that can
+	// go to temporary files does.
+	spilling kalam
 }
 
 // queriesEach is how many queries a database gets.
@@ -33,7 +36,7 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	for _, k := range []*kalam{&r.indexed, &r.plain} {
+	for _, k := range []*kalam{&r.indexed, &r.plain, &r.spilling} {
 		if k.conn, err = db.Conn(ctx); err != nil {
 			return err
 		}
@@ -144,7 +147,15 @@ func (r *runner) create(ctx context.Context, tables []*table) ([]string, error) 
 		return nil, err
 	}
 	script = nil
-	return script, setup(r.indexed, "a", true)
+	if err := setup(r.indexed, "a", true); err != nil {
+		return nil, err
+	}
+	for _, s := range []string{"USE a", "SET mem_limit = 1"} {
+		if a := r.spilling.ask(ctx, s); a.err != nil {
+			return nil, a.err
+		}
+	}
+	return script, nil
 }
 
 // fail shows a statement that got different answers, and what makes the tables
@@ -189,6 +200,7 @@ func (r *runner) compare(ctx context.Context, q query) difference {
 	}{
 		{"Kalam again", func() answer { return r.indexed.ask(ctx, q.sql) }},
 		{"Kalam without indexes", func() answer { return r.plain.ask(ctx, q.sql) }},
+		{"Kalam, spilling", func() answer { return r.spilling.ask(ctx, q.sql) }},
 		{"Kalam with joins in the order written", func() answer { return r.indexed.ask(ctx, straight(q.sql)) }},
 		{"Kalam, WHERE partitioned", func() answer { return r.partitioned(ctx, q, base) }},
 		{"MariaDB", func() answer { return r.askMariaDB(ctx, q.sql, base) }},

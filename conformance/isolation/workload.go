@@ -87,7 +87,26 @@ func (w *workload) run(ctx context.Context) ([]history.Txn, map[int][]int, error
 		}
 		final[k] = parseList(v)
 	}
-	return w.history, final, rows.Err()
+	return w.history, final, errors.Join(rows.Err(), w.check(ctx))
+}
+
+// check returns an error when indexes don't agree with rows.
+func (w *workload) check(ctx context.Context) error {
+	rows, err := w.db.QueryContext(ctx, "CHECK TABLE lists EXTENDED")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, op, kind, text string
+		if err := rows.Scan(&table, &op, &kind, &text); err != nil {
+			return err
+		}
+		if kind == "error" {
+			return fmt.Errorf("CHECK TABLE: %s", text)
+		}
+	}
+	return rows.Err()
 }
 
 func (w *workload) fail(err error) {
@@ -262,7 +281,8 @@ func (w *workload) redefine(ctx context.Context) {
 	statements := []string{
 		"CREATE INDEX by_group_and_key ON lists (g, k)", "DROP INDEX by_group ON lists", "CREATE INDEX by_group ON lists (g)",
 		"DROP INDEX by_group_and_key ON lists", "ALTER TABLE lists ADD COLUMN extra INT NOT NULL DEFAULT 7",
-		"ALTER TABLE lists DROP COLUMN extra",
+		"CREATE UNIQUE INDEX by_all ON lists (extra, g, k)", "ALTER TABLE lists DROP INDEX by_group, ADD INDEX by_group (g DESC)",
+		"ALTER TABLE lists DROP COLUMN extra, DROP INDEX by_all", "ALTER TABLE lists DROP INDEX by_group, ADD INDEX by_group (g)",
 	}
 	for i := 0; ctx.Err() == nil; i++ {
 		_, err := w.db.ExecContext(ctx, statements[i%len(statements)])

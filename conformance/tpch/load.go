@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kalamgo/kalam/conformance/tpch/dbgen"
@@ -22,9 +24,9 @@ func load(ctx context.Context, db *sql.DB, factor float64, out io.Writer, log *o
 	if err != nil {
 		return err
 	}
-	// The last row of all tells that everything is there.
+	// A table made at the end tells that everything is there.
 	var last bool
-	if db.QueryRowContext(ctx, "SELECT COUNT(*) = ? FROM orders", scale.Orders()).Scan(&last) == nil {
+	if db.QueryRowContext(ctx, "SELECT orders = ? FROM loaded", scale.Orders()).Scan(&last) == nil {
 		if last {
 			return analyze(ctx, db, out)
 		}
@@ -34,16 +36,20 @@ func load(ctx context.Context, db *sql.DB, factor float64, out io.Writer, log *o
 		return err
 	}
 	begin := time.Now()
-	l := &loader{ctx: ctx, db: db, tables: map[string]*batch{}}
+	l := newLoader(ctx, db)
 	bar := newBar(log, scale.Units())
-	if err := dbgen.Rows(scale, dbgen.DuckDB, l.add, bar.step); err != nil {
-		return err
-	}
+	err = dbgen.Rows(scale, dbgen.DuckDB, l.add, bar.step)
 	bar.clear()
-	if err := l.finish(); err != nil {
+	if e := l.finish(); err == nil {
+		err = e
+	}
+	if err != nil {
 		return err
 	}
 	took := time.Since(begin)
+	if _, err := db.ExecContext(ctx, "CREATE TABLE loaded (orders BIGINT PRIMARY KEY); INSERT INTO loaded VALUES (?)", scale.Orders()); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "loaded %d rows in %.1f s, %.0f rows/s\n", l.rows, took.Seconds(), float64(l.rows)/took.Seconds())
 	return analyze(ctx, db, out)
 }
@@ -72,25 +78,87 @@ func analyze(ctx context.Context, db *sql.DB, out io.Writer) error {
 const (
 	statementRows = 100
 	commitRows    = 10_000
+	writers       = 2
 )
 
 // loader adds rows to tables, many in a statement and many statements in a
-// transaction.
+// transaction, while the next rows are made.
 type loader struct {
 	ctx    context.Context
+	cancel context.CancelCauseFunc
 	db     *sql.DB
 	tables map[string]*batch
-	tx     *sql.Tx
-	inTx   int
+	full   chan *batch
+	writes sync.WaitGroup
 	rows   int64
 }
 
-// batch is the rows of a table that are to be added.
+// batch is rows that are to be added to a table.
 type batch struct {
 	table string
 	width int
 	args  []any
-	full  *sql.Stmt // adds statementRows
+}
+
+func newLoader(ctx context.Context, db *sql.DB) *loader {
+	l := &loader{db: db, tables: map[string]*batch{}, full: make(chan *batch, writers)}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	for range writers {
+		l.writes.Go(func() {
+			w := &writer{ctx: l.ctx, db: db, full: map[string]*sql.Stmt{}}
+			if err := w.run(l.full); err != nil {
+				l.cancel(err)
+			}
+		})
+	}
+	return l
+}
+
+func (l *loader) add(table string, row []any) error {
+	b := l.tables[table]
+	if b == nil {
+		b = &batch{table: table, width: len(row), args: make([]any, 0, statementRows*len(row))}
+		l.tables[table] = b
+	}
+	b.args = append(b.args, row...)
+	l.rows++
+	if len(b.args) < cap(b.args) {
+		return nil
+	}
+	delete(l.tables, table)
+	return l.send(b)
+}
+
+func (l *loader) send(b *batch) error {
+	select {
+	case l.full <- b:
+		return nil
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	}
+}
+
+// finish adds what is left.
+func (l *loader) finish() error {
+	for _, b := range l.tables {
+		if err := l.send(b); err != nil {
+			break
+		}
+	}
+	close(l.full)
+	l.writes.Wait()
+	err := context.Cause(l.ctx)
+	l.cancel(nil)
+	return err
+}
+
+// writer adds batches in transactions.
+type writer struct {
+	ctx  context.Context
+	db   *sql.DB
+	tx   *sql.Tx
+	inTx int
+	full map[string]*sql.Stmt // adds statementRows to a table, in the transaction
 }
 
 func insertText(table string, width, rows int) string {
@@ -98,73 +166,50 @@ func insertText(table string, width, rows int) string {
 	return "INSERT INTO " + table + " VALUES " + row + strings.Repeat(", "+row, rows-1)
 }
 
-func (l *loader) add(table string, row []any) error {
-	b := l.tables[table]
-	if b == nil {
-		b = &batch{table: table, width: len(row)}
-		var err error
-		if b.full, err = l.db.PrepareContext(l.ctx, insertText(table, b.width, statementRows)); err != nil {
-			return err
+func (w *writer) run(batches <-chan *batch) error {
+	for b := range batches {
+		if err := w.add(b); err != nil {
+			return errors.Join(fmt.Errorf("loading %s: %w", b.table, err), w.end((*sql.Tx).Rollback))
 		}
-		l.tables[table] = b
 	}
-	b.args = append(b.args, row...)
-	l.rows++
-	if len(b.args) < statementRows*b.width {
-		return nil
-	}
-	return l.flush(b)
+	return w.end((*sql.Tx).Commit)
 }
 
-func (l *loader) flush(b *batch) (err error) {
-	if len(b.args) == 0 {
-		return nil
-	}
-	if l.tx == nil {
-		if l.tx, err = l.db.BeginTx(l.ctx, nil); err != nil {
+func (w *writer) add(b *batch) (err error) {
+	if w.tx == nil {
+		if w.tx, err = w.db.BeginTx(w.ctx, nil); err != nil {
 			return err
 		}
 	}
 	n := len(b.args) / b.width
-	if n == statementRows {
-		_, err = l.tx.StmtContext(l.ctx, b.full).ExecContext(l.ctx, b.args...)
+	if n < statementRows {
+		_, err = w.tx.ExecContext(w.ctx, insertText(b.table, b.width, n), b.args...)
 	} else {
-		_, err = l.tx.ExecContext(l.ctx, insertText(b.table, b.width, n), b.args...)
+		if w.full[b.table] == nil {
+			if w.full[b.table], err = w.tx.PrepareContext(w.ctx, insertText(b.table, b.width, n)); err != nil {
+				return err
+			}
+		}
+		_, err = w.full[b.table].ExecContext(w.ctx, b.args...)
 	}
 	if err != nil {
-		return fmt.Errorf("loading %s: %w", b.table, err)
+		return err
 	}
-	b.args = b.args[:0]
-	if l.inTx += n; l.inTx < commitRows {
+	if w.inTx += n; w.inTx < commitRows {
 		return nil
 	}
-	return l.commit()
+	return w.end((*sql.Tx).Commit)
 }
 
-func (l *loader) commit() error {
-	if l.tx == nil {
+// end ends the transaction, if there is one.
+func (w *writer) end(how func(*sql.Tx) error) error {
+	if w.tx == nil {
 		return nil
 	}
-	err := l.tx.Commit()
-	l.tx, l.inTx = nil, 0
+	err := how(w.tx)
+	w.tx, w.inTx = nil, 0
+	clear(w.full)
 	return err
-}
-
-// finish adds what is left.
-func (l *loader) finish() error {
-	for _, table := range dbgen.Tables {
-		b := l.tables[table]
-		if b == nil {
-			continue
-		}
-		if err := l.flush(b); err != nil {
-			return err
-		}
-		if err := b.full.Close(); err != nil {
-			return err
-		}
-	}
-	return l.commit()
 }
 
 // bar shows how much is loaded: over itself on a terminal, else on a new line

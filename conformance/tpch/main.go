@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -34,11 +35,12 @@ func main() {
 	flag.Float64Var(&o.scale, "sf", 0.01, "scale factor: a whole number, or thousandths")
 	flag.StringVar(&o.dir, "dir", "", "directory of the database, used as it is if it is loaded already (default: a new one, removed at the end)")
 	flag.BoolVar(&o.keep, "keep", false, "leave the database there")
-	flag.IntVar(&o.memLimit, "mem_limit", 0, "memory of a query in MB (default: the driver's)")
+	flag.StringVar(&o.memLimit, "mem_limit", "", "memory of a query in MB, or such as 64KB (default: the driver's)")
 	flag.IntVar(&o.cache, "cache_mb", 0, "memory of the block cache in MB (default: the driver's)")
 	queries := flag.String("queries", "", "queries to run, such as 1,5-7 (default: all)")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "most time for a query")
 	flag.BoolVar(&o.explain, "explain", false, "show each query's plan as it ran")
+	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles of loading and of each query (go tool pprof)")
 	flag.Parse()
 	corpus := os.Getenv("KALAM_CORPUS")
 	if corpus == "" {
@@ -90,11 +92,12 @@ type options struct {
 	scale    float64
 	dir      string
 	keep     bool
-	memLimit int
+	memLimit string
 	cache    int
 	queries  []int
 	timeout  time.Duration
 	explain  bool
+	profiles string
 	answers  string // directory of the answers
 }
 
@@ -123,7 +126,7 @@ func run(ctx context.Context, o options, out io.Writer, log *os.File) (failed in
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := load(ctx, db, o.scale, out, log); err != nil {
+	if err := o.profile("load", func() error { return load(ctx, db, o.scale, out, log) }); err != nil {
 		return 0, err
 	}
 	debug.FreeOSMemory() // of the generator
@@ -131,7 +134,7 @@ func run(ctx context.Context, o options, out io.Writer, log *os.File) (failed in
 	passed := 0
 	for _, n := range o.queries {
 		begin := time.Now()
-		err := o.query(ctx, db, n)
+		err := o.profile(fmt.Sprintf("q%02d", n), func() error { return o.query(ctx, db, n) })
 		took := time.Since(begin)
 		if ctx.Err() != nil {
 			return failed, ctx.Err()
@@ -159,13 +162,33 @@ func run(ctx context.Context, o options, out io.Writer, log *os.File) (failed in
 
 func (o options) dsn(path string) string {
 	dsn := "file:" + path + "?sync=normal"
-	if o.memLimit > 0 {
-		dsn += "&mem_limit=" + strconv.Itoa(o.memLimit)
+	if o.memLimit != "" {
+		dsn += "&mem_limit=" + o.memLimit
 	}
 	if o.cache > 0 {
 		dsn += "&cache_mb=" + strconv.Itoa(o.cache)
 	}
 	return dsn
+}
+
+// profile runs a step and writes what it spent its time on, if that is wanted.
+func (o options) profile(step string, run func() error) (err error) {
+	if o.profiles == "" {
+		return run()
+	}
+	if err := os.MkdirAll(o.profiles, 0o777); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(o.profiles, step+".pprof"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return run()
 }
 
 // query runs a query and checks its answer.

@@ -6,6 +6,8 @@ import (
 	"vitess.io/vitess/go/mysql/decimal"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -300,4 +302,21 @@ func enumMember(v types.Value, to types.Type) (types.Value, place) {
 		return types.NewUint(0), exact // the value for errors shows as ''
 	}
 	return v, nowhere
+}
+
+// Point returns the values of columns, of t, that equal some expressions, in the
+// columns' types. It reports false when no row can have them.
+func Point(env *expr.Env, t *schema.Table, list []plan.Equality) (values []types.Value, ok bool, err error) {
+	for _, e := range list {
+		b, err := newBound(e.Value, t.Columns[e.Column].Type)
+		if err != nil {
+			return nil, false, err
+		}
+		v, p, err := b.place(env, e.Null)
+		if err != nil || p != exact {
+			return nil, false, err
+		}
+		values = append(values, v)
+	}
+	return values, true, nil
 }

@@ -33,10 +33,14 @@ func build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildProject(n, rt)
 	case *plan.HashJoin:
 		return buildHashJoin(n, rt)
+	case *plan.MergeJoin:
+		return buildMergeJoin(n, rt)
 	case *plan.IndexJoin:
 		return buildIndexJoin(n, rt)
 	case *plan.LoopJoin:
 		return buildLoopJoin(n, rt)
+	case *plan.Lateral:
+		return buildLateral(n, rt)
 	case *plan.Aggregate:
 		return buildAggregate(n, rt)
 	case *plan.Window:

@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/kalamgo/kalam/engine/expr"
@@ -44,6 +45,28 @@ func naiveJoin(kind plan.JoinKind, left, right relation, match func(l, r []types
 
 func equal(t types.Type, a, b types.Value) bool {
 	return !a.IsNull() && !b.IsNull() && types.Compare(t, a, b) == 0
+}
+
+// orderBy returns r's rows in the order of a column, NULL first.
+func orderBy(r relation, key int, desc bool) relation {
+	rows := slices.Clone(r.rows)
+	slices.SortStableFunc(rows, func(x, y []types.Value) int {
+		a, b := x[key], y[key]
+		if desc {
+			a, b = b, a
+		}
+		if a.IsNull() || b.IsNull() {
+			switch {
+			case a.IsNull() == b.IsNull():
+				return 0
+			case a.IsNull():
+				return -1
+			}
+			return 1
+		}
+		return types.Compare(r.t[key], a, b)
+	})
+	return relation{r.t, rows}
 }
 
 // TestJoins compares every join, kind, condition and memory limit with the
@@ -92,6 +115,19 @@ func TestJoins(t *testing.T) {
 							got, want = sorted(got), sorted(want)
 						}
 						wantRows(t, got, want...)
+					})
+					t.Run("merge/"+name, func(t *testing.T) {
+						key := side.left.t[side.key]
+						desc := limit != 0
+						n := &plan.MergeJoin{Kind: kind, Left: orderBy(side.left, side.key, desc).node(), Right: orderBy(side.right, side.key, desc).node(), On: c.on,
+							LeftKeys: []*expr.Column{col(side.key, key)}, RightKeys: []*expr.Column{col(side.key, key)}, Desc: []bool{desc}}
+						wantRows(t, sorted(run(t, runtime(t, limit), n)), sorted(want)...)
+						if limit == 1 {
+							return
+						}
+						keys := &plan.Project{Input: n, Exprs: []expr.Expr{col(side.key, key)}}
+						order := &plan.Sort{Input: keys, Keys: []plan.SortKey{{Expr: col(0, key), Desc: desc}}}
+						wantRows(t, run(t, runtime(t, limit), keys), run(t, runtime(t, 0), order)...)
 					})
 					if side.name == "int" || side.name == "text" {
 						continue

@@ -28,9 +28,14 @@ func newRows(ts []types.Type) *rows {
 // append copies b's rows and appends their references to refs.
 func (r *rows) append(b *types.Batch, refs []uint32) []uint32 {
 	r.maxRow = max(r.maxRow, maxRowBytes(b))
-	for from := 0; from < b.Len; {
-		c := r.last(b.Len - from)
-		to := min(b.Len, from+chunkRows-c.Len)
+	return r.appendSome(b, 0, b.Len, refs)
+}
+
+// appendSome is append of b's rows [from, end); maxRow is the caller's to keep.
+func (r *rows) appendSome(b *types.Batch, from, end int, refs []uint32) []uint32 {
+	for from < end {
+		c := r.last(end - from)
+		to := min(end, from+chunkRows-c.Len)
 		for i, v := range c.Columns {
 			appendRange(v, b.Columns[i], from, to)
 			r.nulls[i] = r.nulls[i] || v.Valid != nil

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -22,7 +23,8 @@ type scanReader struct {
 	zoned   []int // output columns that are TIMESTAMPs
 
 	scanner store.Scanner
-	in, out *types.Batch // out: what the filter leaves of in
+	after   store.Scanner // of the deleted rows, which come after the live ones; or nil
+	in, out *types.Batch  // out: what the filter leaves of in
 	sel     []int32
 }
 
@@ -55,7 +57,7 @@ func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) 
 func (r *scanReader) types() []types.Type {
 	ts := make([]types.Type, len(r.columns))
 	for i, c := range r.columns {
-		ts[i] = r.scan.Table.Columns[c].Type
+		ts[i] = r.scan.Table.At(c).Type
 	}
 	return ts
 }
@@ -73,8 +75,13 @@ func (r *scanReader) open(ranges []store.KeyRange, limit int) error {
 	if r.filter != nil {
 		limit = 0
 	}
-	r.scanner = t.Scan(store.ScanRequest{Index: r.scan.Index, Ranges: ranges, Columns: r.columns,
-		Reverse: r.scan.Reverse, Limit: limit})
+	req := store.ScanRequest{Index: r.scan.Index, Ranges: ranges, Columns: r.columns, Reverse: r.scan.Reverse, Limit: limit,
+		Deleted: r.scan.Which == plan.Deleted}
+	r.scanner = t.Scan(req)
+	if r.scan.Which == plan.LiveDeleted {
+		req.Deleted = true
+		r.after = t.Scan(req)
+	}
 	return nil
 }
 
@@ -88,7 +95,15 @@ func (r *scanReader) Next(ctx context.Context) (*types.Batch, error) {
 		if err := interrupted(ctx); err != nil {
 			return nil, err
 		}
-		if err := r.scanner.Next(ctx, r.in); err != nil || r.in.Len == 0 {
+		err := r.scanner.Next(ctx, r.in)
+		if err == nil && r.in.Len == 0 && r.after != nil {
+			err = r.scanner.Close()
+			r.scanner, r.after = r.after, nil
+			if err == nil {
+				err = r.scanner.Next(ctx, r.in)
+			}
+		}
+		if err != nil || r.in.Len == 0 {
 			return r.in, err
 		}
 		for _, c := range r.zoned {
@@ -97,7 +112,6 @@ func (r *scanReader) Next(ctx context.Context) (*types.Batch, error) {
 		if r.filter == nil {
 			return r.in, nil
 		}
-		var err error
 		if r.sel, err = r.filter.Select(r.in, r.sel[:0]); err != nil {
 			return nil, err
 		}
@@ -116,9 +130,13 @@ func (r *scanReader) close() error {
 	if r.scanner == nil {
 		return nil
 	}
-	s := r.scanner
-	r.scanner = nil
-	return s.Close()
+	s, after := r.scanner, r.after
+	r.scanner, r.after = nil, nil
+	err := s.Close()
+	if after != nil {
+		err = errors.Join(err, after.Close())
+	}
+	return err
 }
 
 // scan reads a table through an index.

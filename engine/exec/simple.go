@@ -293,27 +293,15 @@ func (u *union) Close() error {
 
 // values yields rows of expressions.
 type values struct {
-	env  *expr.Env
-	rows [][]expr.Expr
-	next int
-	out  *types.Batch
+	env    *expr.Env
+	rows   [][]expr.Expr
+	params []int32 // instead, see plan.Values
+	next   int
+	out    *types.Batch
 }
 
 func buildValues(n *plan.Values, rt *Runtime) (Operator, error) {
-	rows := n.Rows
-	// Rows of one statement may differ in type where the column's is common.
-	for i, row := range rows {
-		for c, e := range row {
-			if t := e.Type(); t.Physical() != n.T[c].Physical() && t.Kind != types.Null || t.Kind == types.Decimal && t.Scale != n.T[c].Scale {
-				if &rows[i] == &n.Rows[i] {
-					rows = slices.Clone(rows)
-				}
-				rows[i] = slices.Clone(rows[i])
-				rows[i][c] = expr.CastTo(e, n.T[c])
-			}
-		}
-	}
-	return &values{env: rt.Env, rows: rows, out: emptyBatch(n.T)}, nil
+	return &values{env: rt.Env, rows: n.Rows, params: n.Params, out: emptyBatch(n.T)}, nil
 }
 
 func (v *values) Open(context.Context) error {
@@ -325,6 +313,10 @@ func (v *values) Next(ctx context.Context) (*types.Batch, error) {
 	v.out.Reset()
 	if err := interrupted(ctx); err != nil {
 		return nil, err
+	}
+	if v.params != nil {
+		v.takeParams()
+		return v.out, nil
 	}
 	for size := 0; v.next < len(v.rows) && v.out.Len < types.BatchRows && size < types.BatchBytes; v.next++ {
 		for c, e := range v.rows[v.next] {
@@ -338,6 +330,23 @@ func (v *values) Next(ctx context.Context) (*types.Batch, error) {
 		v.out.Len++
 	}
 	return v.out, nil
+}
+
+// takeParams adds the next rows of parameters to out.
+func (v *values) takeParams() {
+	width := len(v.out.Columns)
+	given, from := v.env.Params, v.next
+	for size := 0; v.next < len(v.rows) && v.next-from < types.BatchRows && size < types.BatchBytes; v.next++ {
+		for _, p := range v.params[v.next*width:][:width] {
+			size += len(given[p].Bytes())
+		}
+	}
+	for c, col := range v.out.Columns {
+		for i := from*width + c; i < v.next*width; i += width {
+			col.AppendValue(given[v.params[i]])
+		}
+	}
+	v.out.Len = v.next - from
 }
 
 func (v *values) value(e expr.Expr) (types.Value, error) {

@@ -102,6 +102,9 @@ func (s *spillFile) read(st *spillStream, i int, b *types.Batch) error {
 	return decodeBatch(b, buf)
 }
 
+// rewind forgets all streams: what is written next takes their place.
+func (s *spillFile) rewind() { s.end = 0 }
+
 // Close removes the file. It is idempotent; the file may be written anew.
 func (s *spillFile) Close() error {
 	if s.f == nil {

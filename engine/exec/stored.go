@@ -46,6 +46,12 @@ func WithStored(n plan.Node, t *schema.Table) (plan.Node, bool) {
 			c.Left, ok = WithStored(n.Left, t)
 		}
 		return &c, ok
+	case *plan.MergeJoin:
+		c := *n
+		if n.On == nil && (n.Kind == plan.Semi || n.Kind == plan.Anti) {
+			c.Left, ok = WithStored(n.Left, t)
+		}
+		return &c, ok
 	}
 	return n, false
 }

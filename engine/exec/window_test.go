@@ -41,7 +41,8 @@ func randomFrame(rng *rand.Rand, desc bool) *expr.Frame {
 	if rng.IntN(8) == 0 {
 		return nil
 	}
-	fr := &expr.Frame{Rows: rng.IntN(2) == 0}
+	unit := rng.IntN(3)
+	fr := &expr.Frame{Rows: unit == 0, Groups: unit == 1}
 	key := col(1, intT)
 	far := []int{3, 40, 900}[rng.IntN(3)]
 	for {
@@ -51,7 +52,7 @@ func randomFrame(rng *rand.Rand, desc bool) *expr.Frame {
 				continue
 			}
 			b.Offset = literal(rng.IntN(far))
-			if fr.Rows {
+			if fr.Rows || fr.Groups {
 				continue
 			}
 			op := expr.Add
@@ -79,6 +80,13 @@ func naiveFrame(fr *expr.Frame, desc bool, part [][]types.Value, r int) (rows []
 		}
 		return n
 	}
+	groups := make([]int64, len(part)) // the number of each row's group of peers
+	for i := 1; i < len(part) && fr != nil && fr.Groups; i++ {
+		groups[i] = groups[i-1]
+		if types.Compare(intT, part[i-1][1], part[i][1]) != 0 {
+			groups[i]++
+		}
+	}
 	// after tells how far row k comes after row r.
 	within := func(k int, b expr.Bound, sign int64) bool {
 		if b.Kind == expr.UnboundedPreceding || b.Kind == expr.UnboundedFollowing {
@@ -86,6 +94,9 @@ func naiveFrame(fr *expr.Frame, desc bool, part [][]types.Value, r int) (rows []
 		}
 		if fr.Rows {
 			return (int64(k-r)-distance(b))*sign >= 0
+		}
+		if fr.Groups {
+			return (groups[k]-groups[r]-distance(b))*sign >= 0
 		}
 		x, y := part[k][1], part[r][1]
 		if x.IsNull() || y.IsNull() {

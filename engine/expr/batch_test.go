@@ -99,7 +99,7 @@ func TestBatches(t *testing.T) {
 		{"18446744073709551615 - id", "18446744073709551614 | 18446744073709551613 | 18446744073709551612 | 18446744073709551611 | 18446744073709551610"},
 		{"age - 31", "error"},
 	} {
-		e, err := (&Binder{Scope: people}).Bind(parse(t, c.expr))
+		e, err := (&Binder{Scope: people}).Bind(mustParse(t, c.expr))
 		if err != nil {
 			t.Errorf("%s: %v", c.expr, err)
 			continue
@@ -155,7 +155,7 @@ func truthText(v types.Value, t types.Type) bool {
 // TestEmptyBatch: nothing is evaluated for no rows.
 func TestEmptyBatch(t *testing.T) {
 	t.Parallel()
-	e, err := (&Binder{Scope: people}).Bind(parse(t, "9223372036854775807 + 1 + id"))
+	e, err := (&Binder{Scope: people}).Bind(mustParse(t, "9223372036854775807 + 1 + id"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestEmptyBatch(t *testing.T) {
 func TestParams(t *testing.T) {
 	t.Parallel()
 	b := &Binder{Scope: people, Params: []types.Type{types.Int64Type, types.TextType}}
-	e, err := b.Bind(parse(t, "id > :v1 and concat(name, :v2) in ('bob!', 'Ann?') or id in (:v1, :v1 + 4)"))
+	e, err := b.Bind(mustParse(t, "id > :v1 and concat(name, :v2) in ('bob!', 'Ann?') or id in (:v1, :v1 + 4)"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestSubqueries(t *testing.T) {
 func TestStrict(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"1 / 0", "1 div 0", "1 % 0", "1e0 / 0", "1.5 % 0", "12345678901234567890.5 / 0", "18446744073709551615 div 0", "-1 % 18446744073709551615 % 0"} {
-		e, err := (&Binder{}).Bind(parse(t, text))
+		e, err := (&Binder{}).Bind(mustParse(t, text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +296,7 @@ func TestZone(t *testing.T) {
 		"cast(time '10:00:00' as datetime)":     "2026-02-03 10:00:00",
 		"date_format(now(), '%H')":              "09",
 	} {
-		e, err := (&Binder{}).Bind(parse(t, text))
+		e, err := (&Binder{}).Bind(mustParse(t, text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +333,7 @@ func TestParamsInCalls(t *testing.T) {
 		{"1.50 = :v1", types.NewFloat(1.5), types.Float64Type, "1"},
 		{"hex(:v1)", types.NewBytes([]byte{0xff, 0}), types.BytesType, "FF00"},
 	} {
-		e, err := (&Binder{Params: []types.Type{c.t}}).Bind(parse(t, c.text))
+		e, err := (&Binder{Params: []types.Type{c.t}}).Bind(mustParse(t, c.text))
 		if err != nil {
 			t.Errorf("%s: %v", c.text, err)
 			continue
@@ -362,7 +362,7 @@ func TestInterrupted(t *testing.T) {
 func TestAnalysis(t *testing.T) {
 	t.Parallel()
 	bind := func(text string) Expr {
-		e, err := (&Binder{Scope: people, Params: []types.Type{types.Int64Type}}).Bind(parse(t, text))
+		e, err := (&Binder{Scope: people, Params: []types.Type{types.Int64Type}}).Bind(mustParse(t, text))
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -430,7 +430,7 @@ func TestAggregateTypes(t *testing.T) {
 		"sum(pay)": "decimal(32,2)", "sum(score)": "double", "sum(name)": "double", "avg(id)": "decimal(14,4)",
 		"avg(pay)": "decimal(14,6)", "avg(score)": "double", "min(born)": "date", "max(name)": "varchar", "max(pay)": "decimal(10,2)",
 	} {
-		e, err := (&Binder{Scope: people}).Bind(parse(t, text))
+		e, err := (&Binder{Scope: people}).Bind(mustParse(t, text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -442,7 +442,7 @@ func TestAggregateTypes(t *testing.T) {
 			t.Errorf("%s is evaluated: %v", text, err)
 		}
 	}
-	if _, err := (&Binder{Scope: people}).Bind(parse(t, "sum(max(id))")); !errors.Is(err, sqlerr.InvalidGroupFunc) {
+	if _, err := (&Binder{Scope: people}).Bind(mustParse(t, "sum(max(id))")); !errors.Is(err, sqlerr.InvalidGroupFunc) {
 		t.Error(err)
 	}
 }

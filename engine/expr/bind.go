@@ -118,6 +118,9 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 		return b.window(n)
 	case sqlparser.Callable:
 		return b.call(n)
+	case *sqlparser.LockingFunc:
+		name, args := lockingCall(n)
+		return b.nativeCall(name, args...)
 	}
 	return nil, notSupported(e)
 }
@@ -308,6 +311,9 @@ var opNames = map[CompareOp]string{EQ: "=", NE: "<>", LT: "<", LE: "<=", GT: ">"
 // NewCompare returns l op r. Errors: sqlerr.IllegalMix, WrongValue.
 func NewCompare(op CompareOp, l, r Expr) (_ Expr, err error) {
 	lt, rt := l.Type(), r.Type()
+	if err := checkSpatial(op, l, r); err != nil {
+		return nil, err
+	}
 	if (lt.Kind == types.JSON || rt.Kind == types.JSON) && lt.Kind != types.Null && rt.Kind != types.Null {
 		if l, err = toJSON(l); err != nil {
 			return nil, err
@@ -410,6 +416,11 @@ func (b *Binder) quantify(kind SubqueryKind, op CompareOp, q *sqlparser.Subquery
 	if kind != In {
 		s.Op = op
 	}
+	for i, t := range s.Row[:min(len(left), len(s.Row))] {
+		if err := checkSpatial(op, left[i], &Param{T: t}); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -441,6 +452,9 @@ func (b *Binder) in(n *sqlparser.ComparisonExpr) (Expr, error) {
 
 func newInList(left Expr, items []Expr) (Expr, error) {
 	for i, item := range items {
+		if err := checkSpatial(EQ, left, item); err != nil {
+			return nil, err
+		}
 		items[i] = yearConstant(item, left)
 	}
 	for _, item := range items {
@@ -542,6 +556,9 @@ func (b *Binder) binary(n *sqlparser.BinaryExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := noSpatial(n.Operator.ToString(), l, r); err != nil {
+		return nil, err
+	}
 	if op, ok := arithOps[n.Operator]; ok {
 		return newArith(op, l, r), nil
 	}
@@ -573,6 +590,9 @@ func (b *Binder) unary(n *sqlparser.UnaryExpr) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := noSpatial("-", arg); err != nil {
+			return nil, err
+		}
 		neg := &Neg{exact(arg), negType(arg)}
 		if _, ok := arg.(*Literal); ok {
 			return Fold(neg), nil
@@ -584,6 +604,9 @@ func (b *Binder) unary(n *sqlparser.UnaryExpr) (Expr, error) {
 	case sqlparser.TildaOp:
 		arg, err := b.bind(n.Expr)
 		if err != nil {
+			return nil, err
+		}
+		if err := noSpatial("~", arg); err != nil {
 			return nil, err
 		}
 		if l, ok := arg.(*Literal); arg.Type().IsBinary() && !(ok && l.Hex) {

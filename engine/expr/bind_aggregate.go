@@ -58,10 +58,14 @@ func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 	if w, ok := n.(sqlparser.WindowFunc); ok && w.GetOverClause() != nil {
 		return b.window(w)
 	}
-	allowed := b.Scope != nil && b.Scope.AllowAggregates()
-	if !allowed && f != AnyValue {
-		return nil, sqlerr.InvalidGroupFunc.New("Invalid use of group function")
+	bind := func() (*Aggregate, error) { return b.aggregateCall(f, n) }
+	if b.Scope == nil {
+		return NoAggregates{}.Aggregate(bind)
 	}
+	return b.Scope.Aggregate(bind)
+}
+
+func (b *Binder) aggregateCall(f AggFunc, n sqlparser.AggrFunc) (*Aggregate, error) {
 	var args []Expr
 	if _, star := n.(*sqlparser.CountStar); !star {
 		var err error
@@ -69,11 +73,10 @@ func (b *Binder) aggregate(n sqlparser.AggrFunc) (Expr, error) {
 			return nil, err
 		}
 	}
-	if f == AnyValue && (!allowed || HasAggregate(args[0]) || HasWindow(args[0])) {
-		return args[0], nil
-	}
-	if err := noAggregates(args); err != nil {
-		return nil, err
+	if f != AnyValue {
+		if err := noAggregates(args); err != nil {
+			return nil, err
+		}
 	}
 	d, _ := n.(sqlparser.DistinctableAggr)
 	agg, err := NewAggregate(f, args, d != nil && d.IsDistinct())
@@ -110,7 +113,7 @@ func windowName(e Expr) (name AggFunc) {
 }
 
 // groupConcat binds GROUP_CONCAT's own clauses.
-func (b *Binder) groupConcat(n *sqlparser.GroupConcatExpr, agg *Aggregate) (Expr, error) {
+func (b *Binder) groupConcat(n *sqlparser.GroupConcatExpr, agg *Aggregate) (*Aggregate, error) {
 	if n.Limit != nil {
 		return nil, sqlerr.Unsupported("LIMIT in GROUP_CONCAT()")
 	}
@@ -124,11 +127,16 @@ func (b *Binder) groupConcat(n *sqlparser.GroupConcatExpr, agg *Aggregate) (Expr
 		if err != nil {
 			return nil, err
 		}
-		if !IsConst(e) {
+		if !IsConst(e) || contains(e, isOuter) { // an outer query's aggregate may be over several values
 			agg.Order = append(agg.Order, SortKey{e, o.Direction == sqlparser.DescOrder})
 		}
 	}
 	return agg, nil
+}
+
+func isOuter(e Expr) bool {
+	_, ok := e.(*Outer)
+	return ok
 }
 
 // concatKey binds an ORDER BY item of GROUP_CONCAT; a number stands for one of
@@ -150,16 +158,18 @@ func (b *Binder) concatKey(n sqlparser.Expr, args []Expr) (Expr, error) {
 
 // grouping binds GROUPING(…).
 func (b *Binder) grouping(n *sqlparser.FuncExpr) (Expr, error) {
-	if b.Scope == nil || !b.Scope.AllowAggregates() {
-		return nil, sqlerr.InvalidGroupFunc.New("Invalid use of group function")
-	}
 	const most = 64 // bits of the result
 	if len(n.Exprs) == 0 || len(n.Exprs) > most {
 		return nil, wrongParamCount("grouping")
 	}
-	args, err := b.list(n.Exprs)
-	if err != nil {
-		return nil, err
+	if b.Scope == nil {
+		return nil, InvalidGroupFunc()
 	}
-	return &Aggregate{Func: Grouping, Args: args, T: types.Int64Type}, noAggregates(args)
+	return b.Scope.Aggregate(func() (*Aggregate, error) {
+		args, err := b.list(n.Exprs)
+		if err != nil {
+			return nil, err
+		}
+		return &Aggregate{Func: Grouping, Args: args, T: types.Int64Type}, noAggregates(args)
+	})
 }

@@ -54,7 +54,11 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 	case *sqlparser.MatchExpr:
 		return nil, notSupported(n)
 	}
-	if name, args := jsonCall(n); name != "" {
+	name, args := jsonCall(n)
+	if name == "" {
+		name, args = spatialCall(n)
+	}
+	if name != "" {
 		if functionsByName()[name] != nil {
 			if err := checkFunction(name, len(args)); err != nil {
 				return nil, err
@@ -62,7 +66,7 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 		}
 		return b.nativeCall(name, args...)
 	}
-	name := callName(n)
+	name = callName(n)
 	if f := functionsByName()[name]; f != nil && f.Refused {
 		return nil, sqlerr.Unsupported("%s", construct(name))
 	}
@@ -72,14 +76,7 @@ func (b *Binder) call(n sqlparser.Callable) (Expr, error) {
 // jsonCall returns the name and arguments of a JSON function whose arguments are a
 // plain list; "" of other functions.
 func jsonCall(n sqlparser.Callable) (name string, args []sqlparser.Expr) {
-	list := func(optional ...sqlparser.Expr) (args []sqlparser.Expr) {
-		for _, e := range optional {
-			if e != nil {
-				args = append(args, e)
-			}
-		}
-		return args
-	}
+	list := given
 	pairs := func(first []sqlparser.Expr, params []*sqlparser.JSONObjectParam) []sqlparser.Expr {
 		for _, p := range params {
 			first = append(first, p.Key, p.Value)
@@ -125,6 +122,16 @@ func jsonCall(n sqlparser.Callable) (name string, args []sqlparser.Expr) {
 		return "json_remove", append(list(n.JSONDoc), n.PathList...)
 	}
 	return "", nil
+}
+
+// given returns those of a function's optional arguments that a call has.
+func given(optional ...sqlparser.Expr) (args []sqlparser.Expr) {
+	for _, e := range optional {
+		if e != nil {
+			args = append(args, e)
+		}
+	}
+	return args
 }
 
 // callName returns the function's name in lower case.
@@ -180,6 +187,11 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	args, err := b.list(n.Exprs)
 	if err != nil {
 		return nil, err
+	}
+	if f := functionsByName()[name]; f != nil && f.Group == "Numbers" || name == "greatest" || name == "least" || name == "interval" {
+		if err := noSpatial(name, args...); err != nil {
+			return nil, err
+		}
 	}
 	switch name {
 	case "coercibility":

@@ -5,6 +5,7 @@ import (
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -217,7 +218,7 @@ func (b *Binder) frame(w *Window, spec *sqlparser.WindowSpecification, name stri
 		}
 		return &Frame{End: Bound{Kind: CurrentRow}}, nil
 	}
-	f := &Frame{Rows: c.Unit == sqlparser.FrameRowsType, End: Bound{Kind: CurrentRow}}
+	f := &Frame{Rows: c.Unit == sqlparser.FrameRowsType, Groups: c.Unit == parse.FrameGroups, End: Bound{Kind: CurrentRow}}
 	f.Start.Kind = boundKinds[c.Start.Type]
 	if c.End != nil {
 		f.End.Kind = boundKinds[c.End.Type]
@@ -264,15 +265,16 @@ func (b *Binder) bound(w *Window, f *Frame, to *Bound, p *sqlparser.FramePoint, 
 	offset = Fold(offset)
 	to.Offset = offset
 	interval := p.Unit != sqlparser.IntervalNone
+	counted := f.Rows || f.Groups
 	l, literal := offset.(*Literal)
 	switch {
-	case f.Rows && interval:
+	case counted && interval:
 		return sqlerr.RowsInterval.New("Window '%s': INTERVAL can only be used with RANGE frames.", name)
 	case !IsConst(offset) || HasSubquery(offset):
 		return sqlerr.FrameNotConstant.New("Window '%s' has a non-constant frame bound.", name)
-	case f.Rows && literal && !l.T.IsInteger(), literal && l.negative():
+	case counted && literal && !l.T.IsInteger(), literal && l.negative():
 		return illegalFrame(name)
-	case f.Rows:
+	case counted:
 		return nil
 	}
 	if len(w.Order) != 1 || !w.Order[0].Expr.Type().IsNumeric() && !w.Order[0].Expr.Type().IsTemporal() {

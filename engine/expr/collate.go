@@ -50,7 +50,11 @@ func derive(e Expr) derivation {
 		d.id = collations.CollationBinaryID
 	}
 	switch e := e.(type) {
-	case *Literal, *Param:
+	case *Literal:
+		if d.strength = coercible; e.collated {
+			d.strength = explicit
+		}
+	case *Param:
 		d.strength = coercible
 	case *Cast:
 		switch {
@@ -196,6 +200,21 @@ func ComparedAs(op string, l, r Expr) (types.Type, error) {
 	}
 	id, err := collateForCompare(op, l, r)
 	return collated(t, id), err
+}
+
+// SetType returns the type that the column of a set operation has whose parts yield
+// list. Errors: sqlerr.IllegalMix.
+func SetType(op string, list ...Expr) (types.Type, error) {
+	t := types.NullType
+	for _, e := range list {
+		t = CommonType(t, e.Type())
+	}
+	if !t.IsText() {
+		return t, nil
+	}
+	id, err := collateForCompare(op, list...)
+	t.Collation = id
+	return t, err
 }
 
 // collated returns t, the type of a comparison of texts, under a collation.

@@ -14,6 +14,7 @@ import (
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -41,8 +42,30 @@ type Scope interface {
 	// Subquery plans a subquery of the expression. left is the row on the left of
 	// an IN or quantified comparison, nil otherwise.
 	Subquery(kind SubqueryKind, query sqlparser.TableStatement, left []Expr) (*Subquery, error)
-	// AllowAggregates reports whether aggregate functions may stand here.
-	AllowAggregates() bool
+	// Aggregate returns what stands for an aggregate function that bind binds: the
+	// function, or the value that it has in the enclosing query to which it belongs.
+	// Errors: sqlerr.InvalidGroupFunc where it may not stand.
+	Aggregate(bind func() (*Aggregate, error)) (Expr, error)
+}
+
+// NoAggregates is part of a Scope in which no aggregate functions may stand.
+type NoAggregates struct{}
+
+// Aggregate implements Scope.
+func (NoAggregates) Aggregate(bind func() (*Aggregate, error)) (Expr, error) {
+	a, err := bind()
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Func == AnyValue:
+		return a.Args[0], nil
+	}
+	return nil, InvalidGroupFunc()
+}
+
+// InvalidGroupFunc is MySQL's error for an aggregate function where there may be none.
+func InvalidGroupFunc() error {
+	return sqlerr.InvalidGroupFunc.New("Invalid use of group function")
 }
 
 // Binder turns parsed expressions into bound ones.
@@ -81,6 +104,8 @@ type Literal struct {
 	// Hex marks a hexadecimal or bit literal: binary text that is a number
 	// among numbers.
 	Hex bool
+	// collated marks the value of an expression that COLLATE gave its collation.
+	collated bool
 }
 
 // Aggregate stands for an aggregate function's value. It cannot be evaluated:
@@ -203,6 +228,8 @@ type Env struct {
 	KeepZero bool
 	// Warn takes warnings; nil drops them.
 	Warn func(error)
+	// Locks are those of GET_LOCK.
+	Locks NamedLocks
 	// SetLastInsertID is told LAST_INSERT_ID(expr); may be nil.
 	SetLastInsertID func(uint64)
 }

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func parse(t testing.TB, text string) sqlparser.Expr {
+func mustParse(t testing.TB, text string) sqlparser.Expr {
 	t.Helper()
 	e, err := parseExpr(text)
 	if err != nil {

@@ -85,8 +85,10 @@ func (e *edgeRows) Subquery(SubqueryKind, sqlparser.TableStatement, []Expr) (*Su
 	return nil, sqlerr.Unsupported("a subquery here")
 }
 
-// AllowAggregates implements Scope.
-func (e *edgeRows) AllowAggregates() bool { return false }
+// Aggregate implements Scope.
+func (e *edgeRows) Aggregate(bind func() (*Aggregate, error)) (Expr, error) {
+	return NoAggregates{}.Aggregate(bind)
+}
 
 // FuzzEval evaluates texts as expressions over columns of all types: they give a value
 // for each row or one of Kalam's errors, and the same when constants are folded.

@@ -137,7 +137,10 @@ var kindNames = [...]string{
 	types.Bit: "BIT", types.Char: "CHAR", types.VarChar: "VARCHAR", types.TinyText: "TINYTEXT", types.Text: "TEXT",
 	types.MediumText: "MEDIUMTEXT", types.LongText: "LONGTEXT", types.Binary: "BINARY", types.VarBinary: "VARBINARY",
 	types.TinyBlob: "TINYBLOB", types.Blob: "BLOB", types.MediumBlob: "MEDIUMBLOB", types.LongBlob: "LONGBLOB",
-	types.Date: "DATE", types.Time: "TIME", types.DateTime: "DATETIME", types.Timestamp: "TIMESTAMP", types.Year: "YEAR",
+	types.Geometry: "GEOMETRY", types.Point: "POINT", types.LineString: "LINESTRING", types.Polygon: "POLYGON",
+	types.MultiPoint: "MULTIPOINT", types.MultiLineString: "MULTILINESTRING", types.MultiPolygon: "MULTIPOLYGON",
+	types.GeometryCollection: "GEOMCOLLECTION",
+	types.Date:               "DATE", types.Time: "TIME", types.DateTime: "DATETIME", types.Timestamp: "TIMESTAMP", types.Year: "YEAR",
 	types.JSON: "JSON", types.Enum: "ENUM", types.Set: "SET", types.UUID: "UUID",
 }
 

@@ -14,7 +14,7 @@ import (
 // bindOver binds an expression whose :v1 is column 0, text.
 func bindOver(t *testing.T, text string) Expr {
 	t.Helper()
-	e, err := (&Binder{Params: []types.Type{types.TextType}}).bind(parse(t, text))
+	e, err := (&Binder{Params: []types.Type{types.TextType}}).bind(mustParse(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestTooLong(t *testing.T) {
 		"concat_ws(',', 'a')":                 false,
 		"make_set(1, 'a')":                    false,
 	} {
-		e, err := (&Binder{}).bind(parse(t, text))
+		e, err := (&Binder{}).bind(mustParse(t, text))
 		if err != nil {
 			t.Fatal(err)
 		}

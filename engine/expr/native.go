@@ -181,10 +181,10 @@ func init() {
 
 		"database":       sessionText(func(e *Env) string { return e.Database }),
 		"schema":         sessionText(func(e *Env) string { return e.Database }),
-		"user":           sessionText(func(e *Env) string { return e.User }),
-		"current_user":   sessionText(func(e *Env) string { return e.User }),
-		"session_user":   sessionText(func(e *Env) string { return e.User }),
-		"system_user":    sessionText(func(e *Env) string { return e.User }),
+		"user":           userText,
+		"current_user":   userText,
+		"session_user":   userText,
+		"system_user":    userText,
 		"version":        sessionText(func(*Env) string { return Version }),
 		"connection_id":  sessionNumber(types.Uint64Type, func(e *Env) types.Value { return types.NewUint(e.ConnID) }),
 		"row_count":      sessionNumber(types.Int64Type, func(e *Env) types.Value { return types.NewInt(e.RowCount) }),
@@ -197,10 +197,13 @@ func init() {
 	maps.Copy(natives, timeNatives())
 	maps.Copy(natives, textNatives())
 	maps.Copy(natives, mysqlNatives())
+	maps.Copy(natives, lockNatives())
 	maps.Copy(natives, jsonNatives())
 	maps.Copy(natives, cryptNatives())
 	maps.Copy(natives, numberNatives())
 	maps.Copy(natives, idNatives())
+	maps.Copy(natives, spatialNatives())
+	maps.Copy(natives, measureNatives())
 }
 
 func (env *Env) utc() time.Time { return env.Now.UTC() }
@@ -250,6 +253,11 @@ func sysdate() *native {
 	n.perRow = true
 	return n
 }
+
+// userText is the session's user, who may be ”.
+var userText = &native{result: types.TextType, session: true, notNull: true, eval: func(c *nativeCall) (types.Value, error) {
+	return types.NewString(c.env.User), nil
+}}
 
 func sessionText(f func(*Env) string) *native {
 	return &native{result: types.TextType, session: true, eval: func(c *nativeCall) (types.Value, error) {

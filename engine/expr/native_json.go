@@ -480,7 +480,7 @@ func jsonStorageFree(c *nativeCall) (types.Value, error) {
 
 // jsonCast is CAST(… AS JSON): text is read, other values are made JSON's.
 func jsonCast(c *nativeCall) (types.Value, error) {
-	if !c.types[0].IsString() {
+	if t := c.types[0]; !t.IsString() || t.IsSpatial() {
 		return jsonOf(c)
 	}
 	doc, err := c.document(0)

@@ -146,7 +146,7 @@ func exactType(a *Arith) types.Type {
 	}
 	_, ls := digitsOf(a.L)
 	_, rs := digitsOf(a.R)
-	scale := a.T.Scale
+	var scale int
 	switch a.Op {
 	case Div:
 		scale = quotientScale(ls, rs)
@@ -261,6 +261,11 @@ func CommonType(a, b types.Type) types.Type {
 		}
 		t.Scale = max(a.Scale, b.Scale)
 		return t
+	case a.IsSpatial() && b.IsSpatial():
+		if a.Size = -1; a.Kind != b.Kind {
+			a.Kind = types.Geometry
+		}
+		return a
 	case a.IsString() && b.IsString():
 		return commonString(a, b)
 	case a.IsBinary() || b.IsBinary():
@@ -316,6 +321,9 @@ func commonDecimal(a, b types.Type) types.Type {
 
 // stringRank orders the string kinds by the length that they hold.
 func stringRank(k types.Kind) types.Kind {
+	if k >= types.Geometry {
+		k = types.LongBlob
+	}
 	if k >= types.Binary {
 		return k - types.Binary
 	}
@@ -443,6 +451,12 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 		return nil, wrongParamCount(string(f))
 	}
 	t := args[0].Type()
+	switch f {
+	case Min, Max, BitAnd, BitOr, BitXor, StdPop, StdSamp, VarPop, VarSamp, Sum, Avg:
+		if err := noSpatial(string(f), args...); err != nil {
+			return nil, err
+		}
+	}
 	switch f {
 	case Min, Max:
 		if agg.T = t; t.Kind == types.Enum || t.Kind == types.Set {

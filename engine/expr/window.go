@@ -41,8 +41,10 @@ type Window struct {
 
 // Frame is the rows around the current one that a function is over.
 type Frame struct {
-	Rows       bool // the ends are counted in rows; else they are distances of values
-	Start, End Bound
+	// The ends are counted in rows, or in groups of rows equal in order; else they are
+	// distances of values.
+	Rows, Groups bool
+	Start, End   Bound
 	// Key is the value that is ordered by, where an end of a RANGE is at a
 	// distance, converted to the type of the ends' Limit.
 	Key Expr
@@ -51,14 +53,14 @@ type Frame struct {
 // Bound is an end of a frame.
 type Bound struct {
 	Kind   BoundKind
-	Offset Expr // of Preceding and Following: rows or distance, constant for an execution
+	Offset Expr // of Preceding and Following: rows, groups or distance, constant for an execution
 	Limit  Expr // of these in a RANGE: the least or greatest Key of the frame
 }
 
 // BoundKind says where a frame ends. Kinds are in the order of the rows.
 type BoundKind uint8
 
-// The ends of frames. The current row of a RANGE is all rows equal to it in order.
+// The ends of frames. The current row of a RANGE or of GROUPS is all rows equal to it in order.
 const (
 	UnboundedPreceding BoundKind = iota
 	Preceding
@@ -137,7 +139,7 @@ func sameFrame(a, b *Frame) bool {
 		return a == b
 	}
 	same := func(a, b Bound) bool { return a.Kind == b.Kind && sameConst(a.Offset, b.Offset) }
-	return a.Rows == b.Rows && same(a.Start, b.Start) && same(a.End, b.End)
+	return a.Rows == b.Rows && a.Groups == b.Groups && same(a.Start, b.Start) && same(a.End, b.End)
 }
 
 func sameConst(a, b Expr) bool { return a == nil && b == nil || a != nil && b != nil && Equal(a, b) }
@@ -167,8 +169,11 @@ func (e *Window) String() string {
 
 func (f *Frame) text() string {
 	unit := "range"
-	if f.Rows {
+	switch {
+	case f.Rows:
 		unit = "rows"
+	case f.Groups:
+		unit = "groups"
 	}
 	return unit + " between " + f.Start.text() + " and " + f.End.text()
 }

@@ -24,7 +24,6 @@ type lockings struct {
 	all  []Locking
 	open bool // the last of all may go on with the next token
 	name bool // within OF
-	from token
 }
 
 // add takes note of token t, which comes after last.

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,11 @@ type (
 		*sqlparser.OtherAdmin
 		Tables []sqlparser.TableName
 	}
+	// PackTable is PACK TABLE.
+	PackTable struct {
+		*sqlparser.OtherAdmin
+		Tables []sqlparser.TableName
+	}
 	// Backup is BACKUP DATABASE [ns] TO 'dir' [KEEP n].
 	Backup struct {
 		*sqlparser.OtherAdmin
@@ -41,6 +47,16 @@ type (
 		Dir       string
 		Number    int // 0: the last
 	}
+	// DescribeHistory is DESCRIBE TABLE t HISTORY.
+	DescribeHistory struct {
+		*sqlparser.OtherAdmin
+		Table sqlparser.TableName
+	}
+	// ShowCount is SHOW COUNT(*) WARNINGS or ERRORS.
+	ShowCount struct {
+		*sqlparser.OtherAdmin
+		Errors bool
+	}
 	// VerifyBackup is VERIFY BACKUP 'dir'.
 	VerifyBackup struct {
 		*sqlparser.OtherAdmin
@@ -48,12 +64,71 @@ type (
 	}
 )
 
-// own reads a statement that the grammar lacks. It returns nil when p is none.
-func (p *piece) own(sql string) (sqlparser.Statement, error) {
-	r := reader{sql: sql[p.start:p.end], t: parser.NewStringTokenizer(sql[p.start:p.end])}
+// reader returns a reader of p at its first token.
+func (p *piece) reader(sql string) *reader {
+	r := &reader{sql: sql[p.start:p.end], t: parser.NewStringTokenizer(sql[p.start:p.end])}
 	r.next()
+	return r
+}
+
+// own reads a statement that the grammar lacks, which becomes that of whole. It
+// returns nil when p is none.
+func (p *piece) own(sql string, whole *Statement) (sqlparser.Statement, error) {
+	r := p.reader(sql)
 	var st sqlparser.Statement
-	switch {
+	var err error
+	switch verb := r.typ; {
+	case p.aboutUsers(sql):
+		if st, err = r.userStatement(p, whole); err != nil {
+			return nil, err
+		}
+	case verb == sqlparser.CREATE || verb == sqlparser.DROP:
+		r.next()
+		var err error
+		if st = r.namespaceStatement(verb); st == nil {
+			st, err = r.topicStatement(p, verb)
+		}
+		if st == nil {
+			return nil, err
+		}
+	case verb == sqlparser.ALTER:
+		r.next()
+		var err error
+		if st = r.namespaceStatement(verb); st == nil {
+			st, err = r.topicStatement(p, verb)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if st != nil {
+			break
+		}
+		n := r.setOptions()
+		if n == nil {
+			return nil, nil
+		}
+		st = n
+	case r.take("execute"):
+		if !r.take("as") {
+			return nil, nil
+		}
+		if !r.take("user") {
+			return nil, syntaxError(sql, p.start+r.from)
+		}
+		n, err := r.executeAs(p, whole)
+		if err != nil {
+			return nil, err
+		}
+		st = n
+	case r.take("describe"), r.take("desc"):
+		if !r.take("table") {
+			return nil, nil
+		}
+		list := r.tables()
+		if r.failed || len(list) != 1 || !r.take("history") {
+			return nil, nil
+		}
+		st = &DescribeHistory{Table: list[0]}
 	case r.take("check"):
 		switch {
 		case r.take("table"), r.take("tables"):
@@ -84,6 +159,11 @@ func (p *piece) own(sql string) (sqlparser.Statement, error) {
 		list := r.tables()
 		r.skip("quick", "extended")
 		st = &RepairTable{Tables: list}
+	case r.take("pack"):
+		if !r.take("table") && !r.take("tables") {
+			return nil, nil
+		}
+		st = &PackTable{Tables: r.tables()}
 	case r.take("backup"):
 		if !r.take("database") && !r.take("schema") {
 			return nil, nil
@@ -104,13 +184,33 @@ func (p *piece) own(sql string) (sqlparser.Statement, error) {
 			b.Number = r.number()
 		}
 		st = b
+	case r.take("subscribe"):
+		n, err := r.subscribe(p, whole)
+		if err != nil {
+			return nil, err
+		}
+		st = n
+	case r.take("consume"):
+		st = r.consume(p, whole)
+	case r.take("ack"):
+		st = r.ack(p, whole)
 	case r.take("verify"):
 		if !r.take("backup") {
 			return nil, nil
 		}
 		st = &VerifyBackup{Dir: r.text()}
+	case verb == sqlparser.SET:
+		r.next()
+		if !r.take("password") {
+			return nil, nil
+		}
+		if st, err = r.setPassword(p, whole); err != nil {
+			return nil, err
+		}
 	default:
-		return nil, nil
+		if st, err = r.administration(p); st == nil || err != nil {
+			return nil, err
+		}
 	}
 	if r.typ != 0 || r.failed {
 		return nil, syntaxError(sql, p.start+r.from)
@@ -156,6 +256,13 @@ func (r *reader) take(word string) bool {
 	return found
 }
 
+// sign reads a punctuation mark.
+func (r *reader) sign(c int) {
+	if r.failed = r.failed || r.typ != c; !r.failed {
+		r.next()
+	}
+}
+
 // skip goes past words that ask for nothing.
 func (r *reader) skip(words ...string) {
 	for found := true; found; {
@@ -182,6 +289,18 @@ func (r *reader) name() string {
 	}
 	r.next()
 	return name
+}
+
+// param returns the place of the current token, a parameter, among the statement's.
+func (r *reader) param(p *piece) int {
+	at := -1
+	if name := strings.TrimPrefix(r.val, ":"); p.names != nil {
+		at = slices.Index(p.names, name)
+	} else if n, err := strconv.Atoi(strings.TrimPrefix(name, "v")); err == nil {
+		at = n - 1
+	}
+	r.failed = r.failed || at < 0
+	return at
 }
 
 func (r *reader) tables() []sqlparser.TableName {

@@ -51,6 +51,8 @@ type Statement struct {
 	Discards bool
 	// Locking are the locking clauses that the AST cannot have, see LockingOf.
 	Locking []Locking
+	// Restores tells that the DELETE of the AST stands for UNDELETE.
+	Restores bool
 	// Load is what the AST of LOAD DATA lacks.
 	Load *LoadData
 }
@@ -67,7 +69,12 @@ var parser = func() *sqlparser.Parser {
 // are skipped; a text of nothing else is sqlerr.EmptyQuery. Other errors:
 // sqlerr.Syntax, and WrongArguments for positional and named parameters mixed.
 func Parse(sql string) ([]*Statement, error) {
-	pieces, err := split(sql)
+	text := sql
+	if commentedTrigger(sql) {
+		text = unwrapped(sql)
+	}
+	text = quotedHosts(text)
+	pieces, err := split(text)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +87,7 @@ func Parse(sql string) ([]*Statement, error) {
 		p := &pieces[i]
 		named = named || p.names != nil
 		st := &Statement{SQL: sql[p.start:p.end], Offset: p.start, First: first}
-		if err := st.parse(sql, p); err != nil {
+		if err := st.parse(text, p); err != nil {
 			return nil, err
 		}
 		first += p.positional
@@ -115,12 +122,16 @@ type piece struct {
 	verb          int      // the first token
 	tokens        int      // read so far
 	discards      bool     // it is DO: a query whose rows nobody wants
+	restores      bool     // it is UNDELETE
 	returning     returning
 	parens        parens
 	windows       windows
+	spelledType   spelledType
 	setOps        setOps
 	checks        columnChecks
 	lockings      lockings
+	frames        frames
+	table         tableWords
 	definer       bool // CREATE DEFINER
 	isTrigger     bool // CREATE or DROP TRIGGER
 	blocks        blocks
@@ -169,6 +180,9 @@ func split(sql string) ([]piece, error) {
 			continue
 		}
 		if empty {
+			if p.restores = typ == sqlparser.ID && strings.EqualFold(val, "undelete"); p.restores {
+				typ = sqlparser.DELETE
+			}
 			empty, p.verb = false, typ
 		}
 		p.tokens++
@@ -183,9 +197,16 @@ func split(sql string) ([]piece, error) {
 		}
 		p.isTrigger = typ == sqlparser.TRIGGER && (p.verb == sqlparser.CREATE && (p.tokens == 2 || p.definer) || p.verb == sqlparser.DROP && p.tokens == 2)
 		p.definer = p.definer || p.tokens == 2 && one.is(sql, "definer")
+		if p.table.add(&p, sql, one, recent[0]) {
+			recent = [2]token{one, recent[0]}
+			continue
+		}
 		p.moveChecks(sql, one)
 		p.returning.find(&p, one, recent[0])
+		p.frames.add(&p, sql, one, recent)
 		p.respell(sql, one, recent)
+		p.respellOption(sql, one, recent)
+		p.respellType(sql, one, recent)
 		p.parens.add(one, recent)
 		p.setOps.add(&p, sql, one, recent)
 		p.lockings.add(&p, one, recent[0])
@@ -233,7 +254,7 @@ func skipBlank(sql string, at int) int {
 
 // parse fills st from piece p of sql.
 func (st *Statement) parse(sql string, p *piece) error {
-	if ast, err := p.own(sql); ast != nil || err != nil {
+	if ast, err := p.own(sql, st); ast != nil || err != nil {
 		st.AST = ast
 		return err
 	}
@@ -263,7 +284,14 @@ func (st *Statement) parse(sql string, p *piece) error {
 		markUUID(ast, column)
 	}
 	st.AST, st.Params, st.Names, st.Variables, st.Discards = ast, p.positional+len(p.names), p.names, p.variables, p.discards
+	st.Restores = p.restores
 	st.Locking = p.lockings.assign(ast)
+	if !p.frames.assign(ast) {
+		return syntaxError(sql, p.frames.at)
+	}
+	if st.AST, err = p.table.wrap(sql, p, ast); err != nil {
+		return err
+	}
 	if _, ok := ast.(*sqlparser.Load); ok {
 		if st.Params > 0 {
 			return sqlerr.Unsupported("parameters in LOAD DATA")
@@ -417,7 +445,7 @@ func lastToken(text string, pos int) int {
 // of the whole text.
 func syntaxError(sql string, offset int) error {
 	offset = min(max(offset, 0), len(sql))
-	near := sql[offset:]
+	near := shownFrom(sql, offset)
 	if len(near) > 80 {
 		n := 80
 		for n > 0 && !utf8.RuneStart(near[n]) {

@@ -47,10 +47,14 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 	case p.tokens == 1 && t.is(sql, "do"):
 		p.discards = true
 		p.replace(t, t, "select")
+	case p.tokens == 1 && p.restores:
+		p.replace(t, t, "delete")
 	case t.is(sql, "table") && (p.tokens == 1 || last.typ == sqlparser.AS || queries[p.verb] && last.typ != '.'):
 		p.replace(t, t, "select * from")
 	case p.tokens == 2 && t.typ == sqlparser.TABLES && last.typ == sqlparser.DROP:
 		p.replace(t, t, "table")
+	case p.tokens == 2 && p.verb == sqlparser.SHOW && t.is(sql, "namespaces"):
+		p.replace(t, t, "databases")
 	case p.tokens == 2 && slices.ContainsFunc(ignoredWords[p.verb], func(w string) bool { return t.is(sql, w) }):
 		p.replace(t, t, "")
 	case p.verb == sqlparser.SET && t.typ == sqlparser.ASSIGNMENT_OPT && p.open == 0:
@@ -226,6 +230,9 @@ func (p *piece) explain(sql string, at int) error {
 		if skipBlank(sql, end) == at {
 			return sqlerr.DerivedNeedsAlias.New("Every derived table must have its own alias").At(at + 1)
 		}
+	}
+	if next := strings.Fields(strings.ToUpper(sql[at:min(p.end, at+40)])); p.frames.groups != nil && len(next) > 1 && next[0] == "EXCLUDE" {
+		return sqlerr.Unsupported("EXCLUDE").At(at + 1)
 	}
 	words := strings.Fields(strings.ToUpper(sql[p.start:min(p.end, p.start+200)]))
 	if len(words) == 0 {

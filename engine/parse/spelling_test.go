@@ -101,13 +101,9 @@ func TestUnread(t *testing.T) {
 		text string
 		at   int
 	}{
-		{"grant all on x to y", sqlerr.NotSupported, "GRANT", 1},
-		{"revoke all on x from y", sqlerr.NotSupported, "REVOKE", 1},
 		{"select 1; xa start 'x'", sqlerr.NotSupported, "XA", 11},
 		{"create function f() returns int return 1", sqlerr.NotSupported, "CREATE FUNCTION", 1},
 		{"create event e on schedule every 1 day do select 1", sqlerr.NotSupported, "CREATE EVENT", 1},
-		{"create user u", sqlerr.NotSupported, "CREATE USER", 1},
-		{"drop user u", sqlerr.NotSupported, "DROP USER", 1},
 		{"select * from (select 1)", sqlerr.DerivedNeedsAlias, "", 25},
 		{"select * from t join (select (1)) where 1", sqlerr.DerivedNeedsAlias, "", 35},
 		{"select * from (select 1) x, (select", sqlerr.Syntax, "near '' at", 36},

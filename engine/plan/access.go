@@ -21,6 +21,9 @@ type access struct {
 // indexes returns the indexes that may be used, the primary key, nil, first.
 func (r *tableRel) indexes() []*schema.Index {
 	var list []*schema.Index
+	if r.which != Live {
+		return append(list, nil) // deleted rows are in no other
+	}
 	if r.hint.allows(schema.PrimaryIndexID) {
 		list = append(list, nil)
 	}
@@ -141,7 +144,7 @@ func (b *builder) prefixAccess(r *tableRel, ix *schema.Index, conds []expr.Expr)
 		}
 	}
 	a.read = min(a.read, n)
-	a.single = unique && points == all && len(prefixes) == 1 && !null
+	a.single = unique && points == all && len(prefixes) == 1 && !null && r.which != LiveDeleted
 	return a
 }
 
@@ -170,11 +173,11 @@ func product(prefixes []Range, list []interval, depth int) []Range {
 	return out
 }
 
-// Costs of a row read, in units of one read by the primary key.
+// Costs of a row read, in units of one read in passing by the primary key.
 const (
-	coveringCost = 0.7 // from an index that has all that is wanted
-	lookupCost   = 3.0 // from an index, then the row
-	rangeCost    = 1.0 // of a range's start
+	coveringCost = 0.7  // from an index that has all that is wanted
+	lookupCost   = 10.0 // from an index, then the row, which lies anywhere
+	rangeCost    = 10.0 // of a range's start
 )
 
 // scan reads a table in the cheapest way.
@@ -249,12 +252,8 @@ func (b *builder) scanBy(r *tableRel, a *access, conds []expr.Expr, need colSet,
 	read := need.with(rest...)
 	n := &Scan{Table: r.table, Alias: r.alias, Index: a.index, Ranges: a.ranges}
 	p := &phys{node: n, fixed: a.fixed}
-	for c := range r.table.Columns {
-		if read[r.first+c] {
-			n.Columns = append(n.Columns, c)
-			p.cols = append(p.cols, r.first+c)
-		}
-	}
+	n.Columns, p.cols = r.reads(read)
+	n.Which = r.narrow()
 	if len(rest) > 0 {
 		n.Filter = b.expr(expr.Conjunction(rest...), p)
 	}
@@ -264,6 +263,9 @@ func (b *builder) scanBy(r *tableRel, a *access, conds []expr.Expr, need colSet,
 	}
 	rowsRead := a.read
 	key, _ := r.table.Key(a.index)
+	if n.Which == LiveDeleted {
+		key = nil // one comes after the other
+	}
 	for _, k := range key {
 		if k.Prefix > 0 && !p.fixed[r.first+k.Column] {
 			break // rows with one prefix are in any order

@@ -2,12 +2,14 @@ package plan
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/stats"
@@ -32,6 +34,13 @@ type Options struct {
 	// Returning is the RETURNING clause of a statement that writes, or nil.
 	Returning *parse.Returning
 	Load      *parse.LoadData // what LOAD DATA says
+	Restores  bool            // a DELETE stands for UNDELETE
+	// Allowed returns an error where the statement may not do what it needs to;
+	// nil: everything is allowed.
+	Allowed func(Access) error
+	// SystemWrites returns an error unless statements with the needs may write a
+	// system table; nil: none may.
+	SystemWrites func(t *schema.Table, needs rights.Set) error
 }
 
 // Build plans a SELECT, UNION, VALUES, INSERT, REPLACE, UPDATE or DELETE.
@@ -54,6 +63,12 @@ func Build(ctx context.Context, stmt sqlparser.Statement, o Options) (*Plan, err
 			p.Tied = append(p.Tied, t)
 		}
 	}
+	for _, w := range writes(p.Root) {
+		if err := b.cascades(w); err != nil {
+			return nil, err
+		}
+	}
+	p.Access, p.Defined = b.access, slices.ContainsFunc(b.access, func(a Access) bool { return a.As != nil })
 	p.Tables, p.Locks, p.Params, p.Costs = append(b.tables, b.tied...), b.locks, len(o.Params), b.costs
 	return p, nil
 }
@@ -69,6 +84,9 @@ type builder struct {
 	locks  []*schema.Table
 	tied   []*schema.Table // that rules and triggers are about
 	inside *nesting        // of a trigger's statement, else nil
+	access []Access
+	as     *string // whose rights count, see Access
+	naming bool    // a table is bound that is written
 	depth  int
 	reads  map[uint32]int // how often each table is named in a FROM or written
 	// forbidden are tables that subqueries of expressions may not read; inExpr is
@@ -121,6 +139,7 @@ type query struct {
 	out  []output
 	plan *Plan // once lowered
 	cost float64
+	rows float64
 	// scalar is the column that has the query's value, where it became a join.
 	scalar int
 }
@@ -182,7 +201,7 @@ func (b *builder) queryPlan(q *query) *Plan {
 		p.Columns[i] = ResultColumn{Name: o.name, Table: c.table, Type: c.t, Nullable: c.null}
 	}
 	root := b.root(q.rel, ids)
-	p.Root, q.cost = root.node, root.cost
+	p.Root, q.cost, q.rows = root.node, root.cost, root.rows
 	p.Tables = b.tables
 	q.plan = p
 	return p

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/schema"
@@ -55,15 +56,30 @@ func guessValues(rows float64, k, n int, unique bool) float64 {
 	return min(rows, math.Sqrt(rows)*math.Pow(4, float64(k-1)))
 }
 
+// isUnique reports whether e is a column that is a unique key of its table.
+func (b *builder) isUnique(e expr.Expr) bool {
+	c, ok := e.(*expr.Column)
+	if !ok {
+		return false
+	}
+	rel := b.cols[c.Index].rel
+	return rel != nil && uniqueColumn(rel.table, c.Index-rel.first)
+}
+
+// uniqueColumn reports whether a column alone is a key, whose values differ.
+func uniqueColumn(t *schema.Table, c int) bool {
+	if len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c {
+		return true
+	}
+	return slices.ContainsFunc(t.Indexes, func(ix schema.Index) bool {
+		return ix.Unique && len(ix.Columns) == 1 && ix.Columns[0] == c
+	})
+}
+
 // columnValues estimates how many different values a table's column has.
 func (b *builder) columnValues(t *schema.Table, c int, rows float64) float64 {
-	if len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c {
+	if uniqueColumn(t, c) {
 		return rows
-	}
-	for i := range t.Indexes {
-		if ix := &t.Indexes[i]; ix.Unique && len(ix.Columns) == 1 && ix.Columns[0] == c {
-			return rows
-		}
 	}
 	if s := b.columnStats(t, c); s != nil {
 		return min(max(s.Distinct, 1), rows)
@@ -96,6 +112,9 @@ func (b *builder) groups(by []expr.Expr, rows float64) float64 {
 			}
 			return true
 		})
+		if b.isUnique(e) {
+			return max(1, rows)
+		}
 		if !known {
 			return guess
 		}

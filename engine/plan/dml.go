@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -16,7 +17,14 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	if len(s.Partitions) > 0 {
 		return nil, sqlerr.Unsupported("PARTITION")
 	}
-	to, err := b.target(s.Table, "INSERT")
+	needs := rights.Insert
+	if s.Action == sqlparser.ReplaceAct {
+		needs |= rights.Delete
+	}
+	if len(s.OnDup) > 0 {
+		needs = readsRows(needs|rights.Update, valuesOf(s.OnDup)...)
+	}
+	to, err := b.target(s.Table, "INSERT", b.returns(needs))
 	if err == nil {
 		err = to.checkInsertable()
 	}
@@ -62,6 +70,9 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 		release()
 	case bool(s.Ignore):
 		n.Mode = InsertIgnore
+	}
+	if err == nil && t.Kind == schema.System && n.Mode != InsertPlain {
+		err = sqlerr.Unsupported("IGNORE, REPLACE and ON DUPLICATE KEY UPDATE of system tables").On(t.QualifiedName())
 	}
 	if err != nil {
 		return nil, err
@@ -277,6 +288,29 @@ func (n *Values) cast() *Values {
 			row[k] = expr.CastTo(row[k], n.T[k])
 		}
 	}
+	return n.finish()
+}
+
+// finish gives all values their columns' forms: those of one statement may differ in
+// type where the column's is common. It sets Params.
+func (n *Values) finish() *Values {
+	params := make([]int32, 0, len(n.Rows)*len(n.T))
+	for _, row := range n.Rows {
+		for k, e := range row {
+			t := e.Type()
+			if t.Physical() != n.T[k].Physical() && t.Kind != types.Null || t.Kind == types.Decimal && t.Scale != n.T[k].Scale {
+				row[k] = expr.CastTo(e, n.T[k])
+			}
+			if p, ok := row[k].(*expr.Param); ok && params != nil {
+				params = append(params, int32(p.Index))
+			} else {
+				params = nil
+			}
+		}
+	}
+	if len(params) > 0 {
+		n.Params = params
+	}
 	return n
 }
 
@@ -360,7 +394,7 @@ func (b *builder) onDuplicate(s *sqlparser.Insert, to *target) ([]Assignment, er
 	for i := range t.Columns {
 		both.cols = append(both.cols, first+i)
 	}
-	sc := &rowScope{&scope{b: b, frame: &frame{}, from: to.from, clause: "field list"}, to, first}
+	sc := &rowScope{&scope{b: b, frame: &frame{}, from: to.from, clause: "field list", written: true}, to, first}
 	return b.assignments(sqlparser.UpdateExprs(s.OnDup), to, sc, both)
 }
 
@@ -462,13 +496,20 @@ func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
 	if !oneTable(s.TableExprs) {
 		return b.multiUpdate(s)
 	}
-	to, err := b.target(s.TableExprs[0], "UPDATE")
+	needs := readsRows(rights.Update, append(valuesOf(s.Exprs), s.Where, s.OrderBy)...)
+	to, err := b.target(s.TableExprs[0], "UPDATE", b.returns(needs))
+	if err == nil {
+		err = noEvents(to.rel.table)
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer b.forbid(to.rel.table)()
 	n := &Update{Table: to.rel.table, Ignore: bool(s.Ignore)}
 	input, in, err := b.affected(to, s.Where, s.OrderBy, s.Limit)
+	if err == nil {
+		err = to.noDeleted("UPDATE")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -476,7 +517,7 @@ func (b *builder) update(s *sqlparser.Update) (*Plan, error) {
 	if n.Rules, err = b.rulesOf(n.Table); err != nil {
 		return nil, err
 	}
-	n.Set, err = b.assignments(s.Exprs, to, &scope{b: b, frame: &frame{}, from: to.from, clause: "field list"}, in)
+	n.Set, err = b.assignments(s.Exprs, to, &scope{b: b, frame: &frame{}, from: to.from, clause: "field list", written: true}, in)
 	if err != nil {
 		return nil, err
 	}
@@ -503,10 +544,12 @@ func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
 	switch {
 	case len(s.Partitions) > 0:
 		return nil, sqlerr.Unsupported("PARTITION")
+	case b.o.Restores && (len(s.Targets) > 0 || !oneTable(s.TableExprs) || bool(s.Ignore)):
+		return nil, sqlerr.Unsupported("UNDELETE with IGNORE or several tables")
 	case len(s.Targets) > 1 || !oneTable(s.TableExprs):
 		return b.multiDelete(s)
 	}
-	to, err := b.target(s.TableExprs[0], "DELETE")
+	to, err := b.target(s.TableExprs[0], "DELETE", b.returns(readsRows(rights.Delete, s.Where, s.OrderBy)))
 	if err != nil {
 		return nil, err
 	}
@@ -516,8 +559,14 @@ func (b *builder) delete(s *sqlparser.Delete) (*Plan, error) {
 		}
 	}
 	defer b.forbid(to.rel.table)()
+	if b.o.Restores {
+		return b.restore(s, to)
+	}
 	n := &Delete{Table: to.rel.table, Ignore: bool(s.Ignore)}
-	if n.Input, _, err = b.affected(to, s.Where, s.OrderBy, s.Limit); err != nil {
+	if n.Input, _, err = b.affected(to, s.Where, s.OrderBy, s.Limit); err == nil {
+		err = to.noDeleted("DELETE")
+	}
+	if err != nil {
 		return nil, err
 	}
 	if n.Rules, err = b.rulesOf(n.Table); err != nil {

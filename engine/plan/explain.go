@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kalamgo/kalam/engine/expr"
@@ -28,17 +29,17 @@ func describe(n Node) (string, []expr.Expr) {
 	case *Project:
 		return "Project " + list(n.Exprs), n.Exprs
 	case *HashJoin:
-		pairs := make([]string, len(n.LeftKeys))
-		for i := range pairs {
-			pairs[i] = n.LeftKeys[i].String() + " = " + n.RightKeys[i].String()
-		}
-		text := fmt.Sprintf("HashJoin %s on (%s)", n.Kind, strings.Join(pairs, ", "))
-		return text + optional(", and ", n.On), append(append([]expr.Expr{n.On}, n.LeftKeys...), n.RightKeys...)
+		return keyJoinText("HashJoin", n.Kind, n.LeftKeys, n.RightKeys, n.On)
+	case *MergeJoin:
+		return keyJoinText("MergeJoin", n.Kind, exprsOf(n.LeftKeys), exprsOf(n.RightKeys), n.On)
 	case *IndexJoin:
 		text := fmt.Sprintf("IndexJoin %s by %s", n.Kind, list(n.Keys))
 		return text + optional(", and ", n.On), append([]expr.Expr{n.On}, n.Keys...)
 	case *LoopJoin:
 		return fmt.Sprintf("LoopJoin %s", n.Kind) + optional(" on ", n.On), []expr.Expr{n.On}
+	case *Lateral:
+		text := fmt.Sprintf("Lateral %s of %s", n.Kind, list(n.Args)) + optional(" on ", n.On)
+		return text, append([]expr.Expr{n.On}, n.Args...)
 	case *Aggregate:
 		return aggregateText(n), aggregateExprs(n)
 	case *Rollup:
@@ -93,10 +94,21 @@ func describe(n Node) (string, []expr.Expr) {
 		set, exprs := assignmentsText(n.Table, n.Set)
 		text, exprs = checkText(text+", set "+set, exprs, n.Check)
 		return returningText(text, exprs, n.Returning)
+	case *Restore:
+		return returningText("Undelete "+n.Table.QualifiedName(), nil, n.Returning)
 	case *Delete:
 		return returningText("Delete "+n.Table.QualifiedName(), nil, n.Returning)
 	}
 	return fmt.Sprintf("%T", n), nil
+}
+
+func keyJoinText(name string, kind JoinKind, left, right []expr.Expr, on expr.Expr) (string, []expr.Expr) {
+	pairs := make([]string, len(left))
+	for i := range pairs {
+		pairs[i] = left[i].String() + " = " + right[i].String()
+	}
+	text := fmt.Sprintf("%s %s on (%s)", name, kind, strings.Join(pairs, ", "))
+	return text + optional(", and ", on), slices.Concat([]expr.Expr{on}, left, right)
 }
 
 func optional(before string, e expr.Expr) string {
@@ -117,7 +129,7 @@ func list(exprs []expr.Expr) string {
 func columnNames(t *schema.Table, cols []int) string {
 	s := make([]string, len(cols))
 	for i, c := range cols {
-		s[i] = t.Columns[c].Name
+		s[i] = t.At(c).Name
 	}
 	return "(" + strings.Join(s, ", ") + ")"
 }
@@ -135,6 +147,9 @@ func scanText(n *Scan) string {
 		if n.Table.Covers(n.Index, n.Columns) {
 			s.WriteString(" (covering)")
 		}
+	}
+	if n.Which != Live {
+		s.WriteString(", " + string(n.Which))
 	}
 	if n.Ranges != nil {
 		s.WriteString(", " + rangesText(n.Ranges))

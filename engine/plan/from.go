@@ -6,6 +6,7 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -14,14 +15,11 @@ import (
 func (b *builder) from(list []sqlparser.TableExpr, f *frame) (*from, error) {
 	var all *from
 	for _, te := range list {
-		if jt, ok := te.(*sqlparser.JSONTableExpr); ok {
-			var err error
-			if all, err = b.jsonTable(jt, all, f, false); err != nil {
-				return nil, err
-			}
-			continue
+		var before *from
+		if all != nil && looksBack(te) {
+			before = all
 		}
-		fr, err := b.tableExpr(te, f)
+		fr, err := b.tableExpr(te, f, before)
 		if err != nil {
 			return nil, err
 		}
@@ -29,9 +27,14 @@ func (b *builder) from(list []sqlparser.TableExpr, f *frame) (*from, error) {
 			all = fr
 			continue
 		}
-		if all, err = b.cross(all, fr, Inner); err != nil {
+		rel := fr.rel // with all's rows, if it has looked back at them
+		if before == nil {
+			rel = &joinRel{kind: Inner, left: all.rel, right: fr.rel}
+		}
+		if all, err = together(all, fr); err != nil {
 			return nil, err
 		}
+		all.rel = rel
 	}
 	if all == nil {
 		all = &from{rel: oneRow()}
@@ -42,8 +45,8 @@ func (b *builder) from(list []sqlparser.TableExpr, f *frame) (*from, error) {
 // oneRow is FROM dual.
 func oneRow() *valuesRel { return &valuesRel{rows: [][]expr.Expr{{}}} }
 
-// cross joins without condition.
-func (b *builder) cross(l, r *from, kind JoinKind) (*from, error) {
+// together brings the columns of two parts of a FROM into scope.
+func together(l, r *from) (*from, error) {
 	for _, s := range r.sources {
 		for _, o := range l.sources {
 			if s.alias == o.alias && s.namespace == o.namespace {
@@ -52,28 +55,40 @@ func (b *builder) cross(l, r *from, kind JoinKind) (*from, error) {
 		}
 	}
 	return &from{
-		rel:     &joinRel{kind: kind, left: l.rel, right: r.rel},
 		sources: append(l.sources[:len(l.sources):len(l.sources)], r.sources...),
 		visible: append(l.visible[:len(l.visible):len(l.visible)], r.visible...),
 	}, nil
 }
 
-func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame) (*from, error) {
+// tableExpr binds an item of FROM. What is returned has the rows of before, the
+// tables before it, with its own, unless before is nil.
+func (b *builder) tableExpr(te sqlparser.TableExpr, f *frame, before *from) (*from, error) {
 	if b.depth++; b.depth > maxDepth {
 		return nil, sqlerr.Unsupported("joins nested more than %d deep", maxDepth)
 	}
 	defer func() { b.depth-- }()
+	if dependent(te) {
+		return b.follow(te, before, before, f, Inner)
+	}
+	if j, ok := te.(*sqlparser.JoinTableExpr); ok && looksBack(j) {
+		return b.join(j, f, before)
+	}
+	var fr *from
+	var err error
 	switch te := te.(type) {
 	case *sqlparser.AliasedTableExpr:
-		return b.aliased(te, f)
+		fr, err = b.aliased(te, f)
 	case *sqlparser.ParenTableExpr:
-		return b.from(te.Exprs, f)
+		fr, err = b.from(te.Exprs, f)
 	case *sqlparser.JoinTableExpr:
-		return b.join(te, f)
-	case *sqlparser.JSONTableExpr:
-		return b.jsonTable(te, nil, f, false)
+		fr, err = b.join(te, f, nil)
+	default:
+		err = sqlerr.Unsupported("%T in FROM", te)
 	}
-	return nil, sqlerr.Unsupported("%T in FROM", te)
+	if err == nil && before != nil {
+		fr.rel = &joinRel{kind: Inner, left: before.rel, right: fr.rel}
+	}
+	return fr, err
 }
 
 func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
@@ -91,6 +106,11 @@ func (b *builder) aliased(te *sqlparser.AliasedTableExpr, f *frame) (*from, erro
 		table, err := b.table(t)
 		if err != nil {
 			return nil, err
+		}
+		if !b.naming {
+			if err := b.need(table, rights.Select); err != nil {
+				return nil, err
+			}
 		}
 		if b.def != nil {
 			b.def.tables[te] = table.Namespace
@@ -167,9 +187,6 @@ func (b *builder) scanOf(t *schema.Table, alias string) (*from, *tableRel) {
 }
 
 func (b *builder) derived(t *sqlparser.DerivedTable, te *sqlparser.AliasedTableExpr, f *frame) (*from, error) {
-	if t.Lateral {
-		return nil, sqlerr.Unsupported("LATERAL")
-	}
 	alias := te.As.String()
 	if alias == "" {
 		return nil, sqlerr.DerivedNeedsAlias.New("Every derived table must have its own alias")
@@ -222,18 +239,8 @@ func unordered(l logical) logical {
 	return l
 }
 
-func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
-	l, err := b.tableExpr(te.LeftExpr, f)
-	if err != nil {
-		return nil, err
-	}
-	if jt, ok := te.RightExpr.(*sqlparser.JSONTableExpr); ok {
-		return b.joinJSONTable(te, jt, l, f)
-	}
-	r, err := b.tableExpr(te.RightExpr, f)
-	if err != nil {
-		return nil, err
-	}
+// join binds a join; before is as tableExpr's.
+func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame, before *from) (*from, error) {
 	kind, natural, right := Inner, false, false
 	switch te.Join {
 	case sqlparser.LeftJoinType:
@@ -247,17 +254,36 @@ func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
 	case sqlparser.NaturalRightJoinType:
 		kind, natural, right = Left, true, true
 	}
-	fr, err := b.cross(l, r, kind)
+	l, err := b.tableExpr(te.LeftExpr, f, before)
 	if err != nil {
 		return nil, err
 	}
-	j := fr.rel.(*joinRel)
-	j.straight = te.Join == sqlparser.StraightJoinType
+	follows := dependent(te.RightExpr) && !right
+	var r *from
+	if follows {
+		known := l
+		if before != nil {
+			if known, err = together(before, l); err != nil {
+				return nil, err
+			}
+		}
+		r, err = b.follow(te.RightExpr, l, known, f, kind)
+	} else {
+		r, err = b.tableExpr(te.RightExpr, f, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	fr, err := together(l, r)
+	if err != nil {
+		return nil, err
+	}
+	var on []expr.Expr
 	var using []string
 	if te.Condition != nil {
 		if te.Condition.On != nil {
 			s := &scope{b: b, frame: f, from: fr, clause: "on clause"}
-			if j.on, err = b.conditions(te.Condition.On, s); err != nil {
+			if on, err = b.conditions(te.Condition.On, s); err != nil {
 				return nil, err
 			}
 		}
@@ -266,16 +292,22 @@ func (b *builder) join(te *sqlparser.JoinTableExpr, f *frame) (*from, error) {
 		}
 	}
 	if right { // a left join of the sides exchanged, in the order of USING's columns too
-		j.left, j.right = j.right, j.left
 		l, r = r, l
 	}
 	if natural {
 		using = commonNames(l, r)
 	}
 	if len(using) > 0 {
-		if err := b.using(fr, l, r, using, f); err != nil {
+		equal, err := b.using(fr, l, r, using, f)
+		if err != nil {
 			return nil, err
 		}
+		on = append(on, equal...)
+	}
+	if follows {
+		fr.rel = followedOn(r.rel, kind, on)
+	} else {
+		fr.rel = &joinRel{kind: kind, left: l.rel, right: r.rel, on: on, straight: te.Join == sqlparser.StraightJoinType}
 	}
 	if kind == Left {
 		for _, s := range r.sources {
@@ -301,25 +333,24 @@ func commonNames(l, r *from) []string {
 	return names
 }
 
-// using joins on equal names. In * the common columns come first, in l's order
-// and with l's values, then what else is l's, then r's.
-func (b *builder) using(fr, l, r *from, names []string, f *frame) error {
+// using returns the conditions of a join on equal names. In * the common columns
+// come first, in l's order and with l's values, then what else is l's, then r's.
+func (b *builder) using(fr, l, r *from, names []string, f *frame) (on []expr.Expr, err error) {
 	common := map[*sourceColumn]bool{} // of both sides
-	j := fr.rel.(*joinRel)
 	for _, name := range names {
 		col := sqlparser.NewColName(name)
 		for _, side := range []*from{l, r} {
 			s := &scope{b: b, frame: &frame{}, from: side, clause: "from clause"}
 			if _, err := s.Resolve(col); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		lc, rc := visibleNamed(l, name), visibleNamed(r, name)
-		on, err := b.equal(lc, rc, f)
+		equal, err := b.equal(lc, rc, f)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		j.on = append(j.on, on)
+		on = append(on, equal)
 		common[lc], common[rc] = true, true
 	}
 	var first, rest []*sourceColumn
@@ -336,7 +367,7 @@ func (b *builder) using(fr, l, r *from, names []string, f *frame) error {
 		}
 	}
 	fr.visible = append(first, rest...)
-	return nil
+	return on, nil
 }
 
 func visibleNamed(f *from, name string) *sourceColumn {

@@ -43,7 +43,6 @@ func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []
 						g.err = sqlerr.InvalidGroupFunc.New("Invalid use of group function")
 					}
 				}
-				g.outerAggregate(a)
 			}
 			return true
 		})
@@ -177,26 +176,6 @@ func anyValues(e expr.Expr) expr.Expr {
 	})
 }
 
-// outerAggregate refuses an aggregate over an enclosing query's columns alone:
-// it would aggregate there.
-func (g *grouping) outerAggregate(a *expr.Aggregate) {
-	own, outer := false, false
-	for _, arg := range a.Args {
-		expr.Walk(arg, func(e expr.Expr) bool {
-			switch e.(type) {
-			case *expr.Column:
-				own = true
-			case *expr.Outer:
-				outer = true
-			}
-			return true
-		})
-	}
-	if outer && !own {
-		g.err = sqlerr.Unsupported("an aggregate of an outer query's columns in a subquery")
-	}
-}
-
 // addGroup adds a grouping expression and returns the number of its column.
 func (g *grouping) addGroup(e expr.Expr) int {
 	for i, known := range g.rel.groupBy {
@@ -268,11 +247,7 @@ func (g *grouping) undetermined(c *expr.Column, at int, clause string) expr.Expr
 	if g.err != nil {
 		return c
 	}
-	info := &g.b.cols[c.Index]
-	name := info.text()
-	if info.namespace != "" {
-		name = info.namespace + "." + name
-	}
+	name := g.b.cols[c.Index].qualified()
 	if len(g.by) == 0 {
 		g.err = sqlerr.MixGroupFuncFields.New("In aggregated query without GROUP BY, expression #%d of %s contains nonaggregated column '%s'; this is incompatible with sql_mode=only_full_group_by", at, clause, name)
 		return c
@@ -343,6 +318,9 @@ func determined(rel logical, cols []int) colSet {
 				for i := range t.table.Columns {
 					add(t.first + i)
 				}
+				for _, id := range t.system {
+					add(id)
+				}
 			}
 		}
 	}
@@ -358,6 +336,9 @@ func (r *tableRel) determinedBy(det colSet) bool {
 			}
 		}
 		return len(key) > 0
+	}
+	if r.which == LiveDeleted {
+		return false
 	}
 	if within(r.table.PrimaryKey) {
 		return true

@@ -37,6 +37,11 @@ func (b *builder) inferIn(l logical) []expr.Expr {
 	case *scalarRel:
 		b.infer(l.right)
 		return b.inferIn(l.in)
+	case *lateralRel:
+		if l.right != nil {
+			b.infer(l.right)
+		}
+		return b.inferIn(l.in)
 	default:
 		for _, in := range l.inputs() {
 			b.infer(*in)

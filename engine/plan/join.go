@@ -10,11 +10,13 @@ import (
 
 // Costs in units of a row read by the primary key.
 const (
-	probeCost = 0.3 // of looking a row up in a hash table
-	buildCost = 0.5 // of putting one there
-	pairCost  = 0.1 // of a pair of rows in a loop join
-	fetchCost = 2.0 // of looking a row up in an index
-	yieldCost = 0.1 // of a row that a join yields
+	probeCost = 0.3  // of looking a row up in a hash table
+	buildCost = 0.5  // of putting one there
+	pairCost  = 0.1  // of a pair of rows in a loop join
+	fetchCost = 10.0 // of looking a row up by a whole unique key
+	seekCost  = 20.0 // of looking up the rows that share a part of a key
+	mergeCost = 0.25 // of a row of a merge join
+	yieldCost = 0.1  // of a row that a join yields
 )
 
 // equiPair is an equality of a left and a right expression.
@@ -41,6 +43,9 @@ func (b *builder) join2(kind JoinKind, left *phys, right *leaf, on []expr.Expr, 
 	}
 	// Few rows may turn out to be many: a loop is for joins without equality.
 	best := b.hashJoin(kind, left, right.p, on, pairs, keep)
+	if p := b.mergeJoin(kind, left, right.p, on, pairs, keep); p != nil && p.cost < best.cost {
+		best = p
+	}
 	if len(pairs) > 0 {
 		if t, ok := right.rel.(*tableRel); ok {
 			if p := b.indexJoin(kind, left, t, right.need, on, pairs); p != nil && p.cost < best.cost {
@@ -170,10 +175,79 @@ func (b *builder) hashJoin(kind JoinKind, left, right *phys, on []expr.Expr, pai
 	return out
 }
 
+// mergeKeys returns the pairs by which rows that come in the left and the right
+// order can be merged, in the keys' order.
+func mergeKeys(left, right *phys, pairs []equiPair) (keys []*equiPair, desc []bool) {
+	var rightOrder []orderCol
+	for _, o := range left.order {
+		if left.fixed[o.col] {
+			continue
+		}
+		at := slices.IndexFunc(pairs, func(p equiPair) bool { return isColumn(p.left, o.col) && p.mergeable() })
+		if at < 0 {
+			break
+		}
+		rightOrder = append(rightOrder, orderCol{pairs[at].right.(*expr.Column).Index, o.desc})
+		if !inOrder(right.order, right.fixed, rightOrder) {
+			break
+		}
+		keys, desc = append(keys, &pairs[at]), append(desc, o.desc)
+	}
+	return keys, desc
+}
+
+// mergeable reports whether the pair's sides are columns that are compared in the
+// order in which their values come.
+func (p *equiPair) mergeable() bool {
+	l, ok := p.left.(*expr.Column)
+	r, rok := p.right.(*expr.Column)
+	if !ok || !rok || !p.hashable() || l.T.Members != nil || r.T.Members != nil {
+		return false
+	}
+	switch {
+	case l.T.IsInteger() && r.T.IsInteger():
+		return l.T.Physical() == r.T.Physical()
+	case l.T.IsText() && r.T.IsText():
+		return l.T.Kind == r.T.Kind && l.T.Collation == r.T.Collation
+	}
+	return l.T == r.T && l.T.Physical() != types.PhysFloat64
+}
+
+func (b *builder) mergeJoin(kind JoinKind, left, right *phys, on []expr.Expr, pairs []equiPair, keep bool) *phys {
+	keys, desc := mergeKeys(left, right, pairs)
+	if len(keys) == 0 {
+		return nil
+	}
+	swap := kind == Inner && !keep && left.rows < right.rows
+	n := &MergeJoin{Kind: kind, Desc: desc}
+	done := map[int]bool{}
+	for _, p := range keys {
+		n.LeftKeys = append(n.LeftKeys, b.expr(p.left, left).(*expr.Column))
+		n.RightKeys = append(n.RightKeys, b.expr(p.right, right).(*expr.Column))
+		done[p.cond] = true
+	}
+	if swap {
+		left, right = right, left
+		n.LeftKeys, n.RightKeys = n.RightKeys, n.LeftKeys
+	}
+	n.Left, n.Right = left.node, right.node
+	out, both := joined(kind, left, right)
+	n.On = b.condition(others(on, done), both)
+	out.node = n
+	for i, k := range n.LeftKeys {
+		out.order = append(out.order, orderCol{left.cols[k.Index], desc[i]})
+	}
+	out.cost = left.cost + right.cost + (left.rows+right.rows)*mergeCost
+	return out
+}
+
 // indexJoin looks up right's rows by the index of which the join's equalities,
 // and equalities with constants, give the most columns; nil if none gives any.
 func (b *builder) indexJoin(kind JoinKind, left *phys, right *tableRel, need colSet, on []expr.Expr, pairs []equiPair) *phys {
 	var best *phys
+	if right.which != Live {
+		return nil
+	}
 	for _, ix := range right.indexes() {
 		if p := b.indexJoinBy(kind, left, right, ix, need, on, pairs); p != nil && (best == nil || p.cost < best.cost) {
 			best = p
@@ -194,7 +268,7 @@ type lookUp struct {
 // lookupBy returns how right is looked up by an index; nil if it is not.
 func (b *builder) lookupBy(right *tableRel, ix *schema.Index, need colSet, on []expr.Expr, pairs []equiPair) *lookUp {
 	t := right.table
-	own, _, _ := ownKey(t, ix)
+	own, all, unique := ownKey(t, ix)
 	done, used := map[int]bool{}, map[int]bool{} // of on, of right.conds
 	u := &lookUp{}
 	tied := false
@@ -230,12 +304,7 @@ next:
 	read := need.with(rest...)
 	n := &Scan{Table: t, Alias: right.alias, Index: ix}
 	u.scan, u.rows, u.rest = n, &phys{node: n, fixed: colSet{}}, others(on, done)
-	for c := range t.Columns {
-		if read[right.first+c] {
-			n.Columns = append(n.Columns, c)
-			u.rows.cols = append(u.rows.cols, right.first+c)
-		}
-	}
+	n.Columns, u.rows.cols = right.reads(read)
 	n.Filter = b.condition(rest, u.rows)
 	total := b.tableRows(t)
 	matches := total / b.keyValues(t, ix, len(u.keys), total)
@@ -247,7 +316,10 @@ next:
 			perRow = coveringCost
 		}
 	}
-	u.perRow = fetchCost + matches*perRow
+	u.perRow = seekCost + matches*perRow
+	if unique && len(u.keys) == all {
+		u.perRow = fetchCost + matches*perRow
+	}
 	return u
 }
 

@@ -48,7 +48,11 @@ type joinChoice struct {
 	untied      int    // joins without condition
 	cost        float64
 	alt         *phys // semiByIndex's, where that is best
+	rows        *phys // order and fixed columns of what it yields
 }
+
+// anyOrder are rows in no known order.
+var anyOrder = phys{fixed: colSet{}}
 
 // newJoinGroup collects what may be joined in another order than l's; nil if
 // that is too much.
@@ -193,7 +197,7 @@ func (b *builder) together(r *tableRel, cols colSet) (float64, bool) {
 			covered = covered && cols[r.first+k.Column]
 		}
 		if covered {
-			return b.keyValues(r.table, ix, len(cols), rows), unique && all == len(cols)
+			return b.keyValues(r.table, ix, len(cols), rows), unique && all == len(cols) && r.which == Live
 		}
 	}
 	return 0, false
@@ -209,7 +213,8 @@ func (g *joinGroup) search() {
 		}
 		g.rows[s] = g.rowsOf(s)
 		if s.single() {
-			g.best[s] = joinChoice{left: s, cost: g.leaves[s.only()].p.cost}
+			p := g.leaves[s.only()].p
+			g.best[s] = joinChoice{left: s, cost: p.cost, rows: p}
 			continue
 		}
 		for left := (s - 1) & s; left != 0; left = (left - 1) & s {
@@ -265,19 +270,20 @@ func (g *joinGroup) consider(s, left, right inputs) {
 	}
 	kind, on, tied := Inner, []expr.Expr(nil), false
 	var rightRows, rightCost float64
+	var r *phys
 	if lf != nil && lf.kind != Inner {
 		if lf.needs&^left != 0 {
 			return
 		}
 		kind, on, tied = lf.kind, lf.on, len(lf.on) > 0
-		rightRows, rightCost = lf.p.rows, lf.p.cost
+		rightRows, rightCost, r = lf.p.rows, lf.p.cost, lf.p
 	} else {
-		r := &g.best[right]
-		if r.left == 0 {
+		other := &g.best[right]
+		if other.left == 0 {
 			return
 		}
-		c.untied += r.untied
-		rightRows, rightCost = g.rows[right], r.cost
+		c.untied += other.untied
+		rightRows, rightCost, r = g.rows[right], other.cost, other.rows
 		for i := range g.ties {
 			if t := &g.ties[i]; t.leaves&^s == 0 && t.leaves&left != 0 && t.leaves&right != 0 {
 				on, tied = append(on, t.conds...), true
@@ -287,8 +293,11 @@ func (g *joinGroup) consider(s, left, right inputs) {
 	if !tied {
 		c.untied++
 	}
-	c.cost = l.cost + rightCost
-	if g.hashable(on, right) {
+	c.cost, c.rows = l.cost+rightCost, &anyOrder
+	if merged := g.merge(l.rows, r, on, left, right); merged != nil {
+		c.cost += (leftRows + rightRows) * mergeCost
+		c.rows = merged
+	} else if g.hashable(on, right) {
 		probe, build := leftRows, rightRows
 		if kind == Inner && probe < build {
 			probe, build = build, probe
@@ -298,13 +307,13 @@ func (g *joinGroup) consider(s, left, right inputs) {
 		c.cost += leftRows*rightRows*pairCost + rightRows*buildCost
 	}
 	if lf != nil && tied {
-		if perRow := g.lookup(left, right.only(), on); perRow >= 0 {
-			c.cost = min(c.cost, l.cost+leftRows*perRow)
+		if perRow := g.lookup(left, right.only(), on); perRow >= 0 && l.cost+leftRows*perRow < c.cost {
+			c.cost, c.rows = l.cost+leftRows*perRow, l.rows
 		}
 	}
 	if kind == Semi && left.single() {
 		if p := g.semiByIndex(left.only(), right.only()); p != nil && p.cost < c.cost {
-			c.cost, c.alt = p.cost, p
+			c.cost, c.alt, c.rows = p.cost, p, p
 		}
 	}
 	// What the join yields has to be dealt with, too.
@@ -315,14 +324,37 @@ func (g *joinGroup) consider(s, left, right inputs) {
 	}
 }
 
-// hashable reports whether on has an equality of right with other leaves.
-func (g *joinGroup) hashable(on []expr.Expr, right inputs) bool {
+// merge returns the order that a merge join of rows l and r has; nil if they do
+// not come in the order of their equalities.
+func (g *joinGroup) merge(l, r *phys, on []expr.Expr, left, right inputs) *phys {
+	if len(l.order) == 0 || len(r.order) == 0 || len(on) == 0 {
+		return nil
+	}
+	keys, desc := mergeKeys(l, r, equiPairs(on, g.columns(left), g.columns(right)))
+	if len(keys) == 0 {
+		return nil
+	}
+	out := &phys{fixed: colSet{}}
+	for i, k := range keys {
+		out.order = append(out.order, orderCol{k.left.(*expr.Column).Index, desc[i]})
+	}
+	return out
+}
+
+// columns returns the columns of a set of leaves.
+func (g *joinGroup) columns(s inputs) colSet {
 	cols := colSet{}
-	for rest := right; rest != 0; rest &= rest - 1 {
-		for c := range g.leaves[rest.only()].cols {
+	for ; s != 0; s &= s - 1 {
+		for c := range g.leaves[s.only()].cols {
 			cols[c] = true
 		}
 	}
+	return cols
+}
+
+// hashable reports whether on has an equality of right with other leaves.
+func (g *joinGroup) hashable(on []expr.Expr, right inputs) bool {
+	cols := g.columns(right)
 	for _, e := range on {
 		if eq, ok := e.(*expr.Compare); ok && eq.Op == expr.EQ {
 			l, r := columnsOf(eq.L), columnsOf(eq.R)

@@ -48,17 +48,14 @@ type JSONAnswer struct {
 	Value *jsondoc.Value // nil: NULL
 }
 
-// jsonTable adds JSON_TABLE to the tables before it, whose columns it may read; left is
-// nil where there are none.
-func (b *builder) jsonTable(te *sqlparser.JSONTableExpr, left *from, f *frame, outer bool) (*from, error) {
-	if left == nil {
-		left = &from{rel: oneRow()}
-	}
+// jsonTable binds JSON_TABLE, which makes rows for each row of in; its document may
+// read the columns of the tables in known.
+func (b *builder) jsonTable(te *sqlparser.JSONTableExpr, in logical, known *from, f *frame, outer bool) (*from, error) {
 	alias := te.Alias.String()
 	if alias == "" {
 		return nil, sqlerr.DerivedNeedsAlias.New("Every table function must have an alias")
 	}
-	doc, err := b.bind(te.Expr, &scope{b: b, frame: f, from: left, clause: "a table function argument"})
+	doc, err := b.bind(te.Expr, &scope{b: b, frame: f, from: known, clause: "a table function argument"})
 	if err != nil {
 		return nil, err
 	}
@@ -66,49 +63,14 @@ func (b *builder) jsonTable(te *sqlparser.JSONTableExpr, left *from, f *frame, o
 		return nil, err
 	}
 	src := &source{alias: alias}
-	rel := &jsonTableRel{in: left.rel, doc: doc, outer: outer}
+	rel := &jsonTableRel{in: in, doc: doc, outer: outer}
 	if rel.table, err = b.jsonRows(te.Filter, te.Columns, src); err != nil {
 		return nil, err
 	}
 	for _, c := range src.cols {
 		rel.cols = append(rel.cols, c.id)
 	}
-	for _, s := range left.sources {
-		if s.alias == alias && s.namespace == "" {
-			return nil, sqlerr.NonUniqTable.New("Not unique table/alias: '%s'", alias)
-		}
-	}
-	return &from{
-		rel:     rel,
-		sources: append(slices.Clip(left.sources), src),
-		visible: append(slices.Clip(left.visible), src.cols...),
-	}, nil
-}
-
-// joinJSONTable binds l JOIN JSON_TABLE(…).
-func (b *builder) joinJSONTable(te *sqlparser.JoinTableExpr, jt *sqlparser.JSONTableExpr, l *from, f *frame) (*from, error) {
-	outer := te.Join == sqlparser.LeftJoinType
-	if te.Join != sqlparser.NormalJoinType && te.Join != sqlparser.StraightJoinType && !outer || te.Condition != nil && te.Condition.Using != nil {
-		return nil, sqlerr.Unsupported("%s with JSON_TABLE", strings.ToUpper(te.Join.ToString()))
-	}
-	fr, err := b.jsonTable(jt, l, f, outer)
-	if err != nil || te.Condition == nil {
-		return fr, err
-	}
-	on, err := b.conditions(te.Condition.On, &scope{b: b, frame: f, from: fr, clause: "on clause"})
-	if err != nil {
-		return nil, err
-	}
-	if outer {
-		for _, c := range on {
-			if lit, ok := c.(*expr.Literal); !ok || !lit.T.IsInteger() || lit.Value.IsNull() || lit.Value.Int() == 0 {
-				return nil, sqlerr.Unsupported("LEFT JOIN with JSON_TABLE on a condition")
-			}
-		}
-		return fr, nil
-	}
-	fr.rel = filtered(fr.rel, on)
-	return fr, nil
+	return &from{rel: rel, sources: []*source{src}, visible: src.cols}, nil
 }
 
 // jsonRows binds the columns at a path, adding them to src.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/rights"
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -28,7 +30,11 @@ func (n *File) Types() []types.Type { return n.T }
 
 // load plans LOAD DATA: an INSERT of what a file yields.
 func (b *builder) load(d *parse.LoadData) (*Plan, error) {
-	to, err := b.target(&sqlparser.AliasedTableExpr{Expr: d.Table}, "LOAD DATA")
+	needs := rights.Insert
+	if d.Replace {
+		needs |= rights.Delete
+	}
+	to, err := b.target(&sqlparser.AliasedTableExpr{Expr: d.Table}, "LOAD DATA", needs)
 	if err == nil {
 		err = to.checkInsertable()
 	}
@@ -36,6 +42,9 @@ func (b *builder) load(d *parse.LoadData) (*Plan, error) {
 		return nil, err
 	}
 	t := to.rel.table
+	if t.Kind == schema.System {
+		return nil, errSystem(t)
+	}
 	f := &File{Path: d.File, Format: d.Format, Lenient: d.Ignore || d.Local}
 	if f.Format.Terminated == "" || f.Format.LinesTerminated == "" {
 		return nil, sqlerr.Unsupported("LOAD DATA with fields or lines TERMINATED BY ''")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
@@ -87,6 +88,11 @@ func (b *builder) locking(rel logical, lock sqlparser.Lock, fr *from) (logical, 
 			for _, known := range l.targets {
 				if known.rel == t {
 					return nil, sqlerr.DuplicateTableLock.New("Table '%s' appears in multiple locking clauses.", name.Name.String())
+				}
+			}
+			if c.mode() == store.LockExclusive {
+				if err := b.need(t.table, rights.Update); err != nil {
+					return nil, err
 				}
 			}
 			l.targets = append(l.targets, rowLock{t, c.mode(), c.wait()})

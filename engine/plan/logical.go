@@ -73,6 +73,9 @@ type tableRel struct {
 	first int // number of column 0; the others follow
 	conds []expr.Expr
 	hint  indexHint
+	// system has the numbers of the system columns that are named, by ordinal.
+	system map[int]int
+	which  Which
 }
 
 // valuesRel is a list of rows.
@@ -109,6 +112,7 @@ type groupRel struct {
 	groupCols []int
 	aggs      []*expr.Aggregate
 	aggCols   []int
+	parted    bool // it is a part of a grouping in two steps
 }
 
 // rollupRel yields each row of its input once for every level from 0 to the
@@ -201,6 +205,9 @@ type workRel struct {
 func (r *tableRel) columns(s colSet) {
 	for i := range r.table.Columns {
 		s[r.first+i] = true
+	}
+	for _, id := range r.system {
+		s[id] = true
 	}
 }
 func (r *valuesRel) columns(s colSet) { s.add(r.cols) }
@@ -308,6 +315,14 @@ func (c *column) text() string {
 	return c.table + "." + c.name
 }
 
+// qualified is the column's name with its namespace, for errors.
+func (c *column) qualified() string {
+	if c.namespace == "" {
+		return c.text()
+	}
+	return c.namespace + "." + c.text()
+}
+
 // newColumn gives out a number for a column that computes e.
 func (b *builder) newColumn(name string, t types.Type, null bool) int {
 	b.cols = append(b.cols, column{name: name, t: t, null: null})
@@ -318,6 +333,15 @@ func (b *builder) newColumn(name string, t types.Type, null bool) int {
 func (b *builder) ref(id int) *expr.Column {
 	c := &b.cols[id]
 	return &expr.Column{Index: id, Name: c.text(), T: c.t, Null: c.null}
+}
+
+// refs returns references to columns.
+func (b *builder) refs(ids []int) []expr.Expr {
+	list := make([]expr.Expr, len(ids))
+	for i, id := range ids {
+		list[i] = b.ref(id)
+	}
+	return list
 }
 
 // extend returns rel with columns for exprs, and their numbers. Plain columns

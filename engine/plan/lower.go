@@ -192,7 +192,11 @@ func (b *builder) lowerNode(l logical, need colSet, h hint) *phys {
 	case *extendRel:
 		return b.lowerExtend(l, need, h)
 	case *groupRel:
-		return b.lowerGroup(l, need)
+		whole := b.lowerGroup(l, need)
+		if p := b.partialGroup(l, need, whole); p != nil {
+			return p
+		}
+		return whole
 	case *windowRel:
 		return b.lowerWindow(l, need)
 	case *rollupRel:
@@ -209,6 +213,8 @@ func (b *builder) lowerNode(l logical, need colSet, h hint) *phys {
 		return b.lowerRepeat(l, need, h)
 	case *scalarRel:
 		return b.lowerScalar(l, need, h)
+	case *lateralRel:
+		return b.lowerLateral(l, need, h)
 	case *jsonTableRel:
 		return b.lowerJSONTable(l, need, h)
 	case *recursiveRel:
@@ -256,7 +262,7 @@ func (b *builder) lowerValues(l *valuesRel, need colSet) *phys {
 			v.Rows[i] = append(v.Rows[i], b.expr(row[k], none))
 		}
 	}
-	p.node = v
+	p.node = v.finish()
 	return p
 }
 
@@ -333,7 +339,14 @@ func (b *builder) lowerExtend(l *extendRel, need colSet, h hint) *phys {
 	if len(computed) == 0 {
 		return in
 	}
-	out := *in
+	var cols []int
+	var values []expr.Expr
+	for _, c := range l.cols {
+		if e := computed[c]; e != nil {
+			cols, values = append(cols, c), append(values, e)
+		}
+	}
+	out := b.compute(in, need, cols, values)
 	if len(stands) > 0 {
 		out.order, out.fixed = slices.Clone(in.order), maps.Clone(in.fixed)
 		for i, o := range out.order {
@@ -345,6 +358,12 @@ func (b *builder) lowerExtend(l *extendRel, need colSet, h hint) *phys {
 			}
 		}
 	}
+	return out
+}
+
+// compute adds the columns cols, of values exprs, to those of need.
+func (b *builder) compute(in *phys, need colSet, cols []int, exprs []expr.Expr) *phys {
+	out := *in
 	n := &Project{Input: in.node}
 	out.node, out.cols = n, nil
 	for i, c := range in.cols {
@@ -355,11 +374,9 @@ func (b *builder) lowerExtend(l *extendRel, need colSet, h hint) *phys {
 			out.cols = append(out.cols, c)
 		}
 	}
-	for _, c := range l.cols {
-		if e := computed[c]; e != nil {
-			n.Exprs = append(n.Exprs, b.expr(e, in))
-			out.cols = append(out.cols, c)
-		}
+	for i, e := range exprs {
+		n.Exprs = append(n.Exprs, b.expr(e, in))
+		out.cols = append(out.cols, cols[i])
 	}
 	out.cost += in.rows * 0.1
 	return &out

@@ -44,8 +44,11 @@ type Plan struct {
 	Writes  *schema.Table   // the table that it changes, or nil
 	Tied    []*schema.Table // further ones that it changes, or that foreign keys make it change or look at
 	Locks   []*schema.Table // those in which it locks rows
+	Access  []Access        // what it needs to be allowed
+	Defined bool            // some of it to others than who runs it
 	Params  int             // number of parameters
 	Costs   map[Node]Cost   // what is expected of the operators, subqueries' too
+	Watch   *Watch          // of a live query, else nil
 }
 
 // ResultColumn describes a column of a query's result.
@@ -80,8 +83,9 @@ type Scan struct {
 	Table   *schema.Table
 	Alias   string
 	Index   *schema.Index // nil: the primary key
+	Which   Which         // others than Live: only with the primary key
 	Ranges  []Range       // nil: everything. Ranges may overlap and be in any order; exec sorts and merges them.
-	Columns []int         // ordinals read: the output columns
+	Columns []int         // ordinals read, see schema.Table.At: the output columns
 	Stored  int           // the last so many Columns are TIMESTAMPs in UTC, not the session's zone; set by exec.WithStored only
 	Filter  expr.Expr     // over the output, or nil
 	Reverse bool
@@ -91,8 +95,11 @@ type Scan struct {
 
 // Values yields rows of expressions; one row without columns is FROM dual.
 type Values struct {
-	Rows [][]expr.Expr
+	Rows [][]expr.Expr // values of the columns' forms
 	T    []types.Type
+	// Params has, row by row, the numbers of the parameters that all values are;
+	// nil: some are others.
+	Params []int32
 }
 
 // Filter keeps the rows for which Cond is true.
@@ -126,6 +133,17 @@ type HashJoin struct {
 	Left, Right         Node
 	LeftKeys, RightKeys []expr.Expr // over the left and the right row
 	On                  expr.Expr   // further condition over left and right columns, or nil
+}
+
+// MergeJoin reads Left and Right, which both come in the order of the keys, side
+// by side. Keys pair up and are of one type; those that are NULL match nothing.
+// Its rows come in the order of the left keys.
+type MergeJoin struct {
+	Kind                JoinKind
+	Left, Right         Node
+	LeftKeys, RightKeys []*expr.Column
+	Desc                []bool    // keys that come in descending order
+	On                  expr.Expr // further condition over left and right columns, or nil
 }
 
 // IndexJoin looks up Right's rows by keys from Left's rows, a batch at a time.
@@ -299,6 +317,14 @@ type Update struct {
 	Check  *ViewCheck
 
 	Returning []expr.Expr // over the row as it is afterwards, changed or not
+}
+
+// Restore brings deleted rows back. Input yields all of the table's columns.
+type Restore struct {
+	Table     *schema.Table
+	Input     Node
+	Rules     Rules
+	Returning []expr.Expr
 }
 
 // Delete removes rows. Input yields all of the table's columns.

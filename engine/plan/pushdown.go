@@ -61,6 +61,8 @@ func (b *builder) push(l logical, conds []expr.Expr) logical {
 		return filtered(l, conds)
 	case *scalarRel:
 		return b.pushScalar(l, conds)
+	case *lateralRel:
+		return b.pushLateral(l, conds)
 	case *jsonTableRel:
 		left := yields(l.in)
 		down, stay := split(conds, func(e expr.Expr) bool {

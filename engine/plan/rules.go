@@ -102,14 +102,14 @@ func BindCheck(t *schema.Table, c *schema.Check) (expr.Expr, error) {
 // BindRow binds an expression over t's whole rows: columns stand for
 // themselves. It may have no subqueries.
 func BindRow(t *schema.Table, e sqlparser.Expr) (expr.Expr, error) {
-	return (&expr.Binder{Scope: rowOf{t}}).Bind(e)
+	return (&expr.Binder{Scope: rowOf{t: t}}).Bind(e)
 }
 
 // rowOf is the scope of expressions over a table's rows.
-type rowOf struct{ t *schema.Table }
-
-// AllowAggregates implements expr.Scope.
-func (rowOf) AllowAggregates() bool { return false }
+type rowOf struct {
+	t *schema.Table
+	expr.NoAggregates
+}
 
 // Subquery implements expr.Scope.
 func (rowOf) Subquery(expr.SubqueryKind, sqlparser.TableStatement, []expr.Expr) (*expr.Subquery, error) {

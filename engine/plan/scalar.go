@@ -76,8 +76,40 @@ func (b *builder) scalarJoin(in logical, sub *expr.Subquery) *scalarRel {
 	if constant {
 		return nil // one value for all rows
 	}
-	var above []*extendRel // over the group, the outermost first
-	rel := clone(q.rel)
+	k := b.byKeys(q.rel, sub.Args)
+	if k == nil || k.group != nil && len(k.group.groupBy) > 0 || k.group == nil && !oneRowEach(k.inner, k.keys) {
+		return nil
+	}
+	s := &scalarRel{sub: sub, on: k.on}
+	right := b.perKey(k)
+	for c := range yields(right) {
+		b.cols[c].null = true
+	}
+	b.joined++
+	s.in, s.right, s.value = in, b.unnest(right), b.ref(q.out[0].col)
+	b.joined--
+	if k.group != nil {
+		s.value = b.orOfNoRows(q.out[0].col, k)
+	}
+	s.col = b.newColumn(sub.String(), sub.T, true)
+	return s
+}
+
+// keyed is a query of an enclosing row's values, taken apart: the rows of inner for
+// which on holds, grouped, and what is computed of that.
+type keyed struct {
+	inner logical
+	keys  []int        // columns of inner that on wants equal to something
+	on    []expr.Expr  // over the enclosing row and keys
+	group *groupRel    // nil: none
+	above []*extendRel // over the group, the outermost first
+}
+
+// byKeys takes a query apart that reads the enclosing row, args, in equalities only;
+// nil if it is none. Its order is lost.
+func (b *builder) byKeys(rel logical, args []expr.Expr) *keyed {
+	k := &keyed{}
+	rel = clone(rel)
 	for {
 		if s, ok := rel.(*sortRel); ok {
 			rel = s.in
@@ -90,90 +122,98 @@ func (b *builder) scalarJoin(in logical, sub *expr.Subquery) *scalarRel {
 		if anyOuter(x.values) {
 			return nil
 		}
-		above, rel = append(above, x), x.in
+		k.above, rel = append(k.above, x), x.in
 	}
-	group, grouped := rel.(*groupRel)
-	if grouped {
-		if len(group.groupBy) > 0 || anyOuter(group.exprs()) {
+	if group, ok := rel.(*groupRel); ok {
+		if anyOuter(group.exprs()) {
 			return nil
 		}
-		rel = group.in
+		k.group, rel = group, group.in
 	}
-	inner, conds, ok := decorrelate(rel, sub.Args)
+	inner, conds, ok := decorrelate(rel, args)
 	if !ok {
 		return nil
 	}
-	s := &scalarRel{sub: sub}
-	keys := b.joinKeys(s, conds, yields(inner))
+	keys, on := joinKeys(conds, yields(inner))
 	if len(keys) == 0 {
 		return nil
 	}
 	// The joined rows need a column that is not NULL in any: a key, which matched.
-	right, cols := b.extend(inner, keys)
-	if grouped {
-		right = &groupRel{in: right, groupBy: refs(b, unique(cols)), groupCols: unique(cols), aggs: group.aggs, aggCols: group.aggCols}
-	} else if !oneRowEach(inner, cols) {
-		return nil
-	}
-	n := 0
-	for i, c := range s.on {
-		if eq, ok := c.(*expr.Compare); ok && eq.R == nil {
-			s.on[i] = &expr.Compare{Op: expr.EQ, L: eq.L, R: b.ref(cols[n]), Collation: eq.Collation}
-			n++
-		}
-	}
-	for _, x := range slices.Backward(above) {
-		right = &extendRel{in: right, values: x.values, cols: x.cols}
-	}
-	for c := range yields(right) {
-		b.cols[c].null = true
-	}
-	b.joined++
-	s.in, s.right, s.value = in, b.unnest(right), b.ref(q.out[0].col)
-	b.joined--
-	if grouped {
-		if none := b.ofNoRows(q.out[0].col, above, group); none != nil {
-			missing := &expr.Is{Test: expr.IsNull, Arg: b.ref(cols[0])}
-			s.value = &expr.Case{Whens: []expr.When{{Cond: missing, Then: none}}, Else: s.value, T: sub.T}
-		}
-	}
-	s.col = b.newColumn(sub.String(), sub.T, true)
-	return s
+	k.inner, k.keys = b.extend(inner, keys)
+	k.on = b.completed(on, k.keys)
+	return k
 }
 
-// joinKeys splits conditions of a query on enclosing columns into s.on and the
-// expressions over the query's own columns that are to equal something there;
-// none where a condition is another one. Those equalities lack their right side.
-func (b *builder) joinKeys(s *scalarRel, conds []expr.Expr, own colSet) []expr.Expr {
-	var keys []expr.Expr
+// perKey returns a query's rows for all values of its keys.
+func (b *builder) perKey(k *keyed) logical {
+	rel := k.inner
+	if g := k.group; g != nil {
+		keys := unique(k.keys)
+		rel = &groupRel{in: rel, groupBy: append(refs(b, keys), g.groupBy...), groupCols: append(keys, g.groupCols...), aggs: g.aggs, aggCols: g.aggCols}
+	}
+	for _, x := range slices.Backward(k.above) {
+		rel = &extendRel{in: rel, values: x.values, cols: x.cols}
+	}
+	return rel
+}
+
+// orOfNoRows returns the column col of a query's joined rows: where there are none,
+// what the query gives of no rows.
+func (b *builder) orOfNoRows(col int, k *keyed) expr.Expr {
+	ref := b.ref(col)
+	none := b.ofNoRows(col, k.above, k.group)
+	if none == nil {
+		return ref
+	}
+	missing := &expr.Is{Test: expr.IsNull, Arg: b.ref(k.keys[0])}
+	return &expr.Case{Whens: []expr.When{{Cond: missing, Then: none}}, Else: ref, T: ref.T}
+}
+
+// joinKeys splits conditions of a query on enclosing columns into those of a join, on,
+// and the expressions over the query's own columns that are to equal something
+// there; no keys where a condition is another one. Those equalities lack their right
+// side, for completed to add.
+func joinKeys(conds []expr.Expr, own colSet) (keys, on []expr.Expr) {
 	for _, c := range conds {
 		if !uses(c, own) {
-			s.on = append(s.on, c)
+			on = append(on, c)
 			continue
 		}
 		eq, ok := c.(*expr.Compare)
 		if !ok || eq.Op != expr.EQ {
-			return nil
+			return nil, nil
 		}
 		outer, inner := eq.L, eq.R
 		if uses(outer, own) {
 			outer, inner = inner, outer
 		}
 		if uses(outer, own) || !own.contains(columnsOf(inner)) || expr.HasSubquery(c) {
-			return nil
+			return nil, nil
 		}
 		t := expr.CompareType(outer.Type(), inner.Type())
 		if t.Kind == types.Null || t.Kind == types.JSON || t.IsText() && t.Collation != eq.Collation {
-			return nil
+			return nil, nil
 		}
 		if !sameKeys(outer.Type(), inner.Type()) {
 			// Keys that are equal under the comparison are to be one group.
 			outer, inner = expr.CastTo(outer, t), expr.CastTo(inner, t)
 		}
-		s.on = append(s.on, &expr.Compare{Op: expr.EQ, L: outer, Collation: eq.Collation})
+		on = append(on, &expr.Compare{Op: expr.EQ, L: outer, Collation: eq.Collation})
 		keys = append(keys, inner)
 	}
-	return keys
+	return keys, on
+}
+
+// completed returns joinKeys' conditions with the columns of the keys.
+func (b *builder) completed(on []expr.Expr, keys []int) []expr.Expr {
+	n := 0
+	for i, c := range on {
+		if eq, ok := c.(*expr.Compare); ok && eq.R == nil {
+			on[i] = &expr.Compare{Op: expr.EQ, L: eq.L, R: b.ref(keys[n]), Collation: eq.Collation}
+			n++
+		}
+	}
+	return on
 }
 
 func unique(cols []int) []int {
@@ -299,6 +339,10 @@ func clone(l logical) logical {
 	case *scalarRel:
 		n := *l
 		c = &n
+	case *lateralRel:
+		n := *l
+		n.on = slices.Clone(l.on)
+		c = &n
 	}
 	for _, in := range c.inputs() {
 		*in = clone(*in)
@@ -330,7 +374,7 @@ func (b *builder) lowerScalar(l *scalarRel, need colSet, h hint) *phys {
 	right.p = b.lower(right.rel, right.need, hint{})
 	joined := b.join2(Left, left.p, right, l.on, true)
 	joined.rows = left.p.rows
-	joined = b.compute(joined, need, l.col, l.value)
+	joined = b.compute(joined, need, []int{l.col}, []expr.Expr{l.value})
 	if perRow.cost < joined.cost {
 		return perRow
 	}
@@ -347,29 +391,10 @@ func (b *builder) scalarPerRow(l *scalarRel, need colSet, h hint) *phys {
 	}
 	calls = min(calls, in.rows)
 	q := l.sub.Plan.(*query)
-	out := b.compute(in, need, l.col, l.sub)
+	out := b.compute(in, need, []int{l.col}, []expr.Expr{l.sub})
 	b.joined++
 	b.queryPlan(q)
 	b.joined--
 	out.cost += in.rows*probeCost + calls*(q.cost+runCost)
 	return out
-}
-
-// compute adds the column col, of value e, to those of need.
-func (b *builder) compute(in *phys, need colSet, col int, e expr.Expr) *phys {
-	out := *in
-	n := &Project{Input: in.node}
-	out.node, out.cols = n, nil
-	for i, c := range in.cols {
-		if need[c] {
-			ref := b.ref(c)
-			ref.Index = i
-			n.Exprs = append(n.Exprs, ref)
-			out.cols = append(out.cols, c)
-		}
-	}
-	n.Exprs = append(n.Exprs, b.expr(e, in))
-	out.cols = append(out.cols, col)
-	out.cost += in.rows * 0.1
-	return &out
 }

@@ -70,6 +70,7 @@ type scope struct {
 	clause     string // as error messages name it
 	aggregates bool
 	windows    windowNames // nil: no window functions
+	written    bool        // of values that a row is given: it has no system columns
 
 	aliases aliasUse
 	items   []item
@@ -79,8 +80,51 @@ type scope struct {
 	inAggs  map[*sqlparser.ColName]bool
 }
 
-// AllowAggregates implements expr.Scope.
-func (s *scope) AllowAggregates() bool { return s.aggregates }
+// Aggregate implements expr.Scope. An aggregate of an enclosing query's columns alone
+// belongs to that query.
+func (s *scope) Aggregate(bind func() (*expr.Aggregate, error)) (expr.Expr, error) {
+	var known []int // how many values each query around takes from the one around it
+	for f := s.frame; f.parent != nil; f = f.parent.frame {
+		known = append(known, len(f.args))
+	}
+	a, err := bind()
+	if err != nil {
+		return nil, err
+	}
+	return s.place(a, known)
+}
+
+// place returns what stands for a, whose arguments are over this query's columns and the
+// outer ones that were taken since known.
+func (s *scope) place(a *expr.Aggregate, known []int) (expr.Expr, error) {
+	own, outer := false, false
+	expr.Walk(a, func(e expr.Expr) bool {
+		switch e.(type) {
+		case *expr.Column:
+			own = true
+		case *expr.Outer:
+			outer = true
+		}
+		return true
+	})
+	if outer && !own && a.Func != expr.AnyValue {
+		f := s.frame
+		above := inPlace(a, f.args).(*expr.Aggregate)
+		f.args, f.outers = f.args[:known[0]], f.outers[:known[0]]
+		e, err := f.parent.place(above, known[1:])
+		if err != nil {
+			return nil, err
+		}
+		return f.outer(e), nil
+	}
+	switch {
+	case a.Func == expr.AnyValue && (!s.aggregates || outer && !own || expr.HasAggregate(a.Args[0]) || expr.HasWindow(a.Args[0])):
+		return a.Args[0], nil
+	case !s.aggregates:
+		return nil, expr.InvalidGroupFunc()
+	}
+	return a, nil
+}
 
 // Resolve implements expr.Scope.
 func (s *scope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
@@ -190,7 +234,10 @@ func (s *scope) column(name *sqlparser.ColName) (expr.Expr, error) {
 		}
 	}
 	if found == nil {
-		return nil, nil
+		match := func(src *source) bool { return name.Qualifier.IsEmpty() || src.named(name.Qualifier) }
+		if err := s.system(name.Name.String(), match, add); found == nil || err != nil {
+			return nil, err
+		}
 	}
 	return s.b.ref(found.id), nil
 }

@@ -137,14 +137,9 @@ func (b *builder) finish(rel logical, items []item, order []orderItem, distinct 
 	order = slices.DeleteFunc(order, func(o orderItem) bool { return expr.IsConst(o.expr) && !expr.HasSubquery(o.expr) })
 	var ids []int
 	if distinct {
-		rel, ids = b.extend(rel, exprs)
-		rel = &distinctRel{in: rel, cols: ids}
-		for i, o := range order {
-			at := itemOf(items, o.expr)
-			if at < 0 {
-				return nil, sqlerr.OrderNotSelected.New("Expression #%d of ORDER BY clause is not in SELECT list; this is incompatible with DISTINCT", i+1)
-			}
-			order[i].expr = b.ref(ids[at])
+		var err error
+		if rel, ids, err = b.distinct(rel, exprs, order); err != nil {
+			return nil, err
 		}
 	}
 	keys := make([]expr.Expr, 0, len(order))
@@ -180,14 +175,40 @@ func (b *builder) finish(rel logical, items []item, order []orderItem, distinct 
 	return q, nil
 }
 
-// itemOf returns the position of e in the select list, or -1.
-func itemOf(items []item, e expr.Expr) int {
-	for i := range items {
-		if expr.Equal(items[i].expr, e) {
-			return i
+// distinct drops rows of rel that repeat in list, and returns the columns of list. What
+// the rows are ordered by becomes expressions over those columns.
+func (b *builder) distinct(rel logical, list []expr.Expr, order []orderItem) (logical, []int, error) {
+	rel, ids := b.extend(rel, list)
+	kept := colSet{}
+	kept.add(ids)
+	group := &groupRel{in: rel, groupBy: refs(b, unique(ids)), groupCols: unique(ids)}
+	for i := range order {
+		e := expr.Rewrite(order[i].expr, func(e expr.Expr) (expr.Expr, bool) {
+			if at := slices.IndexFunc(list, func(x expr.Expr) bool { return expr.Equal(x, e) }); at >= 0 {
+				return b.ref(ids[at]), true
+			}
+			return nil, false
+		})
+		for c := range columnsOf(e) {
+			if kept[c] {
+				continue
+			}
+			if b.o.PartialGroupBy { // the order of any of the rows that are alike
+				whole := order[i].expr
+				col := b.newColumn(whole.String(), whole.Type(), whole.Nullable())
+				group.aggs = append(group.aggs, &expr.Aggregate{Func: expr.AnyValue, Args: []expr.Expr{whole}, T: whole.Type()})
+				group.aggCols = append(group.aggCols, col)
+				e = b.ref(col)
+				break
+			}
+			return nil, nil, sqlerr.OrderNotSelected.New("Expression #%d of ORDER BY clause is not in SELECT list, references column '%s' which is not in SELECT list; this is incompatible with DISTINCT", i+1, b.cols[c].qualified())
 		}
+		order[i].expr = e
 	}
-	return -1
+	if len(group.aggs) > 0 {
+		return group, ids, nil
+	}
+	return &distinctRel{in: rel, cols: ids}, ids, nil
 }
 
 // limit puts a LIMIT clause, which may be nil, on top of rel.

@@ -17,6 +17,8 @@ func (b *builder) unnest(l logical) logical {
 		*in = b.unnest(*in)
 	}
 	switch l := l.(type) {
+	case *lateralRel:
+		return b.unnestLateral(l)
 	case *extendRel:
 		l.in, l.values = b.scalars(l.in, l.values)
 	case *groupRel:

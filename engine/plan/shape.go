@@ -22,11 +22,17 @@ func (n *Project) Inputs() []Node { return []Node{n.Input} }
 // Inputs returns the left and the right side.
 func (n *HashJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
 
+// Inputs returns the left and the right side.
+func (n *MergeJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
+
 // Inputs returns the left side and the scan that is looked up in.
 func (n *IndexJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
 
 // Inputs returns the left and the right side.
 func (n *LoopJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
+
+// Inputs returns the left side and what runs for each of its rows.
+func (n *Lateral) Inputs() []Node { return []Node{n.Left, n.Right} }
 
 // Inputs returns the node's input.
 func (n *Aggregate) Inputs() []Node { return []Node{n.Input} }
@@ -79,11 +85,14 @@ func (n *Update) Inputs() []Node { return []Node{n.Input} }
 // Inputs returns the source of the rows.
 func (n *Delete) Inputs() []Node { return []Node{n.Input} }
 
+// Inputs returns the source of the rows.
+func (n *Restore) Inputs() []Node { return []Node{n.Input} }
+
 // Types returns the types of the columns read.
 func (n *Scan) Types() []types.Type {
 	ts := make([]types.Type, len(n.Columns))
 	for i, c := range n.Columns {
-		ts[i] = n.Table.Columns[c].Type
+		ts[i] = n.Table.At(c).Type
 	}
 	return ts
 }
@@ -104,10 +113,16 @@ func (n *Project) Types() []types.Type { return typesOf(n.Exprs) }
 func (n *HashJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
 
 // Types returns those of the columns that Kind yields.
+func (n *MergeJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
+
+// Types returns those of the columns that Kind yields.
 func (n *IndexJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
 
 // Types returns those of the columns that Kind yields.
 func (n *LoopJoin) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
+
+// Types returns both sides' types.
+func (n *Lateral) Types() []types.Type { return joinTypes(n.Kind, n.Left, n.Right) }
 
 // Types returns the groups' types, then the aggregates'.
 func (n *Aggregate) Types() []types.Type {
@@ -173,6 +188,9 @@ func (n *Update) Types() []types.Type { return typesOf(n.Returning) }
 
 // Types returns those of Returning.
 func (n *Delete) Types() []types.Type { return typesOf(n.Returning) }
+
+// Types returns those of RETURNING.
+func (n *Restore) Types() []types.Type { return typesOf(n.Returning) }
 
 func typesOf(list []expr.Expr) []types.Type {
 	ts := make([]types.Type, len(list))

@@ -6,6 +6,7 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -91,7 +92,7 @@ func changedOf(list []*changed, src *source, statement string) ([]*changed, *cha
 		return nil, nil, sqlerr.NonUpdatable.New("The target table %s of the %s is not updatable", alias, statement)
 	}
 	if src.rel.table.Kind == schema.System {
-		return nil, nil, sqlerr.CommandDenied.New("System table '%s' cannot be written", src.rel.table.QualifiedName()).On(src.rel.table.QualifiedName())
+		return nil, nil, errSystem(src.rel.table)
 	}
 	for _, c := range list {
 		if c.rel == src.rel {
@@ -132,7 +133,10 @@ func (b *builder) multiUpdate(s *sqlparser.Update) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if list, owners[i], err = changedOf(list, fr.source(e.(*expr.Column).Index), "UPDATE"); err != nil {
+		if list, owners[i], err = changedOf(list, fr.source(e.(*expr.Column).Index), "UPDATE"); err == nil {
+			err = noEvents(owners[i].rel.table)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -159,7 +163,7 @@ func (b *builder) multiUpdate(s *sqlparser.Update) (*Plan, error) {
 		}
 		owners[i].set = append(owners[i].set, boundSet{c, expr.ForColumn(bound, t.Columns[c].Type)})
 	}
-	return b.multi(fr, f, s.Where, list, func(c *changed, in *phys) (Node, *Node, error) {
+	return b.multi(fr, f, s.Where, list, rights.Update, func(c *changed, in *phys) (Node, *Node, error) {
 		rules, err := b.rulesOf(c.rel.table)
 		n := &Update{Table: c.rel.table, Rules: rules, Ignore: bool(s.Ignore)}
 		for _, set := range c.set {
@@ -191,7 +195,7 @@ func (b *builder) multiDelete(s *sqlparser.Delete) (*Plan, error) {
 		}
 	}
 	defer b.forbid(tablesOf(list)...)()
-	return b.multi(fr, f, s.Where, list, func(c *changed, _ *phys) (Node, *Node, error) {
+	return b.multi(fr, f, s.Where, list, rights.Delete, func(c *changed, _ *phys) (Node, *Node, error) {
 		rules, err := b.rulesOf(c.rel.table)
 		n := &Delete{Table: c.rel.table, Rules: rules, Ignore: bool(s.Ignore)}
 		return n, &n.Input, err
@@ -201,7 +205,7 @@ func (b *builder) multiDelete(s *sqlparser.Delete) (*Plan, error) {
 // multi plans the changes of list's tables in the rows of fr that meet where.
 // write makes the statement for a table, over its columns and what else its
 // assignments read, and tells where its input goes.
-func (b *builder) multi(fr *from, f *frame, where *sqlparser.Where, list []*changed, write func(*changed, *phys) (Node, *Node, error)) (*Plan, error) {
+func (b *builder) multi(fr *from, f *frame, where *sqlparser.Where, list []*changed, needs rights.Set, write func(*changed, *phys) (Node, *Node, error)) (*Plan, error) {
 	if b.o.Returning != nil {
 		return nil, sqlerr.Unsupported("RETURNING of a statement with several tables")
 	}
@@ -212,6 +216,16 @@ func (b *builder) multi(fr *from, f *frame, where *sqlparser.Where, list []*chan
 			return nil, err
 		}
 		rel = filtered(rel, conds)
+	}
+	for _, c := range list {
+		if c.rel.which != Live {
+			return nil, errDeleted(c.rel, "UPDATE and DELETE")
+		}
+	}
+	for _, c := range list {
+		if err := b.need(c.rel.table, needs); err != nil {
+			return nil, err
+		}
 	}
 	n := &Spooled{}
 	p := &Plan{Root: n, Writes: list[0].rel.table}

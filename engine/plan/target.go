@@ -4,6 +4,7 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -28,8 +29,8 @@ func (t *target) written(e expr.Expr) expr.Expr {
 	return substitute(e, t.computed)
 }
 
-// target finds the table that a statement writes.
-func (b *builder) target(te sqlparser.TableExpr, statement string) (*target, error) {
+// target finds the table that a statement writes, which needs rights on it.
+func (b *builder) target(te sqlparser.TableExpr, statement string, needs rights.Set) (*target, error) {
 	at, ok := te.(*sqlparser.AliasedTableExpr)
 	if !ok {
 		return nil, sqlerr.Unsupported("multi-table %s", statement)
@@ -40,6 +41,9 @@ func (b *builder) target(te sqlparser.TableExpr, statement string) (*target, err
 	}
 	if !(name.Qualifier.IsEmpty() && name.Name.String() == "dual") {
 		t, err := b.table(name)
+		if err == nil {
+			err = b.need(t, needs)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -48,10 +52,12 @@ func (b *builder) target(te sqlparser.TableExpr, statement string) (*target, err
 			if alias == "" {
 				alias = t.Name
 			}
-			return b.viewTarget(t, alias, statement)
+			return b.viewTarget(t, alias, statement, needs)
 		}
 	}
+	b.naming = true
 	fr, err := b.aliased(at, &frame{})
+	b.naming = false
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +66,18 @@ func (b *builder) target(te sqlparser.TableExpr, statement string) (*target, err
 		return nil, sqlerr.NoTablesUsed.New("No tables used")
 	}
 	if rel.table.Kind == schema.System {
-		return nil, sqlerr.CommandDenied.New("System table '%s' cannot be written", rel.table.QualifiedName()).On(rel.table.QualifiedName())
+		if b.o.SystemWrites == nil || b.inside != nil {
+			return nil, errSystem(rel.table)
+		}
+		if err := b.o.SystemWrites(rel.table, needs); err != nil {
+			return nil, err
+		}
 	}
 	return &target{from: fr, rel: rel, rows: rel}, nil
+}
+
+func errSystem(t *schema.Table) error {
+	return sqlerr.CommandDenied.New("System table '%s' cannot be written here", t.QualifiedName()).On(t.QualifiedName())
 }
 
 // columns are those of the target that a statement can name.
@@ -90,6 +105,9 @@ func (t *target) writable(name sqlparser.IdentifierCI) (int, error) {
 			return n, nil
 		}
 		return 0, sqlerr.ColumnNotUpdatable.New("Column '%s' is not updatable", name.String()).On(t.view.QualifiedName()).In(name.String())
+	}
+	if t.view == nil && t.rel.table.SystemColumn(name.String()) >= 0 {
+		return 0, sqlerr.ColumnNotUpdatable.New("System column '%s' cannot be written", name.String()).On(t.name()).In(name.String())
 	}
 	return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", name.String()).On(t.name()).In(name.String())
 }
@@ -146,7 +164,7 @@ func (b *builder) returning(t *target) ([]expr.Expr, []ResultColumn, error) {
 	if len(fr.sources) > 1 { // the row alias of ON DUPLICATE KEY UPDATE means nothing here
 		fr = &from{rel: fr.rel, sources: fr.sources[:1], visible: t.columns()}
 	}
-	items, err := b.items(r.List.Exprs, listTexts(r.SQL), fr, &scope{b: b, frame: &frame{}, from: fr, clause: "returning clause"})
+	items, err := b.items(r.List.Exprs, listTexts(r.SQL), fr, &scope{b: b, frame: &frame{}, from: fr, clause: "returning clause", written: true})
 	if err != nil {
 		return nil, nil, err
 	}

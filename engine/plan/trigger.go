@@ -92,24 +92,25 @@ type write struct {
 	rules  *Rules
 	table  *schema.Table
 	events []string // that it brings about
+	set    []int    // the columns that UPDATE sets; nil: any
 }
 
 // writes returns the parts of a plan that change tables.
 func writes(n Node) []write {
 	switch n := n.(type) {
 	case *Insert:
-		w := write{&n.Rules, n.Table, []string{"INSERT"}}
+		w := write{rules: &n.Rules, table: n.Table, events: []string{"INSERT"}}
 		switch n.Mode {
 		case InsertReplace:
 			w.events = append(w.events, "DELETE")
 		case InsertUpdate:
-			w.events = append(w.events, "UPDATE")
+			w.events, w.set = append(w.events, "UPDATE"), columnsSet(n.OnDuplicate)
 		}
 		return []write{w}
 	case *Update:
-		return []write{{&n.Rules, n.Table, []string{"UPDATE"}}}
+		return []write{{&n.Rules, n.Table, []string{"UPDATE"}, columnsSet(n.Set)}}
 	case *Delete:
-		return []write{{&n.Rules, n.Table, []string{"DELETE"}}}
+		return []write{{&n.Rules, n.Table, []string{"DELETE"}, nil}}
 	case *Spooled:
 		var list []write
 		for i := range n.Targets {
@@ -118,6 +119,14 @@ func writes(n Node) []write {
 		return list
 	}
 	return nil
+}
+
+func columnsSet(list []Assignment) []int {
+	set := []int{}
+	for _, a := range list {
+		set = append(set, a.Column)
+	}
+	return set
 }
 
 // triggers builds the triggers that a plan may run.
@@ -407,7 +416,7 @@ func (c *compiler) sub() *builder {
 	o := c.b.o
 	o.Namespace, o.Params, o.SQL = c.t.Namespace, slices.Clone(c.types), ""
 	o.Locking, o.Returning = nil, nil
-	return &builder{ctx: c.b.ctx, o: o, inside: c.in}
+	return &builder{ctx: c.b.ctx, o: o, inside: c.in, as: &c.def.User} // who made the trigger
 }
 
 // merge takes over what a statement of the body depends on.
@@ -418,6 +427,7 @@ func (c *compiler) merge(b *builder) {
 	for _, t := range b.tied {
 		c.b.tie(t)
 	}
+	c.b.access = append(c.b.access, b.access...)
 }
 
 func (c *compiler) sql(s *parse.SQL) (Step, error) {
@@ -453,6 +463,11 @@ func (c *compiler) sql(s *parse.SQL) (Step, error) {
 	}
 	if err := b.triggers(r.Plan); err != nil {
 		return nil, err
+	}
+	for _, w := range writes(r.Plan.Root) {
+		if err := b.cascades(w); err != nil {
+			return nil, err
+		}
 	}
 	c.merge(b)
 	if r.Into != nil && len(r.Into) != len(r.Plan.Columns) {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -38,7 +39,10 @@ func (b *builder) union(u *sqlparser.Union, f *frame) (*query, error) {
 		if err != nil {
 			return nil, err
 		}
-		all := b.unionAll(parts, nil)
+		all, err := b.unionAll("UNION", parts, nil)
+		if err != nil {
+			return nil, err
+		}
 		items = b.unionItems(all, parts[0])
 		if rel = all; u.Distinct {
 			rel = &distinctRel{in: all, cols: all.cols}
@@ -48,7 +52,9 @@ func (b *builder) union(u *sqlparser.Union, f *frame) (*query, error) {
 		if err != nil {
 			return nil, err
 		}
-		rel, items = b.compareSets(op, u.Distinct, parts)
+		if rel, items, err = b.compareSets(op, u.Distinct, parts); err != nil {
+			return nil, err
+		}
 	}
 	src := &source{}
 	for _, it := range items {
@@ -102,14 +108,19 @@ func (b *builder) parts(stmts []sqlparser.TableStatement, f *frame) ([]*query, e
 
 // unionAll returns the rows of all parts, the columns of a query and one for each
 // of marks, whose values are a part's.
-func (b *builder) unionAll(parts []*query, marks []mark) *unionRel {
+func (b *builder) unionAll(op string, parts []*query, marks []mark) (*unionRel, error) {
 	first := parts[0]
 	rel := &unionRel{}
+	values := make([]expr.Expr, len(parts))
 	for i, o := range first.out {
-		t, null := b.cols[o.col].t, b.cols[o.col].null
-		for _, p := range parts[1:] {
-			c := &b.cols[p.out[i].col]
-			t, null = expr.CommonType(t, c.t), null || c.null
+		null := false
+		for k, p := range parts {
+			null = null || b.cols[p.out[i].col].null
+			values[k] = b.computed(p.rel, p.out[i].col)
+		}
+		t, err := expr.SetType(op, values...)
+		if err != nil {
+			return nil, err
 		}
 		rel.cols = append(rel.cols, b.newColumn(o.name, t, null))
 	}
@@ -127,7 +138,31 @@ func (b *builder) unionAll(parts []*query, marks []mark) *unionRel {
 		part, ids := b.extend(p.rel, casts)
 		rel.parts = append(rel.parts, unionPart{part, ids})
 	}
-	return rel
+	return rel, nil
+}
+
+// computed returns what a query's select list computes as column col, so that literals
+// can be told from columns.
+func (b *builder) computed(l logical, col int) expr.Expr {
+	for {
+		switch r := l.(type) {
+		case *extendRel:
+			if i := slices.Index(r.cols, col); i >= 0 {
+				return r.values[i]
+			}
+			l = r.in
+		case *sortRel:
+			l = r.in
+		case *limitRel:
+			l = r.in
+		case *distinctRel:
+			l = r.in
+		case *filterRel:
+			l = r.in
+		default:
+			return b.ref(col)
+		}
+	}
 }
 
 // mark is a column that tells a union's parts apart.
@@ -147,9 +182,16 @@ func (b *builder) unionItems(rel *unionRel, first *query) []item {
 
 // compareSets is INTERSECT or EXCEPT: the rows of both parts are grouped, and
 // counted by part. Grouping takes equal rows together as DISTINCT does, NULLs too.
-func (b *builder) compareSets(op parse.SetOp, distinct bool, parts []*query) (logical, []item) {
+func (b *builder) compareSets(op parse.SetOp, distinct bool, parts []*query) (logical, []item, error) {
 	one, null := intLiteral(1), &expr.Literal{T: types.Int64Type}
-	rel := b.unionAll(parts, []mark{{"left", []expr.Expr{one, null}}, {"right", []expr.Expr{null, one}}})
+	name := "EXCEPT"
+	if op == parse.Intersect {
+		name = "INTERSECT"
+	}
+	rel, err := b.unionAll(name, parts, []mark{{"left", []expr.Expr{one, null}}, {"right", []expr.Expr{null, one}}})
+	if err != nil {
+		return nil, nil, err
+	}
 	items := b.unionItems(rel, parts[0])
 	g := &groupRel{in: rel}
 	for _, it := range items {
@@ -166,14 +208,14 @@ func (b *builder) compareSets(op parse.SetOp, distinct bool, parts []*query) (lo
 	compare := func(op expr.CompareOp, l, r expr.Expr) expr.Expr { return &expr.Compare{Op: op, L: l, R: r} }
 	switch zero := intLiteral(0); {
 	case op == parse.Intersect && distinct:
-		return filtered(g, []expr.Expr{compare(expr.GT, left, zero), compare(expr.GT, right, zero)}), items
+		return filtered(g, []expr.Expr{compare(expr.GT, left, zero), compare(expr.GT, right, zero)}), items, nil
 	case op == parse.Intersect:
 		fewer := &expr.Case{Whens: []expr.When{{Cond: compare(expr.LT, left, right), Then: left}}, Else: right, T: types.Int64Type}
-		return &repeatRel{in: g, times: fewer}, items
+		return &repeatRel{in: g, times: fewer}, items, nil
 	case distinct:
-		return filtered(g, []expr.Expr{compare(expr.GT, left, zero), compare(expr.EQ, right, zero)}), items
+		return filtered(g, []expr.Expr{compare(expr.GT, left, zero), compare(expr.EQ, right, zero)}), items, nil
 	default:
-		return &repeatRel{in: g, times: &expr.Arith{Op: expr.Sub, L: left, R: right, T: types.Int64Type}}, items
+		return &repeatRel{in: g, times: &expr.Arith{Op: expr.Sub, L: left, R: right, T: types.Int64Type}}, items, nil
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -25,6 +26,14 @@ type Definition struct {
 // DefineView gives names meaning in a query that is to be a view's, for good:
 // tables get their namespaces, * becomes columns, and columns get names.
 func DefineView(ctx context.Context, sel sqlparser.TableStatement, o Options) (*Definition, error) {
+	if err := sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if f, ok := n.(*sqlparser.FrameClause); ok && f.Unit == parse.FrameGroups {
+			return false, sqlerr.Unsupported("GROUPS frames in views")
+		}
+		return true, nil
+	}, sel); err != nil {
+		return nil, err
+	}
 	sel = sqlparser.Clone(sel)
 	b := &builder{ctx: ctx, o: o, named: leftmost(sel), def: &definition{
 		stars: map[*sqlparser.StarExpr][]sqlparser.SelectExpr{}, tables: map[*sqlparser.AliasedTableExpr]string{},
@@ -198,9 +207,12 @@ func (b *builder) enterView(v *schema.Table) (s sqlparser.TableStatement, leave 
 	if s, err = parseView(v.View.Select); err != nil {
 		return nil, nil, sqlerr.Corrupt.Wrap(err, "the query of view '%s' cannot be read", v.QualifiedName()).On(v.QualifiedName())
 	}
-	ctes, def := b.ctes, b.def
+	ctes, def, as := b.ctes, b.def, b.as
 	b.ctes, b.def, b.views = nil, nil, append(b.views, v)
-	return s, func() { b.ctes, b.def, b.views = ctes, def, b.views[:len(b.views)-1] }, nil
+	if d := definer(v); d != nil {
+		b.as = d
+	}
+	return s, func() { b.ctes, b.def, b.as, b.views = ctes, def, as, b.views[:len(b.views)-1] }, nil
 }
 
 // view brings a view's columns into scope: its query becomes part of the one
@@ -295,12 +307,12 @@ func Mergeable(v *schema.Table) bool {
 // Updatable reports whether rows of a view can be updated and deleted.
 func Updatable(ctx context.Context, v *schema.Table, o Options) bool {
 	b := &builder{ctx: ctx, o: o}
-	_, err := b.viewTarget(v, v.Name, "UPDATE")
+	_, err := b.viewTarget(v, v.Name, "UPDATE", 0)
 	return err == nil
 }
 
 // viewTarget finds what a statement writes that names a view.
-func (b *builder) viewTarget(v *schema.Table, alias, statement string) (*target, error) {
+func (b *builder) viewTarget(v *schema.Table, alias, statement string, needs rights.Set) (*target, error) {
 	s, leave, err := b.enterView(v)
 	if err != nil {
 		return nil, err
@@ -310,7 +322,10 @@ func (b *builder) viewTarget(v *schema.Table, alias, statement string) (*target,
 	if sel == nil {
 		return nil, b.notUpdatable(v, alias, s, statement)
 	}
-	in, err := b.target(sel.From[0], statement)
+	if sel.Where != nil {
+		needs = readsRows(needs, sel.Where)
+	}
+	in, err := b.target(sel.From[0], statement, needs)
 	if e := sqlerr.As(err); e != nil && (e.Kind == sqlerr.NotUpdatable || e.Kind == sqlerr.NoTablesUsed || e.Kind == sqlerr.NotSupported) {
 		return nil, b.notUpdatable(v, alias, s, statement)
 	}

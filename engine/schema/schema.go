@@ -40,6 +40,7 @@ type Table struct {
 	// ForeignKeys are those of this table, to others or itself.
 	ForeignKeys []ForeignKey `json:",omitempty"`
 	Triggers    []Trigger    `json:",omitempty"` // in the order in which they run
+	Options     Options      `json:",omitzero"`
 	Comment     string
 	// Collation is that of text columns which name none; 0: types.DefaultCollation.
 	Collation collations.ID `json:",omitempty"`
@@ -64,6 +65,9 @@ type View struct {
 	// As the statement had it; "": not at all. Rows are always those that the
 	// asking user sees, as under SQL SECURITY INVOKER.
 	Algorithm, Definer, Security string `json:",omitempty"`
+	// DefinerID is the user whose rights the query has under SQL SECURITY DEFINER;
+	// nil: the owner's.
+	DefinerID *string `json:",omitempty"`
 }
 
 // CheckOption says which rows can't be written through a view.
@@ -84,6 +88,22 @@ const RowIDColumn = "_rowid"
 // (TimeColumn, RowIDColumn), its last two columns, unless it names a temporal
 // column of its own to lead it.
 const TimeColumn = "_time"
+
+// Names of system columns, see Table.System.
+const (
+	UpdatedColumn = "_updated" // TIMESTAMP(6): when the row was last changed
+	DeletedColumn = "_deleted" // whether the row is one that can be restored
+)
+
+// Reserved reports whether no column can be given a name.
+func Reserved(name string) bool {
+	for _, n := range []string{RowIDColumn, TimeColumn, UpdatedColumn, DeletedColumn} {
+		if strings.EqualFold(name, n) {
+			return true
+		}
+	}
+	return false
+}
 
 // Column is a column of a table.
 type Column struct {
@@ -241,9 +261,38 @@ func (t *Table) Covers(ix *Index, columns []int) bool {
 	}
 	key, _ := t.Key(ix)
 	for _, c := range columns {
-		if t.Columns[c].Type.LossyKey() || FindPart(key, c, 0) < 0 {
+		if c >= len(t.Columns) || t.Columns[c].Type.LossyKey() || FindPart(key, c, 0) < 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// systemColumns are what shared and user tables have besides their columns:
+// every row has them, and no row keeps more for them. Their ordinals come after
+// those of a table's own columns.
+var systemColumns = []Column{
+	{Name: UpdatedColumn, NotNull: true, Hidden: true, Type: types.Type{Kind: types.Timestamp, Size: -1, Scale: 6, Collation: collations.CollationBinaryID}},
+	{Name: DeletedColumn, NotNull: true, Hidden: true, Type: types.Type{Kind: types.TinyInt, Size: 1, Collation: collations.CollationBinaryID}},
+}
+
+// SystemColumn returns the ordinal of a system column that t has, or -1.
+func (t *Table) SystemColumn(name string) int {
+	if t.Kind != Shared && t.Kind != User {
+		return -1
+	}
+	for i := range systemColumns {
+		if strings.EqualFold(systemColumns[i].Name, name) {
+			return len(t.Columns) + i
+		}
+	}
+	return -1
+}
+
+// At returns the column with an ordinal, which may be a system column's.
+func (t *Table) At(ordinal int) *Column {
+	if n := ordinal - len(t.Columns); n >= 0 {
+		return &systemColumns[n]
+	}
+	return &t.Columns[ordinal]
 }

@@ -1,9 +1,12 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -11,75 +14,193 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/txn"
 )
 
 // alterTable runs ALTER TABLE, CREATE INDEX and DROP INDEX.
 //
 // What the options ask for is made up as a new definition; reform.go finds out
-// what has to happen to rows and entries.
-func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTable) error {
+// what has to happen to rows and entries. Indexes are built while others write; then
+// the table's writers are kept away, and all is made up again and done.
+func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTable, kind string) (err error) {
 	at, err := s.name(n.Table)
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, s, c.altered(ctx, s, at, n), func(tx *store.Tx) ([]*schema.Table, error) {
-		r, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table)
+	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
+	defer tx.Rollback()
+	stake := c.altered(ctx, s, at, n)
+	if err := c.lockDefinitions(ctx, tx, stake); err != nil {
+		return err
+	}
+	build, err := c.buildAhead(ctx, s, at, n, kind)
+	if err != nil {
+		return err
+	}
+	var counts bool // what was built, if the commit succeeds
+	defer func() {
+		if build != nil {
+			if e := build.Close(ctx, counts); err == nil {
+				err = e
+			}
+		}
+	}()
+	if build == nil {
+		err = c.lockTables(ctx, tx, stake)
+	} else {
+		err = c.lockBetween(ctx, tx, s, stake, build)
+	}
+	if err != nil {
+		return err
+	}
+	return c.commitChange(ctx, tx, s, func(tx *store.Tx) ([]*schema.Table, error) {
+		a, err := c.alteration(ctx, s, tx, at, n, kind)
 		if err != nil {
 			return nil, err
 		}
-		old, err := sqlmeta.CurrentSchema(ctx, tx, r)
-		if err != nil {
+		c.checks = append(c.checks, func() error { return c.live.Alter(a.old, a.d.Table) })
+		if a.d.StorageID() != a.old.StorageID() {
+			c.gone, c.kept = append(c.gone, a.old), append(c.kept, a.d.Table)
+		}
+		a.record.Namespace, a.record.Name = a.d.Namespace, a.d.Name
+		if err := newVersion(ctx, tx, s, a.record, a.d.Table); err != nil {
 			return nil, err
 		}
-		d := redefine(old)
-		for _, phase := range alterPhases {
-			for _, o := range n.AlterOptions {
-				if phase(o) {
-					if err := d.alter(ctx, s, tx, o); err != nil {
-						return nil, err
-					}
+		if err := a.run(ctx, build); err != nil {
+			return nil, err
+		}
+		if err := a.family.checkReferences(ctx, newForeignKeys(a.old, a.d.Table)); err != nil {
+			return nil, err
+		}
+		counts = true
+		return append(a.followed, a.old, a.d.Table), nil
+	})
+}
+
+// ahead is a build of indexes before the alteration that asks for them is made.
+type ahead struct {
+	*store.IndexBuild
+	alteration *alteration
+}
+
+// run builds while others write to the table.
+func (a *ahead) run(ctx context.Context) error { return a.alteration.built(a.Run(ctx)) }
+
+// buildAhead builds the indexes that an alteration asks for while others write to
+// the table. It returns nil if there are none, or writers have to wait anyway.
+func (c *Catalog) buildAhead(ctx context.Context, s Scope, at name, n *sqlparser.AlterTable, kind string) (*ahead, error) {
+	s.Warn = func(error) {} // they come when it is done
+	var a *alteration
+	err := c.read(func(tx *store.Tx) (err error) {
+		a, err = c.alteration(ctx, s, tx, at, n, kind)
+		return err
+	})
+	if err != nil || len(a.build) == 0 || a.rewrite || a.check || waits(n.AlterOptions) {
+		return nil, err
+	}
+	b, err := store.NewIndexBuild(ctx, c.db, a.d.Table, a.build...)
+	if err != nil {
+		return nil, err
+	}
+	build := &ahead{b, a}
+	if err := build.run(ctx); err != nil {
+		b.Close(ctx, false) // Sweep would, too
+		return nil, err
+	}
+	return build, nil
+}
+
+// The locks of tables that were written while indexes were built are waited for a
+// little longer each time.
+const (
+	firstTableWait   = 20 * time.Millisecond
+	longestTableWait = time.Second
+)
+
+// lockBetween locks the tables as lockTables does when writers let it. As long as a
+// long transaction does not, other writers, who would have to wait behind it, go on
+// most of the time, and the build follows them.
+func (c *Catalog) lockBetween(ctx context.Context, tx *txn.Tx, s Scope, stake func() ([]*schema.Table, error), build *ahead) error {
+	held := tx.Locks()
+	end := time.Now().Add(cmp.Or(s.LockWait, txn.DefaultLockWait))
+	for wait := firstTableWait; ; wait = min(2*wait, longestTableWait) {
+		left := max(time.Until(end), 1)
+		tx.SetLockWait(left, min(wait, left))
+		err := c.lockTables(ctx, tx, stake)
+		if !errors.Is(err, sqlerr.LockWaitTimeout) || left <= wait {
+			return err
+		}
+		tx.ReleaseLocks(held)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		if err := build.run(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// waits reports whether writers shall wait.
+func waits(options []sqlparser.AlterOption) bool {
+	return slices.ContainsFunc(options, func(o sqlparser.AlterOption) bool {
+		l, ok := o.(*sqlparser.LockOption)
+		return ok && (l.Type == sqlparser.SharedType || l.Type == sqlparser.ExclusiveType)
+	})
+}
+
+// alteration is what an ALTER TABLE is to do.
+type alteration struct {
+	reform
+	family   family
+	record   *sqlmeta.Table
+	followed []*schema.Table // others that change with the table
+}
+
+// alteration makes up the new definition, and what has to be done for it.
+func (c *Catalog) alteration(ctx context.Context, s Scope, tx *store.Tx, at name, n *sqlparser.AlterTable, kind string) (*alteration, error) {
+	r, old, err := c.alterable(ctx, tx, at, kind)
+	if err != nil {
+		return nil, err
+	}
+	d := redefine(old)
+	for i, phase := range alterPhases {
+		if i == renamingPhase {
+			if err := d.rename(n.AlterOptions); err != nil {
+				return nil, err
+			}
+		}
+		for _, o := range n.AlterOptions {
+			if phase(o) {
+				if err := d.alter(ctx, s, tx, o); err != nil {
+					return nil, err
 				}
 			}
 		}
-		if err := d.foreignKeyIndexes(d.added); err != nil {
-			return nil, err
-		}
-		if err := d.finish(); err != nil {
-			return nil, err
-		}
-		f := family{tx, s, d.Table}
-		touched, err := f.follow(ctx, old)
-		if err != nil {
-			return nil, err
-		}
-		if err := d.addConstraints(d.added); err != nil {
-			return nil, err
-		}
-		if err := keepCheckColumns(old, d.Table); err != nil {
-			return nil, err
-		}
-		if err := f.checkDefinitions(ctx, old); err != nil {
-			return nil, err
-		}
-		re := &reform{c: c, s: s, tx: tx, old: old, d: d}
-		if err := re.plan(ctx); err != nil {
-			return nil, err
-		}
-		if err := re.allowed(n.AlterOptions); err != nil {
-			return nil, err
-		}
-		r.Namespace, r.Name = d.Namespace, d.Name
-		if err := newVersion(ctx, tx, s, r, d.Table); err != nil {
-			return nil, err
-		}
-		if err := re.run(ctx); err != nil {
-			return nil, err
-		}
-		if err := f.checkReferences(ctx, newForeignKeys(old, d.Table)); err != nil {
-			return nil, err
-		}
-		return append(touched, old, d.Table), nil
-	})
+	}
+	if err := d.foreignKeyIndexes(d.added); err != nil {
+		return nil, err
+	}
+	if err := d.finish(); err != nil {
+		return nil, err
+	}
+	a := &alteration{record: r, family: family{tx, s, d.Table}, reform: reform{c: c, s: s, tx: tx, old: old, d: d}}
+	if a.followed, err = a.family.follow(ctx, old); err != nil {
+		return nil, err
+	}
+	if err := d.addConstraints(d.added); err != nil {
+		return nil, err
+	}
+	if err := keepCheckColumns(old, d.Table); err != nil {
+		return nil, err
+	}
+	if err := a.family.checkDefinitions(ctx, old); err != nil {
+		return nil, err
+	}
+	if err := a.plan(ctx); err != nil {
+		return nil, err
+	}
+	return a, a.allowed(n.AlterOptions)
 }
 
 // redefine begins a changed definition of a table.
@@ -125,6 +246,9 @@ var alterPhases = []func(sqlparser.AlterOption) bool{
 	},
 }
 
+// renamingPhase is the phase before which columns get their new names.
+const renamingPhase = 3
+
 // checkAlter refuses what cannot be altered.
 func checkAlter(n *sqlparser.AlterTable) error {
 	if n.PartitionSpec != nil || n.PartitionOption != nil {
@@ -154,8 +278,8 @@ func checkAlterOption(o sqlparser.AlterOption) error {
 		return nil
 	case *sqlparser.OrderByOption:
 		return sqlerr.Unsupported("ALTER TABLE ORDER BY")
-	case *sqlparser.KeyState:
-		return sqlerr.Unsupported("ALTER TABLE %s", map[bool]string{true: "ENABLE KEYS", false: "DISABLE KEYS"}[o.Enable])
+	case *sqlparser.KeyState: // asks for nothing of a transactional table, as InnoDB's
+		return nil
 	case *sqlparser.TablespaceOperation:
 		return sqlerr.Unsupported("TABLESPACE")
 	}
@@ -170,11 +294,9 @@ func (d *definition) alter(ctx context.Context, s Scope, tx *store.Tx, o sqlpars
 	case *sqlparser.DropColumn:
 		return d.dropColumn(o.Name)
 	case *sqlparser.ModifyColumn:
-		return d.changeColumn(o.NewColDefinition.Name.String(), o.NewColDefinition, o.First, o.After)
+		return d.changeColumn(o.NewColDefinition, o.First, o.After)
 	case *sqlparser.ChangeColumn:
-		return d.changeColumn(o.OldColumn.Name.String(), o.NewColDefinition, o.First, o.After)
-	case *sqlparser.RenameColumn:
-		return d.renameColumn(o.OldName.Name.String(), o.NewName.Name.String())
+		return d.changeColumn(o.NewColDefinition, o.First, o.After)
 	case *sqlparser.AlterColumn:
 		return d.alterColumn(o)
 	case *sqlparser.AlterCharset:

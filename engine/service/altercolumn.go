@@ -115,42 +115,57 @@ func (d *definition) dropColumn(name *sqlparser.ColName) error {
 	return nil
 }
 
-func (d *definition) renameColumn(from, to string) error {
-	c := d.lookup(from)
-	if c < 0 {
-		return errNoColumn(from, d.Name)
-	}
-	return d.setName(c, to)
-}
-
-func (d *definition) setName(c int, to string) error {
-	from := d.Columns[c].Name
-	if from == to {
-		return nil
-	}
-	if err := checkColumnName(to); err != nil {
-		return err
-	}
-	if other := d.Column(to); other >= 0 && other != c {
-		return errDupColumn(to)
-	}
-	if !strings.EqualFold(from, to) {
-		if err := d.checkDependants(from, func(int) bool { return false }); err != nil {
-			return err
+// rename gives columns the names that RENAME COLUMN and CHANGE say, all at once: two may
+// exchange theirs.
+func (d *definition) rename(options []sqlparser.AlterOption) error {
+	names := map[int]string{} // by column
+	var order []int
+	for _, o := range options {
+		var from, to string
+		switch o := o.(type) {
+		case *sqlparser.RenameColumn:
+			from, to = o.OldName.Name.String(), o.NewName.Name.String()
+		case *sqlparser.ChangeColumn:
+			from, to = o.OldColumn.Name.String(), o.NewColDefinition.Name.String()
+		default:
+			continue
+		}
+		c := d.lookup(from)
+		if _, again := names[c]; c < 0 || again {
+			return errNoColumn(from, d.Name)
+		}
+		if d.Columns[c].Name != to {
+			names[c], order = to, append(order, c)
 		}
 	}
-	d.Columns[c].Name = to
+	taken := map[string]bool{}
+	for _, c := range order {
+		from, to := d.Columns[c].Name, names[c]
+		if err := checkColumnName(to); err != nil {
+			return err
+		}
+		other := d.Column(to)
+		if _, moves := names[other]; other >= 0 && other != c && !moves || taken[strings.ToLower(to)] {
+			return errDupColumn(to)
+		}
+		taken[strings.ToLower(to)] = true
+		if !strings.EqualFold(from, to) {
+			if err := d.checkDependants(from, func(int) bool { return false }); err != nil {
+				return err
+			}
+		}
+	}
+	for c, to := range names {
+		d.Columns[c].Name = to
+	}
 	return nil
 }
 
-// changeColumn runs CHANGE and MODIFY.
-func (d *definition) changeColumn(from string, def *sqlparser.ColumnDefinition, first bool, after *sqlparser.ColName) error {
-	c := d.lookup(from)
+// changeColumn runs MODIFY, and CHANGE of a column that has its new name.
+func (d *definition) changeColumn(def *sqlparser.ColumnDefinition, first bool, after *sqlparser.ColName) error {
+	c := d.lookup(def.Name.String())
 	if c < 0 {
-		return errNoColumn(from, d.Name)
-	}
-	if err := d.setName(c, def.Name.String()); err != nil {
-		return err
+		return errNoColumn(def.Name.String(), d.Name)
 	}
 	col, err := d.columnOf(def)
 	if err != nil {
@@ -217,6 +232,8 @@ func widens(from, to types.Type) bool {
 	switch {
 	case from == to:
 		return true
+	case to.IsSpatial():
+		return types.AssignNeedsNothing(to, from)
 	case from.IsInteger() && to.IsInteger():
 		return from.Unsigned == to.Unsigned && to.Kind >= from.Kind
 	case from.IsText() && to.IsText():

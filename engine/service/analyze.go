@@ -38,6 +38,17 @@ func (c *Catalog) tell(s *size) {
 	}
 }
 
+// Changed returns how many rows of a table have changed since its statistics were
+// gathered, and whether that is half of those that it has.
+func (c *Catalog) Changed(t *schema.Table) (rows int64, half bool) {
+	s := c.size(t.ID)
+	if s == nil {
+		return 0, true
+	}
+	rows = s.changed.Load()
+	return rows, rows > s.rows.Load()/2
+}
+
 // Analyze gathers and keeps a table's statistics; buckets are what is asked for
 // of columns' histograms, by id, and kept for the times to come. pause is called
 // now and then. Plans become out of date when force is set or the statistics are

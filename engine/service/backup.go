@@ -44,7 +44,7 @@ func (c *Catalog) Export(ctx context.Context, to *store.DB, namespace string, st
 			if err := store.CopyTable(ctx, from, t, to, t.ID, step); err != nil {
 				return err
 			}
-			if err := addTable(ctx, tx, r, t); err != nil {
+			if err := addTable(ctx, tx, r, copied(t, t.ID)); err != nil {
 				return err
 			}
 		}
@@ -91,7 +91,7 @@ func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace
 	}
 	defer src.Close()
 	var namespaces []*sqlmeta.Namespace
-	var made []copied
+	var made []restored
 	defer func() {
 		if err != nil {
 			for _, m := range made {
@@ -121,11 +121,12 @@ func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace
 			if err != nil {
 				return nil, err
 			}
-			m := copied{r: r, t: copyOf(t)}
-			if m.t.ID, err = c.newTableID(ctx, s); err != nil {
+			id, err := c.newTableID(ctx, s)
+			if err != nil {
 				return nil, err
 			}
-			m.r.ID = m.t.ID
+			m := restored{r: r, t: copied(t, id)}
+			m.r.ID = id
 			made = append(made, m)
 			if err := store.CopyTable(ctx, src, t, c.db, m.t.ID, step); err != nil {
 				return nil, err
@@ -136,10 +137,17 @@ func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace
 	return list, c.replace(ctx, s, namespaces, made, namespace == "")
 }
 
-// copied is a table that was copied, under its new id.
-type copied struct {
+// restored is a table that was copied, under its new id.
+type restored struct {
 	r *sqlmeta.Table
 	t *schema.Table
+}
+
+// copied returns the definition of what CopyTable made of a table.
+func copied(t *schema.Table, id uint32) *schema.Table {
+	c := copyOf(t)
+	c.ID, c.Storage = id, 0
+	return c
 }
 
 // newTableID gives out a table id that stays given out.
@@ -153,15 +161,15 @@ func (c *Catalog) newTableID(ctx context.Context, s Scope) (id uint32, err error
 
 // replace puts tables that were copied in the place of those of their
 // namespaces, and with all of those of other namespaces, too.
-func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Namespace, made []copied, all bool) error {
-	restored := func(name string) bool {
+func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Namespace, made []restored, all bool) error {
+	named := func(name string) bool {
 		return slices.ContainsFunc(namespaces, func(n *sqlmeta.Namespace) bool { return n.Name == name })
 	}
 	stake := func() ([]*schema.Table, error) {
 		var list []*schema.Table
 		names, _, err := c.AllTables(ctx, "", true)
 		for _, n := range names {
-			if err == nil && (all || restored(n.Qualifier.String())) {
+			if err == nil && (all || named(n.Qualifier.String())) {
 				var t *schema.Table
 				t, err = c.Table(ctx, n.Qualifier.String(), n.Name.String())
 				list = append(list, t)
@@ -179,8 +187,9 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 			return nil, err
 		}
 		var touched []*schema.Table
+		was := map[uint32]name{}
 		for _, n := range here {
-			if !all && !restored(n.Name) {
+			if !all && !named(n.Name) {
 				continue
 			}
 			records, err := tablesIn(ctx, tx, n.Name)
@@ -188,14 +197,19 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 				return nil, err
 			}
 			for _, r := range records {
-				t, err := Scope{NoForeignKeys: true}.drop(ctx, tx, r, nil) // what comes instead may have rows that are referenced
+				t, err := c.drop(ctx, Scope{NoForeignKeys: true, restores: true}, tx, r, nil) // what comes instead may have rows that are referenced
 				if err != nil {
 					return nil, err
 				}
 				touched = append(touched, t)
+				was[r.ID] = name{r.Namespace, r.Name}
 			}
-			if !restored(n.Name) && n.Name != DefaultNamespace {
+			if !named(n.Name) && n.Name != DefaultNamespace {
 				if err := sqlmeta.Namespaces.Delete(ctx, tx, n.ID); err != nil {
+					return nil, err
+				}
+				on := func(g *sqlmeta.Grant) bool { return g.Namespace == n.Name }
+				if err := sqlmeta.RemoveGrants(ctx, tx, on); err != nil {
 					return nil, err
 				}
 			}
@@ -215,8 +229,31 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 			if err := addTable(ctx, tx, m.r, m.t); err != nil {
 				return nil, err
 			}
-			touched = append(touched, m.t)
+			touched, c.kept = append(touched, m.t), append(c.kept, m.t)
 		}
-		return touched, nil
+		return touched, moveGrants(ctx, tx, was, made)
 	})
+}
+
+// moveGrants gives the tables that were made what was granted on those of their names
+// before.
+func moveGrants(ctx context.Context, tx *store.Tx, was map[uint32]name, made []restored) error {
+	var moved []sqlmeta.Grant
+	err := sqlmeta.RemoveGrants(ctx, tx, func(g *sqlmeta.Grant) bool {
+		n, ok := was[g.TableID]
+		for _, m := range made {
+			if ok && n == (name{m.t.Namespace, m.t.Name}) {
+				to := *g
+				to.TableID = m.t.ID
+				moved = append(moved, to)
+			}
+		}
+		return ok
+	})
+	for i := range moved {
+		if err == nil {
+			err = sqlmeta.PutGrant(ctx, tx, &moved[i])
+		}
+	}
+	return err
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kalamgo/kalam/engine/jobs"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -26,6 +27,18 @@ import (
 type Catalog struct {
 	db   *store.DB
 	txns *txn.Manager
+	jobs *jobs.Scheduler
+	live LiveQueries
+	// Of the change under way: queued tells that it has added jobs; checks are to pass
+	// before it is committed, when no live query begins; gone are tables that are not
+	// there any more afterwards, or kept under another number; kept are tables that
+	// may be to keep changes for live queries from then on.
+	queued     bool
+	checks     []func() error
+	gone, kept []*schema.Table
+	// Pack is what of tables is packed in the background. It is changed before the
+	// catalogue is used.
+	Pack store.PackOptions
 
 	// version rises with every change that may make plans out of date. It is
 	// stored under mu only.
@@ -34,12 +47,19 @@ type Catalog struct {
 	mu     sync.RWMutex // held exclusively while a change is committed
 	tables map[name]*schema.Table
 	// changed is the version that made a table's definition what it is, for
-	// those that changed since the database was opened.
+	// those that changed since the database was opened; but for indexes that came or
+	// went, see young.go.
 	changed map[uint32]uint64
-	sizes   map[uint32]*size // of the tables that were used
+	// young is the version since which a table has an index, youngest the last of
+	// them all.
+	young    map[uint32]map[uint32]uint64
+	youngest atomic.Uint64
+	sizes    map[uint32]*size // of the tables that were used
 	// onChange is told of tables of which much has changed since their
 	// statistics were gathered; nil: nobody wants to know.
-	onChange func(*schema.Table)
+	onChange  func(*schema.Table)
+	retention retention
+	people    people
 	// children are the tables with foreign keys to a table, for those asked for
 	// since the last change.
 	children map[name][]*schema.Table
@@ -47,20 +67,40 @@ type Catalog struct {
 
 type name struct{ namespace, table string }
 
-var _ plan.Catalog = (*Catalog)(nil)
-
-// New returns the catalogue of a database.
-func New(db *store.DB, txns *txn.Manager) *Catalog {
-	return &Catalog{
-		db: db, txns: txns,
-		tables:  map[name]*schema.Table{},
-		changed: map[uint32]uint64{}, children: map[name][]*schema.Table{},
-		sizes: map[uint32]*size{},
-	}
+// LiveQueries are those that watch tables, whose definitions change.
+type LiveQueries interface {
+	// Drop and Alter return sqlerr.TableWatched when a table that is watched would be
+	// dropped, or a column that is watched dropped or changed.
+	Drop(t *schema.Table) error
+	Alter(old, new *schema.Table) error
+	// Gone ends the live queries of a table that was dropped or is kept under another
+	// number now.
+	Gone(t *schema.Table)
+	// Keep sees to it that a table's changes are kept as its options say. Nobody writes the
+	// table meanwhile.
+	Keep(ctx context.Context, t *schema.Table) error
 }
 
-// Sweep removes what a crash left half made. It is called before the catalogue
-// is used.
+var _ plan.Catalog = (*Catalog)(nil)
+
+// New returns the catalogue of a database. Its changes leave work to scheduler,
+// which must not have been started yet.
+func New(db *store.DB, txns *txn.Manager, scheduler *jobs.Scheduler, live LiveQueries) *Catalog {
+	c := &Catalog{
+		db: db, txns: txns, jobs: scheduler, live: live,
+		tables:  map[name]*schema.Table{},
+		changed: map[uint32]uint64{}, young: map[uint32]map[uint32]uint64{}, children: map[name][]*schema.Table{},
+		sizes: map[uint32]*size{},
+	}
+	scheduler.Register(jobs.Kind{Name: dropTableJob, Required: true, Run: c.removeDropped})
+	scheduler.Register(jobs.Kind{Name: forgetJob, Required: true, Run: c.removeRows})
+	c.startRetention(scheduler)
+	c.startPacking(scheduler)
+	return c
+}
+
+// Sweep removes what a crash left half made. It is called before the catalogue is
+// used.
 func (c *Catalog) Sweep(ctx context.Context) error {
 	return store.Sweep(ctx, c.db, func(tx *store.Tx, storage, index uint32) (bool, error) {
 		t, err := withStorage(ctx, tx, storage)
@@ -81,6 +121,15 @@ func withStorage(ctx context.Context, tx *store.Tx, storage uint32) (found *sche
 		return err
 	})
 	return found, err
+}
+
+// Stored returns the tables that have rows of their own.
+func (c *Catalog) Stored(ctx context.Context) (list []*schema.Table, err error) {
+	err = c.eachStored(ctx, func(_ *store.Tx, t *schema.Table) error {
+		list = append(list, t)
+		return nil
+	})
+	return list, err
 }
 
 // Version returns a number that is another one after every change.
@@ -223,6 +272,22 @@ func tablesIn(ctx context.Context, tx *store.Tx, namespace string) ([]*sqlmeta.T
 	return list, err
 }
 
+// History returns the versions of a table's definition that are kept, the first one
+// first; none of a table that is not stored.
+func (c *Catalog) History(ctx context.Context, t *schema.Table) (list []*sqlmeta.TableSchema, err error) {
+	if t.Kind == schema.System {
+		return nil, nil
+	}
+	id := sqlmeta.Bound{t.ID}
+	err = c.read(func(tx *store.Tx) error {
+		return sqlmeta.TableSchemas.Scan(ctx, tx, id, id, func(v *sqlmeta.TableSchema) error {
+			list = append(list, v)
+			return nil
+		})
+	})
+	return list, err
+}
+
 // Created returns when a table was made, in UTC; zero when it is not stored.
 func (c *Catalog) Created(ctx context.Context, t *schema.Table) (time.Time, error) {
 	var at time.Time
@@ -257,12 +322,21 @@ func (c *Catalog) change(ctx context.Context, s Scope,
 	stake func() ([]*schema.Table, error), apply func(*store.Tx) ([]*schema.Table, error)) error {
 	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
 	defer tx.Rollback()
-	if err := c.lock(ctx, tx, stake); err != nil {
+	if err := c.lockDefinitions(ctx, tx, stake); err != nil {
 		return err
 	}
+	if err := c.lockTables(ctx, tx, stake); err != nil {
+		return err
+	}
+	return c.commitChange(ctx, tx, s, apply)
+}
+
+// commitChange is change in a transaction that has the locks.
+func (c *Catalog) commitChange(ctx context.Context, tx *txn.Tx, s Scope, apply func(*store.Tx) ([]*schema.Table, error)) error {
 	if err := tx.Start(); err != nil {
 		return err
 	}
+	c.queued, c.checks, c.gone, c.kept = false, nil, nil, nil // the catalogue is locked
 	touched, err := apply(tx.Store())
 	if err != nil {
 		return err
@@ -270,78 +344,138 @@ func (c *Catalog) change(ctx context.Context, s Scope,
 	if tx.Store().Empty() {
 		return nil
 	}
+	return c.publish(ctx, s, tx, touched)
+}
+
+// publish commits a change of the catalogue that makes definitions out of date.
+func (c *Catalog) publish(ctx context.Context, s Scope, tx *txn.Tx, touched []*schema.Table) error {
 	if _, err := sqlmeta.BumpCatalogVersion(ctx, tx.Store()); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	queued, gone, kept := c.queued, c.gone, c.kept
+	for _, check := range c.checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
 	if err := tx.Commit(ctx, s.Durability); err != nil {
 		return err
 	}
+	if queued {
+		defer c.jobs.Wake()
+	}
+	for _, t := range gone {
+		c.live.Gone(t)
+	}
+	for _, t := range kept {
+		if err := c.live.Keep(ctx, t); err != nil {
+			s.Warn(err)
+		}
+	}
 	clear(c.children)
+	c.people.changed()
 	v := c.version.Add(1)
-	for _, t := range touched {
-		delete(c.tables, name{t.Namespace, t.Name})
-		delete(c.sizes, t.ID)
-		c.changed[t.ID] = v
+	c.noteChanges(touched, v)
+	return nil
+}
+
+// changeRecords changes records that no plan depends on, those of users and their
+// kin, in one commit.
+func (c *Catalog) changeRecords(ctx context.Context, s Scope, apply func(*store.Tx) error) error {
+	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
+	defer tx.Rollback()
+	if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
+		return err
+	}
+	if err := tx.Start(); err != nil {
+		return err
+	}
+	c.queued = false // the catalogue is locked
+	if err := apply(tx.Store()); err != nil || tx.Store().Empty() {
+		return err
+	}
+	return c.commitRecords(ctx, s, tx)
+}
+
+// commitRecords commits a change of records.
+func (c *Catalog) commitRecords(ctx context.Context, s Scope, tx *txn.Tx) error {
+	queued := c.queued
+	if err := tx.Commit(ctx, s.Durability); err != nil {
+		return err
+	}
+	c.people.changed()
+	if queued {
+		c.jobs.Wake()
 	}
 	return nil
 }
 
-// lock locks the tables that stake returns and those that foreign keys tie to
-// them, then the catalogue. In a deadlock with writers it gives way and begins again.
-func (c *Catalog) lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
-	stakes := func() ([]*schema.Table, error) {
-		list, err := stake()
-		for _, t := range list {
-			if err != nil {
-				break
-			}
-			var more []*schema.Table
-			more, err = c.tied(ctx, t)
-			list = append(list, more...)
+// lockDefinitions keeps others from changing the tables that stake returns and
+// those that foreign keys tie to them. Rows can still be written.
+func (c *Catalog) lockDefinitions(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
+	return c.lock(ctx, tx, stake, func(t *schema.Table) error { return tx.LockDefinition(ctx, t.ID) }, nil)
+}
+
+// lockTables locks the same tables as a whole, then the catalogue.
+func (c *Catalog) lockTables(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error)) error {
+	return c.lock(ctx, tx, stake, func(t *schema.Table) error {
+		err := tx.LockTable(ctx, t.ID, txn.Exclusive)
+		if err == nil && t.Storage != 0 { // locks of rows are by the number in their keys
+			err = tx.LockTable(ctx, t.Storage, txn.Exclusive)
 		}
-		return slices.CompactFunc(slices.SortedFunc(slices.Values(list), byID), func(a, b *schema.Table) bool { return a.ID == b.ID }), err
-	}
+		return err
+	}, func() error { return tx.LockTable(ctx, catalogLock, txn.Exclusive) })
+}
+
+// lock calls one for each table that stake returns and those that foreign keys tie to
+// them, and then last, until it has got the locks of all that are concerned then. In a
+// deadlock with writers it gives way and begins again.
+func (c *Catalog) lock(ctx context.Context, tx *txn.Tx, stake func() ([]*schema.Table, error), one func(*schema.Table) error, last func() error) error {
+	held := tx.Locks()
 	for {
-		ok, err := lockOnce(ctx, tx, stakes)
+		ok, err := c.lockOnce(ctx, stake, one, last)
 		if ok || err != nil && !errors.Is(err, sqlerr.LockDeadlock) {
 			return err
 		}
-		tx.ReleaseLocks()
+		tx.ReleaseLocks(held)
 	}
 }
 
-// lockOnce reports whether what it has locked is what stakes returns.
-func lockOnce(ctx context.Context, tx *txn.Tx, stakes func() ([]*schema.Table, error)) (bool, error) {
-	list, err := stakes()
+// lockOnce reports whether what it has locked is what is concerned now.
+func (c *Catalog) lockOnce(ctx context.Context, stake func() ([]*schema.Table, error), one func(*schema.Table) error, last func() error) (bool, error) {
+	list, err := c.stakes(ctx, stake)
 	if err != nil {
 		return false, err
 	}
 	for _, t := range list {
-		if err := tx.LockTable(ctx, t.ID, txn.Exclusive); err != nil {
-			return false, err
-		}
-		if t.Storage == 0 {
-			continue
-		}
-		// Locks of rows are by the number in their keys.
-		if err := tx.LockTable(ctx, t.Storage, txn.Exclusive); err != nil {
+		if err := one(t); err != nil {
 			return false, err
 		}
 	}
-	if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
-		return false, err
+	if last != nil {
+		if err := last(); err != nil {
+			return false, err
+		}
 	}
-	now, err := stakes()
-	if err != nil {
-		return false, err
+	now, err := c.stakes(ctx, stake)
+	return slices.EqualFunc(now, list, func(a, b *schema.Table) bool { return a.ID == b.ID && a.Storage == b.Storage }), err
+}
+
+// stakes returns the tables that stake returns and those tied to them, by their ids.
+func (c *Catalog) stakes(ctx context.Context, stake func() ([]*schema.Table, error)) ([]*schema.Table, error) {
+	list, err := stake()
+	for _, t := range list {
+		if err != nil {
+			return nil, err
+		}
+		var more []*schema.Table
+		more, err = c.tied(ctx, t)
+		list = append(list, more...)
 	}
-	same := len(now) == len(list)
-	for _, t := range now {
-		same = same && slices.ContainsFunc(list, func(x *schema.Table) bool { return x.ID == t.ID })
-	}
-	return same, nil
+	slices.SortFunc(list, byID)
+	return slices.CompactFunc(list, func(a, b *schema.Table) bool { return a.ID == b.ID }), err
 }
 
 func byID(a, b *schema.Table) int { return cmp.Compare(a.ID, b.ID) }

@@ -159,13 +159,17 @@ func (c *Catalog) AllTables(ctx context.Context, namespace string, views bool) (
 			if err != nil {
 				return err
 			}
-			ids[t.StorageID()] = true
+			ids[t.ID], ids[t.StorageID()] = true, true // sequences go by the former
 			if (namespace == "" || r.Namespace == namespace) && (views || r.Kind != schema.Viewed) {
 				list = append(list, sqlparser.TableName{Name: sqlparser.NewIdentifierCS(r.Name), Qualifier: sqlparser.NewIdentifierCS(r.Namespace)})
 			}
 			return nil
 		})
 		if err != nil || namespace != "" {
+			return err
+		}
+		err = dropped(ctx, tx, func(t *schema.Table) { ids[t.ID], ids[t.StorageID()] = true, true })
+		if err != nil {
 			return err
 		}
 		return store.Strays(ctx, tx, ids, func(table uint32) error {
@@ -300,7 +304,7 @@ func (c *Catalog) rebuild(ctx context.Context, s Scope, at name, found, done *pr
 				}
 				ix.ID = t.NextIndexID
 				t.NextIndexID++
-				conflict, err := store.BuildIndex(ctx, c.db, old, ix)
+				conflict, err := store.BuildIndexes(ctx, tx, old, ix)
 				if err != nil {
 					return nil, err
 				}

@@ -13,11 +13,16 @@ import (
 // columnType returns the type that a column's definition asks for; collation is
 // the table's.
 func columnType(def *sqlparser.ColumnType, column string, collation collations.ID) (types.Type, error) {
+	own := def.Charset.Name != "" || def.Charset.Binary || def.Options != nil && def.Options.Collate != ""
+	if !own && collation == collations.CollationBinaryID { // text becomes bytes
+		binary := *def
+		binary.Charset.Name = "binary"
+		def = &binary
+	}
 	t, err := types.FromColumnType(column, def)
 	if err != nil {
 		return t, err
 	}
-	own := def.Charset.Name != "" || def.Charset.Binary || def.Options != nil && def.Options.Collate != ""
 	if !own && (t.IsText() || t.Members != nil) {
 		t.Collation = collation
 	}
@@ -26,17 +31,16 @@ func columnType(def *sqlparser.ColumnType, column string, collation collations.I
 
 // charsetCollation returns a character set's default collation here.
 func charsetCollation(charset string) (collations.ID, error) {
-	if types.Charset(strings.Trim(charset, "'\"")) != "utf8mb4" {
-		return 0, sqlerr.Unsupported("CHARACTER SET %s", charset)
+	switch types.Charset(strings.Trim(charset, "'\"")) {
+	case "utf8mb4":
+		return types.DefaultCollation, nil
+	case "binary":
+		return collations.CollationBinaryID, nil
 	}
-	return types.DefaultCollation, nil
+	return 0, sqlerr.Unsupported("CHARACTER SET %s", charset)
 }
 
 // tableCollation returns the collation that a table or database asks for.
 func tableCollation(name string) (collations.ID, error) {
-	id, err := types.LookupCollation(strings.Trim(name, "'\""))
-	if err == nil && id == collations.CollationBinaryID {
-		err = sqlerr.Unsupported("COLLATE %s of a table", name)
-	}
-	return id, err
+	return types.LookupCollation(strings.Trim(name, "'\""))
 }

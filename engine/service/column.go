@@ -48,8 +48,8 @@ func (d *definition) columnOf(def *sqlparser.ColumnDefinition) (c schema.Column,
 		o = &sqlparser.ColumnTypeOptions{}
 	}
 	switch {
-	case o.SRID != nil || o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
-		return c, sqlerr.Unsupported("ENGINE_ATTRIBUTE and SRID")
+	case o.EngineAttribute != nil || o.SecondaryEngineAttribute != nil:
+		return c, sqlerr.Unsupported("ENGINE_ATTRIBUTE")
 	case o.KeyOpt == sqlparser.ColKeySpatialKey || o.KeyOpt == sqlparser.ColKeyFulltextKey:
 		return c, sqlerr.Unsupported("FULLTEXT and SPATIAL indexes")
 	}
@@ -96,8 +96,8 @@ func checkColumnName(name string) error {
 	if err := checkName(name, sqlerr.WrongColumnName, "column"); err != nil {
 		return err
 	}
-	if strings.EqualFold(name, schema.RowIDColumn) || strings.EqualFold(name, schema.TimeColumn) {
-		return sqlerr.WrongColumnName.New("Incorrect column name '%s'", name)
+	if schema.Reserved(name) {
+		return sqlerr.WrongColumnName.New("Incorrect column name '%s'; it is that of a system column", name).In(name)
 	}
 	return nil
 }
@@ -290,6 +290,8 @@ func (d *definition) keyExpression(k *key, e sqlparser.Expr) (int, error) {
 	}
 	t := bound.Type()
 	switch {
+	case t.IsSpatial():
+		return 0, sqlerr.SpatialFunctional.New("Spatial functional index is not supported.").For(name)
 	case t.Kind == types.JSON, t.Kind >= types.TinyText && t.Kind <= types.LongText, t.Kind >= types.TinyBlob && t.Kind <= types.LongBlob:
 		return 0, sqlerr.FunctionalLob.New("Cannot create a functional index on an expression that returns a BLOB or TEXT. Please consider using CAST.").For(name)
 	case t.Kind == types.Null:

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
@@ -20,15 +20,13 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// DefaultNamespace is the namespace of sessions that name none. It is always there.
-const DefaultNamespace = "default"
-
 // Scope is what a statement that changes the catalogue runs in.
 type Scope struct {
 	Namespace  string // of names without one
 	Durability store.Durability
 	Now        time.Time
 	User       string         // who runs it
+	Role       rights.Role    // of User
 	Zone       *time.Location // the session's, in which CHECKs see TIMESTAMPs
 	// NoForeignKeys tells that foreign_key_checks is off.
 	NoForeignKeys bool
@@ -37,6 +35,8 @@ type Scope struct {
 	Warn func(error)
 	// Query is what the query of a view is planned in.
 	Query plan.Options
+	// restores tells that what is dropped is replaced: live queries end.
+	restores bool
 }
 
 // name returns the namespace and name that a statement means. Nothing can be
@@ -59,17 +59,31 @@ func (s Scope) name(t sqlparser.TableName) (name, error) {
 func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) error {
 	switch n := ast.(type) {
 	case *sqlparser.CreateDatabase:
-		return c.createNamespace(ctx, s, n)
-	case *sqlparser.DropDatabase:
-		return c.dropNamespace(ctx, s, n)
+		return c.createNamespace(ctx, s, n, nil)
+	case *parse.CreateNamespace:
+		return c.createNamespace(ctx, s, n.CreateDatabase, n.Options)
+	case *parse.AlterNamespace:
+		return c.alterNamespace(ctx, s, n)
+	case *sqlparser.DropDatabase: // as in MySQL, with all that is in it
+		return c.dropNamespace(ctx, s, n, true)
+	case *parse.DropNamespace:
+		return c.dropNamespace(ctx, s, n.DropDatabase, n.Cascade)
 	case *sqlparser.CreateTable:
+		return c.createTable(ctx, s, &parse.CreateTable{CreateTable: n})
+	case *parse.CreateTable:
 		return c.createTable(ctx, s, n)
 	case *sqlparser.DropTable:
-		return c.dropTables(ctx, s, n)
+		return c.dropTables(ctx, s, n, "")
+	case *parse.DropTable:
+		return c.dropTables(ctx, s, n.DropTable, n.Kind)
 	case *sqlparser.TruncateTable:
 		return c.truncate(ctx, s, n)
 	case *sqlparser.AlterTable:
-		return c.alterTable(ctx, s, n)
+		return c.alterTable(ctx, s, n, "")
+	case *parse.AlterTable:
+		return c.alterTable(ctx, s, n.AlterTable, n.Kind)
+	case *parse.SetOptions:
+		return c.setOptions(ctx, s, n)
 	case *parse.CreateTrigger:
 		return c.createTrigger(ctx, s, n)
 	case *parse.DropTrigger:
@@ -94,7 +108,7 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 	switch n := ast.(type) {
 	case *parse.CreateTrigger:
 		err = checkTrigger(n)
-	case *sqlparser.DropDatabase, *parse.DropTrigger, *sqlparser.TruncateTable, *sqlparser.RenameTable, *sqlparser.DropView:
+	case *sqlparser.DropDatabase, *parse.DropNamespace, *parse.AlterNamespace, *parse.CreateNamespace, *parse.SetOptions, *parse.DropTrigger, *sqlparser.TruncateTable, *sqlparser.RenameTable, *sqlparser.DropView:
 	case *sqlparser.CreateView:
 		err = checkView(n.Select)
 	case *sqlparser.AlterView:
@@ -105,8 +119,14 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 		if n.Temp {
 			err = sqlerr.Unsupported("DROP TEMPORARY TABLE")
 		}
+	case *parse.DropTable:
+		return Check(n.DropTable)
 	case *sqlparser.AlterTable:
 		err = checkAlter(n)
+	case *parse.AlterTable:
+		err = checkAlter(n.AlterTable)
+	case *parse.CreateTable:
+		err = checkCreate(n)
 	case *sqlparser.CreateTable:
 		switch {
 		case n.Temp:
@@ -114,7 +134,7 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 		case n.Select != nil || n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace:
 			err = sqlerr.Unsupported("CREATE TABLE ... SELECT")
 		case n.OptLike == nil && n.TableSpec != nil:
-			_, err = define("", n.Table.Name.String(), n.TableSpec, types.DefaultCollation)
+			_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, schema.Shared, nil)
 		case n.OptLike == nil:
 			err = sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
 		}
@@ -124,176 +144,12 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 	return true, err
 }
 
-func checkDatabaseOptions(list []sqlparser.DatabaseOption) error {
-	_, err := databaseCollation(list)
-	return err
-}
-
-// databaseCollation returns the collation that a database's options ask for.
-func databaseCollation(list []sqlparser.DatabaseOption) (collations.ID, error) {
-	id := collations.ID(types.DefaultCollation)
-	for _, o := range list {
-		var err error
-		switch o.Type {
-		case sqlparser.CharacterSetType:
-			_, err = charsetCollation(o.Value)
-		case sqlparser.CollateType:
-			id, err = tableCollation(o.Value)
-		default:
-			err = sqlerr.Unsupported("database option %s", o.Type.ToString())
-		}
-		if err != nil {
-			return id, err
-		}
-	}
-	return id, nil
-}
-
-// collationOption is the option of a namespace that names the collation of its
-// tables which name none.
-const collationOption = "collation"
-
-// Collation returns the collation of a namespace's tables which name none.
-func (c *Catalog) Collation(ctx context.Context, namespace string) (id collations.ID, err error) {
-	err = c.read(func(tx *store.Tx) error {
-		n, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
-		if err != nil || n.Options[collationOption] == "" {
-			return err
-		}
-		id, err = types.LookupCollation(n.Options[collationOption])
-		return err
-	})
-	if id == 0 {
-		id = types.DefaultCollation
-	}
-	return id, err
-}
-
-// CreateNamespace makes a namespace unless it is there.
-func (c *Catalog) CreateNamespace(ctx context.Context, s Scope, namespace string) error {
-	return c.createNamespace(ctx, s, &sqlparser.CreateDatabase{DBName: sqlparser.NewIdentifierCS(namespace), IfNotExists: true})
-}
-
-func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.CreateDatabase) error {
-	namespace := n.DBName.String()
-	if err := checkName(namespace, sqlerr.WrongDatabaseName, "database"); err != nil {
-		return err
-	}
-	exists := sqlerr.CantCreateDatabase.New("Can't create database '%s'; database exists", namespace)
-	switch strings.ToLower(namespace) {
-	case tables.SystemNamespace, tables.InformationSchema, "mysql", "performance_schema":
-		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
-	}
-	return c.change(ctx, s, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
-		if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err == nil {
-			if n.IfNotExists {
-				s.Warn(exists)
-				return nil, nil
-			}
-			return nil, exists
-		}
-		id, err := sqlmeta.NextNamespaceID(ctx, tx)
-		if err != nil {
-			return nil, err
-		}
-		r := &sqlmeta.Namespace{ID: id, Name: namespace, Created: s.Now, Updated: s.Now}
-		collation, err := databaseCollation(n.CreateOptions)
-		if err != nil {
-			return nil, err
-		}
-		if collation != types.DefaultCollation {
-			r.Options = map[string]string{collationOption: types.CollationName(collation)}
-		}
-		return nil, sqlmeta.Namespaces.Insert(ctx, tx, r)
-	})
-}
-
-func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropDatabase) error {
-	namespace := n.DBName.String()
-	switch {
-	case tables.IsSystem(namespace), namespace == DefaultNamespace: // sessions begin in the default one
-		return sqlerr.CommandDenied.New("Access denied to database '%s'; it cannot be dropped", namespace)
-	}
-	stake := func() ([]*schema.Table, error) {
-		names, err := c.TableNames(ctx, namespace)
-		if err != nil {
-			return nil, err
-		}
-		var list []*schema.Table
-		for _, n := range names {
-			t, err := c.Table(ctx, namespace, n)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, t)
-		}
-		return list, nil
-	}
-	err := c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
-		ns, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
-		if err != nil {
-			return nil, err
-		}
-		records, err := tablesIn(ctx, tx, namespace)
-		if err != nil {
-			return nil, err
-		}
-		var dropped []*schema.Table
-		within := func(r *sqlmeta.Table) bool { return r.Namespace == namespace }
-		for _, r := range records {
-			t, err := s.drop(ctx, tx, r, within)
-			if err != nil {
-				return nil, err
-			}
-			dropped = append(dropped, t)
-		}
-		return dropped, sqlmeta.Namespaces.Delete(ctx, tx, ns.ID)
-	})
-	if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.BadDatabase {
-		gone := sqlerr.CantDropDatabase.New("Can't drop database '%s'; database doesn't exist", namespace)
-		if n.IfExists {
-			s.Warn(gone)
-			return nil
-		}
-		return gone
-	}
-	return err
-}
-
-// drop removes a table with its records. Tables may reference it that go, too.
-func (s Scope) drop(ctx context.Context, tx *store.Tx, r *sqlmeta.Table, goes func(*sqlmeta.Table) bool) (*schema.Table, error) {
-	t, err := sqlmeta.CurrentSchema(ctx, tx, r)
-	if err != nil {
-		return nil, err
-	}
-	if !s.NoForeignKeys {
-		if err := unreferenced(ctx, tx, t, goes, errDropReferenced(t)); err != nil {
-			return nil, err
-		}
-	}
-	for v := uint32(1); v <= r.SchemaVersion; v++ {
-		err := sqlmeta.TableSchemas.Delete(ctx, tx, sqlmeta.SchemaKey{TableID: r.ID, Version: v})
-		if e := sqlerr.As(err); err != nil && (e == nil || e.Kind != sqlerr.NoSuchRecord) {
-			return nil, err
-		}
-	}
-	if err := index(ctx, tx, t, nil); err != nil {
-		return nil, err
-	}
-	if err := sqlmeta.Tables.Delete(ctx, tx, r.ID); err != nil {
-		return nil, err
-	}
-	if t.Kind == schema.Viewed {
-		return t, nil
-	}
-	if err := sqlmeta.PutStatistics(ctx, tx, r.ID, nil); err != nil {
-		return nil, err
-	}
-	return t, store.DropTable(ctx, tx, t)
-}
-
-func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateTable) error {
+func (c *Catalog) createTable(ctx context.Context, s Scope, n *parse.CreateTable) error {
 	at, err := s.name(n.Table)
+	if err != nil {
+		return err
+	}
+	kind, err := kindOf(n.Kind, n.Options)
 	if err != nil {
 		return err
 	}
@@ -308,7 +164,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 		if err != nil {
 			return err
 		}
-		if t, err = define(at.namespace, at.table, n.TableSpec, collation); err != nil {
+		if t, err = define(at, n.TableSpec, collation, kind, n.Options); err != nil {
 			return err
 		}
 	}
@@ -336,6 +192,9 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 			t = copyOf(old)
 			t.Namespace, t.Name, t.Version, t.AutoIncrementStart, t.Storage = at.namespace, at.table, 1, 0, 0
 			t.ForeignKeys, t.Triggers = nil, nil // not copied, as in MySQL
+			if err := isKind(like, t.Kind, n.Kind); err != nil {
+				return nil, err
+			}
 			for i := range t.Checks {
 				t.Checks[i].Name = fmt.Sprintf("%s_chk_%d", t.Name, i+1)
 			}
@@ -346,11 +205,12 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 		if t.ID, err = sqlmeta.NextTableID(ctx, tx); err != nil {
 			return nil, err
 		}
-		err := sqlmeta.Tables.Insert(ctx, tx, &sqlmeta.Table{
-			ID: t.ID, Namespace: t.Namespace, Name: t.Name, Kind: t.Kind, SchemaVersion: t.Version,
-			Comment: t.Comment, Created: s.Now, Updated: s.Now,
-		})
-		if err != nil {
+		if err := checkStorage(ctx, tx, t); err != nil {
+			return nil, err
+		}
+		r := &sqlmeta.Table{ID: t.ID, Namespace: t.Namespace, Name: t.Name, SchemaVersion: t.Version, Created: s.Now, Updated: s.Now}
+		recorded(r, t)
+		if err := sqlmeta.Tables.Insert(ctx, tx, r); err != nil {
 			return nil, err
 		}
 		if err := index(ctx, tx, nil, t); err != nil {
@@ -359,6 +219,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *sqlparser.CreateT
 		if err := (family{tx, s, t}).checkDefinitions(ctx, nil); err != nil {
 			return nil, err
 		}
+		c.kept = append(c.kept, t)
 		return []*schema.Table{t}, putSchema(ctx, tx, s, t)
 	})
 }
@@ -390,7 +251,8 @@ func putSchema(ctx context.Context, tx *store.Tx, s Scope, t *schema.Table) erro
 	return sqlmeta.TableSchemas.Insert(ctx, tx, &sqlmeta.TableSchema{TableID: t.ID, Version: t.Version, Schema: t, Created: s.Now})
 }
 
-func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTable) error {
+// dropTables drops tables, which must be of a kind unless that is "".
+func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTable, kind string) error {
 	var at []name
 	for _, t := range n.FromTables {
 		one, err := s.name(t)
@@ -433,10 +295,13 @@ func (c *Catalog) dropTables(ctx context.Context, s Scope, n *sqlparser.DropTabl
 				missing = append(missing, n.namespace+"."+n.table)
 				continue
 			}
+			if err == nil {
+				err = isKind(n, r.Kind, kind)
+			}
 			if err != nil {
 				return nil, err
 			}
-			t, err := s.drop(ctx, tx, r, goes)
+			t, err := c.drop(ctx, s, tx, r, goes)
 			if err != nil {
 				return nil, err
 			}
@@ -476,6 +341,9 @@ func (c *Catalog) truncate(ctx context.Context, s Scope, n *sqlparser.TruncateTa
 			if err := unreferenced(ctx, tx, t, func(*sqlmeta.Table) bool { return false }, errTruncateReferenced); err != nil {
 				return nil, err
 			}
+		}
+		if t.Kind != schema.Shared { // others keep their rows
+			return nil, tx.Rows(t, s.User).DeleteAll(ctx)
 		}
 		if err := sqlmeta.PutStatistics(ctx, tx, t.ID, nil); err != nil {
 			return nil, err
@@ -567,7 +435,8 @@ func newVersion(ctx context.Context, tx *store.Tx, s Scope, r *sqlmeta.Table, t 
 		return err
 	}
 	t.Version = r.SchemaVersion + 1
-	r.SchemaVersion, r.Updated, r.Comment = t.Version, s.Now, t.Comment
+	r.SchemaVersion, r.Updated = t.Version, s.Now
+	recorded(r, t)
 	if err := sqlmeta.Tables.Update(ctx, tx, r); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions) error {
 		}
 		return nil
 	}
-	if c.Type.Kind == types.JSON || c.Type.IsString() && c.Type.Size < 0 {
+	if c.Type.Kind == types.JSON || c.Type.IsSpatial() || c.Type.IsString() && c.Type.Size < 0 {
 		return sqlerr.BlobCantHaveDefault.New("BLOB, TEXT, GEOMETRY or JSON column '%s' can't have a default value", c.Name).In(c.Name)
 	}
 	text, err := literal(o.Default, c)

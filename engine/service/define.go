@@ -10,6 +10,7 @@ import (
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -40,6 +41,12 @@ type definition struct {
 	rewrite bool
 }
 
+// The types of hidden columns.
+var (
+	rowIDType  = types.Uint64Type
+	streamTime = types.Type{Kind: types.Timestamp, Size: -1, Scale: 6, Collation: collations.CollationBinaryID}
+)
+
 // key is an index of a definition, the primary key included.
 type key struct {
 	schema.Index
@@ -48,15 +55,18 @@ type key struct {
 
 // define makes a table's definition of a CREATE TABLE; the table has no id yet.
 // collation is its namespace's.
-func define(namespace, table string, spec *sqlparser.TableSpec, collation collations.ID) (*schema.Table, error) {
-	if err := checkName(table, sqlerr.WrongTableName, "table"); err != nil {
+func define(at name, spec *sqlparser.TableSpec, collation collations.ID, kind schema.TableKind, options []parse.Option) (*schema.Table, error) {
+	if err := checkName(at.table, sqlerr.WrongTableName, "table"); err != nil {
 		return nil, err
 	}
 	d := &definition{
 		Table: &schema.Table{
-			Namespace: namespace, Name: table, Kind: schema.Shared, Version: 1,
+			Namespace: at.namespace, Name: at.table, Kind: kind, Version: 1,
 			NextColumnID: 1, NextIndexID: 1,
 		},
+	}
+	if err := d.setOptions(options); err != nil {
+		return nil, err
 	}
 	d.setCollation(collation)
 	if spec.PartitionOption != nil {
@@ -148,7 +158,8 @@ func (d *definition) options(list sqlparser.TableOptions) error {
 			}
 			d.AutoIncrementStart = n
 		case "row_format", "avg_row_length", "max_rows", "min_rows", "pack_keys", "delay_key_write",
-			"stats_auto_recalc", "stats_persistent", "stats_sample_pages", "key_block_size", "checksum":
+			"stats_auto_recalc", "stats_persistent", "stats_sample_pages", "key_block_size", "checksum",
+			"connection", "insert_method", "password", "union":
 		default:
 			return sqlerr.Unsupported("%s=", strings.ToUpper(option))
 		}
@@ -190,6 +201,9 @@ func (d *definition) columnKeys(columns []*sqlparser.ColumnDefinition) error {
 		case sqlparser.ColKeyUnique, sqlparser.ColKeyUniqueKey:
 		default:
 			continue
+		}
+		if d.Columns[i].Type.IsSpatial() {
+			return errSpatialUnique()
 		}
 		if _, err := d.keyPart(i, nil); err != nil {
 			return err
@@ -264,6 +278,9 @@ func (d *definition) indexKey(def *sqlparser.IndexDefinition) (key, error) {
 		if slices.Contains(k.Columns, i) {
 			return k, sqlerr.DupFieldName.New("Duplicate column name '%s'", c.Column.String()).In(c.Column.String())
 		}
+		if k.Unique && d.Columns[i].Type.IsSpatial() {
+			return k, errSpatialUnique()
+		}
 		part, err := d.keyPart(i, c.Length)
 		if err != nil {
 			return k, err
@@ -285,6 +302,10 @@ func errPrimaryInvisible() error {
 	return sqlerr.PKInvisible.New("A primary key index cannot be invisible")
 }
 
+func errSpatialUnique() error {
+	return sqlerr.SpatialUnique.New("Spatial indexes can't be primary or unique indexes.")
+}
+
 func errKeyTooLong() error {
 	return sqlerr.KeyTooLong.New("Specified key was too long; max key length is %d bytes", maxKeyBytes)
 }
@@ -296,6 +317,8 @@ func (d *definition) keyPart(i int, length *int) (p schema.Part, err error) {
 	wrong := sqlerr.WrongSubKey.New("Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part, " +
 		"or the storage engine doesn't support unique prefix keys").In(c.Name)
 	switch {
+	case c.Type.IsSpatial(): // without a word more it would be a spatial one
+		return p, sqlerr.Unsupported("SPATIAL indexes").In(c.Name)
 	case length == nil:
 		if c.Type.Kind == types.JSON {
 			return p, sqlerr.JSONUsedAsKey.New("JSON column '%s' supports indexing only via generated columns on a specified JSON path.", c.Name).In(c.Name)
@@ -354,6 +377,11 @@ func (d *definition) finish() error {
 	if err := d.checkComputed(); err != nil {
 		return err
 	}
+	if d.Kind == schema.Stream {
+		if err := d.streamKey(); err != nil {
+			return err
+		}
+	}
 	for _, k := range d.keys {
 		if !k.primary {
 			continue
@@ -366,7 +394,7 @@ func (d *definition) finish() error {
 	d.keys = slices.DeleteFunc(d.keys, func(k key) bool { return k.primary })
 	if !d.primary {
 		if d.rowID.ID == 0 {
-			d.rowID = schema.Column{ID: d.NextColumnID, Name: schema.RowIDColumn, NotNull: true, Hidden: true, Type: types.Uint64Type}
+			d.rowID = schema.Column{ID: d.NextColumnID, Name: schema.RowIDColumn, NotNull: true, Hidden: true, Type: rowIDType}
 			d.NextColumnID++
 		}
 		d.PrimaryKey, d.PrimaryParts = []int{len(d.Columns)}, nil

@@ -111,6 +111,13 @@ func (f *reform) initial(ctx context.Context, c *schema.Column) error {
 		if !c.NotNull {
 			return nil
 		}
+		if !c.Type.HasZero() {
+			some, err := f.hasRows(ctx)
+			if err == nil && some {
+				err = sqlerr.NoGeometry.New("Cannot get geometry object from data you send to the GEOMETRY field").In(c.Name)
+			}
+			return err
+		}
 		if c.Type.IsTemporal() && c.Type.Kind != types.Time {
 			// Zero is no date; it does where there are no rows.
 			some, err := f.hasRows(ctx)
@@ -201,14 +208,14 @@ func (f *reform) allowed(options []sqlparser.AlterOption) error {
 	return nil
 }
 
-// run does what plan found. It is the last before the commit: builds are outside
-// of the transaction.
-func (f *reform) run(ctx context.Context) error {
+// run does what plan found; what it builds is outside of the transaction. The
+// indexes may have been built ahead.
+func (f *reform) run(ctx context.Context, ahead *ahead) error {
 	if f.rewrite {
 		return f.rebuild(ctx)
 	}
 	if err := f.checkRows(ctx); err != nil {
-		return err
+		return f.discreet(err)
 	}
 	for i := range f.old.Indexes {
 		if ix := &f.old.Indexes[i]; indexByID(f.d.Table, ix.ID) == nil {
@@ -217,22 +224,49 @@ func (f *reform) run(ctx context.Context) error {
 			}
 		}
 	}
-	for _, ix := range f.build {
-		conflict, err := store.BuildIndex(ctx, f.c.db, f.d.Table, ix)
-		if err := f.built(conflict, err); err != nil {
+	if ahead != nil {
+		if err := f.built(ahead.Finish(ctx)); err != nil {
 			return err
 		}
-		store.Count(f.tx, f.d.Table, ix)
+		ahead.Count(f.tx)
+		return nil
 	}
-	return nil
+	if len(f.build) == 0 {
+		return nil
+	}
+	return f.built(store.BuildIndexes(ctx, f.tx, f.d.Table, f.build...))
 }
 
 // built returns the error of a build.
 func (f *reform) built(conflict *store.Conflict, err error) error {
 	if err != nil || conflict == nil {
-		return err
+		return f.discreet(err)
+	}
+	if f.old.Kind == schema.User {
+		name := "PRIMARY"
+		if conflict.Index != nil {
+			name = conflict.Index.Name
+		}
+		return sqlerr.DupEntry.New("Duplicate entry among the rows of a user for key '%s.%s'", f.d.Name, name).On(f.d.QualifiedName()).For(name)
 	}
 	return tables.Duplicate(f.d.Table, conflict.Index, func(c int) types.Value { return conflict.Existing[c] })
+}
+
+// discreet returns an error about rows without what it quotes of them, when they
+// are those of users.
+func (f *reform) discreet(err error) error {
+	e := sqlerr.As(err)
+	if f.old.Kind != schema.User || e == nil || !aboutValues[e.Kind] {
+		return err
+	}
+	return e.Kind.New("Rows of a user do not allow the change of column '%s'", e.Column).On(f.d.QualifiedName()).In(e.Column)
+}
+
+// aboutValues are the errors that quote values.
+var aboutValues = map[*sqlerr.Kind]bool{
+	sqlerr.OutOfRange: true, sqlerr.DataOutOfRange: true, sqlerr.DataTruncated: true, sqlerr.DataTooLong: true, sqlerr.IncorrectValue: true,
+	sqlerr.TruncatedWrongVal: true, sqlerr.InvalidJSON: true, sqlerr.InvalidJSONText: true, sqlerr.WrongValue: true, sqlerr.WrongValueForType: true,
+	sqlerr.IllegalSetValue: true, sqlerr.InvalidCharacters: true, sqlerr.DatetimeOverflow: true,
 }
 
 // checkRows finds out whether old rows are rows of the new definition.
@@ -300,16 +334,11 @@ func (f *reform) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conflict, err := store.Rebuild(ctx, f.c.db, f.old, f.d.Table, cv.convert)
+	conflict, err := store.Rebuild(ctx, f.tx, f.old, f.d.Table, cv.convert)
 	if err := f.built(conflict, err); err != nil {
 		return err
 	}
-	store.Count(f.tx, f.d.Table, nil)
-	for c := range cv.from {
-		if cv.counted(c) {
-			store.SaveSequence(f.tx, f.d.Table, c, cv.counter)
-		}
-	}
+	cv.saveCounters()
 	return store.DropRows(ctx, f.tx, f.old)
 }
 
@@ -323,14 +352,20 @@ type converter struct {
 	checks   []*schema.Check
 	violated []*expr.Evaluator
 	rows     int
-	counter  uint64
+	counters map[counter]uint64 // the last number given
+}
+
+// counter is what numbers a column of a user's rows, "" where there are no users.
+type counter struct {
+	column int
+	user   string
 }
 
 func (f *reform) converter(ctx context.Context) (*converter, error) {
 	t := f.d.Table
 	env := f.env(ctx)
 	cv := &converter{f: f, defaults: make([]*expr.Evaluator, len(t.Columns)), initial: make([]types.Value, len(t.Columns)),
-		counter: max(t.AutoIncrementStart, 1) - 1, checks: newlyEnforced(f.old, t)}
+		counters: map[counter]uint64{}, checks: newlyEnforced(f.old, t)}
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		id := f.d.sourceOf(c.ID)
@@ -372,8 +407,8 @@ func (f *reform) converter(ctx context.Context) (*converter, error) {
 	return cv, err
 }
 
-// convert makes whole rows; TIMESTAMPs are in UTC.
-func (cv *converter) convert(in *types.Batch) (*types.Batch, error) {
+// convert is a store.Converter: it makes whole rows; TIMESTAMPs are in UTC.
+func (cv *converter) convert(in *types.Batch, users *types.Vector, _ bool) (*types.Batch, error) {
 	t := cv.f.d.Table
 	out := &types.Batch{Columns: make([]*types.Vector, len(t.Columns)), Len: in.Len}
 	var err error
@@ -383,7 +418,7 @@ func (cv *converter) convert(in *types.Batch) (*types.Batch, error) {
 		case cv.from[c] >= 0:
 			out.Columns[c], err = cv.value(in.Columns[cv.from[c]], c, in.Len)
 		case cv.counted(c):
-			out.Columns[c] = cv.count(col.Type, in.Len)
+			out.Columns[c] = cv.count(c, in.Len, users)
 		default:
 			v := types.NewVector(col.Type, in.Len)
 			for range in.Len {
@@ -481,11 +516,21 @@ func (cv *converter) counted(c int) bool {
 	return cv.from[c] < 0 && (col.AutoIncrement || col.Name == schema.RowIDColumn)
 }
 
-// count gives rows numbers, as AUTO_INCREMENT does.
-func (cv *converter) count(t types.Type, n int) *types.Vector {
+// count gives rows numbers, as AUTO_INCREMENT does: to each user's from 1.
+func (cv *converter) count(column, n int, users *types.Vector) *types.Vector {
+	t := cv.f.d.Columns[column].Type
 	v := types.NewVector(t, n)
 	for i := range n {
-		x := cv.counter + uint64(i) + 1
+		k := counter{column: column}
+		if users.Len() > 0 {
+			k.user = string(users.BytesAt(i))
+		}
+		last, known := cv.counters[k]
+		if !known {
+			last = max(cv.f.d.AutoIncrementStart, 1) - 1
+		}
+		x := last + 1
+		cv.counters[k] = x
 		switch t.Physical() {
 		case types.PhysUint64:
 			v.AppendUint(x)
@@ -495,6 +540,12 @@ func (cv *converter) count(t types.Type, n int) *types.Vector {
 			v.AppendInt(int64(x))
 		}
 	}
-	cv.counter += uint64(n)
 	return v
+}
+
+// saveCounters lets the numbers go on after those that were given.
+func (cv *converter) saveCounters() {
+	for k, last := range cv.counters {
+		store.SaveSequence(cv.f.tx, cv.f.d.Table, k.user, k.column, last)
+	}
 }

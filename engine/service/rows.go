@@ -53,8 +53,12 @@ func (c *Catalog) size(table uint32) *size {
 	return c.sizes[table]
 }
 
-// Rows implements plan.Catalog.
+// Rows implements plan.Catalog. Of tables of which each user has his own nothing
+// is told: a plan is for all users, and shows what it was made for.
 func (c *Catalog) Rows(t *schema.Table) int64 {
+	if t.Kind == schema.User || t.Kind == schema.Stream {
+		return fewRows
+	}
 	if s := c.size(t.ID); s != nil && s.stats.Load() != nil {
 		return max(s.rows.Load(), 1)
 	}
@@ -82,7 +86,7 @@ func (c *Catalog) Estimate(t *schema.Table) int64 {
 // it, they are out of date.
 func (c *Catalog) AddRows(table uint32, delta, changed int64) {
 	s := c.size(table)
-	if s == nil {
+	if s == nil || s.table.Kind != schema.Shared {
 		return
 	}
 	after := s.rows.Add(delta)

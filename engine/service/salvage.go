@@ -67,7 +67,7 @@ func salvageTable(ctx context.Context, src *store.Tx, to *store.DB, r *sqlmeta.T
 			}
 			namespaces[r.Namespace] = true
 		}
-		return addTable(ctx, tx, r, t)
+		return addTable(ctx, tx, r, copied(t, t.ID))
 	})
 }
 

@@ -76,6 +76,19 @@ func (c *Catalog) setView(ctx context.Context, s Scope, n *sqlparser.CreateView,
 	})
 }
 
+// DefinerOf returns the user that DEFINER names in a statement of a user's.
+func DefinerOf(d *sqlparser.Definer, user string) string {
+	if d == nil {
+		return user
+	}
+	switch name := strings.Trim(d.Name, "`'\""); strings.ToLower(name) {
+	case "current_user", "current_user()":
+		return user
+	default:
+		return name
+	}
+}
+
 // defineView fills in what the statement says of view v.
 func (s Scope) defineView(ctx context.Context, v *schema.Table, n *sqlparser.CreateView) error {
 	d, err := plan.DefineView(ctx, n.Select, s.Query)
@@ -90,6 +103,12 @@ func (s Scope) defineView(ctx context.Context, v *schema.Table, n *sqlparser.Cre
 		v.View.Definer = strings.Trim(n.Definer.Name, "`'\"")
 		if host := strings.Trim(n.Definer.Address, "`'\""); host != "" {
 			v.View.Definer += "@" + host
+		}
+	}
+	if v.View.Security == "DEFINER" {
+		id := DefinerOf(n.Definer, s.User)
+		if v.View.DefinerID = &id; n.Definer == nil {
+			v.View.Definer = id + "@localhost"
 		}
 	}
 	for _, t := range d.Tables {
@@ -167,7 +186,7 @@ func (c *Catalog) dropViews(ctx context.Context, s Scope, n *sqlparser.DropView)
 			if r.Kind != schema.Viewed {
 				return nil, wrongObject(n, "VIEW")
 			}
-			v, err := s.drop(ctx, tx, r, func(*sqlmeta.Table) bool { return false })
+			v, err := c.drop(ctx, s, tx, r, func(*sqlmeta.Table) bool { return false })
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,13 @@ package sqlerr
 var (
 	CantCreateDatabase    = kind("database_exists", 1007, "HY000")            // CREATE DATABASE names one that exists.
 	CantDropDatabase      = kind("database_not_found", 1008, "HY000")         // DROP DATABASE names one that does not exist.
+	DatabaseNotEmpty      = kind("database_not_empty", 1010, "HY000")         // DROP NAMESPACE without CASCADE names one with tables.
+	SignInDenied          = kind("sign_in_denied", 1045, "28000")             // a connection's user and password are not those of a user.
+	DatabaseDenied        = kind("database_denied", 1044, "42000")            // the user may not do this in a namespace.
+	NonexistingGrant      = kind("no_such_grant", 1141, "42000")              // REVOKE or SHOW GRANTS names what was not granted.
+	NonexistingTableGrant = kind("no_such_table_grant", 1147, "42000")        // REVOKE names what was not granted on a table.
+	NoGrantUser           = kind("grant_to_nobody", 1410, "42000")            // GRANT names a user who is not recorded.
+	PrivilegeNeeded       = kind("privilege_needed", 1227, "42000")           // the user's role may not run such a statement.
 	CantOpen              = kind("cannot_open", 1016, "HY000")                // a database's files cannot be opened.
 	DiskFull              = kind("disk_full", 1021, "HY000")                  // the disk has no room for a write.
 	StorageIO             = kind("storage_io", 1030, "HY000")                 // the storage engine reports an I/O error.
@@ -39,6 +46,7 @@ var (
 	WrongColumnName       = kind("wrong_column_name", 1166, "42000")          // a column name is not allowed.
 	WrongUsage            = kind("wrong_usage", 1221, "HY000")                // clauses are used together that exclude one another.
 	FieldSpecTwice        = kind("column_specified_twice", 1110, "42000")     // INSERT names a column twice.
+	KillDenied            = kind("kill_denied", 1095, "HY000")                // KILL names another user's session.
 	InvalidGroupFunc      = kind("invalid_group_function", 1111, "HY000")     // an aggregate stands where none may.
 	TableMustHaveCols     = kind("table_without_columns", 1113, "42000")      // a table definition has no column.
 	RowTooLarge           = kind("row_too_large", 1118, "42000")              // a row is larger than allowed.
@@ -52,6 +60,8 @@ var (
 	WrongFieldTerminators = kind("wrong_field_terminators", 1083, "42000")    // LOAD DATA encloses or escapes fields by more than one character.
 	TooFewRecords         = kind("too_few_fields", 1261, "01000")             // a row of LOAD DATA's file has too few fields.
 	TooManyRecords        = kind("too_many_fields", 1262, "01000")            // a row of LOAD DATA's file has too many fields.
+	UserLockWrongName     = kind("wrong_lock_name", 3057, "42000")            // a lock's name is NULL, empty or too long.
+	UserLockDeadlock      = retry("lock_deadlock", 3058, "HY000")             // sessions would wait for one another's named locks.
 	LockNoWait            = kind("lock_nowait", 3572, "HY000")                // a row is locked and NOWAIT was said.
 	UnresolvedTableLock   = kind("unresolved_table_lock", 3568, "HY000")      // FOR UPDATE OF names no table of the query.
 	DuplicateTableLock    = kind("duplicate_table_lock", 3569, "HY000")       // locking clauses name a table twice.
@@ -88,7 +98,10 @@ var (
 	WrongValue            = kind("wrong_value", 1525, "HY000")                // a constant compared with a date is no date.
 	BadNull               = kind("null_not_allowed", 1138, "22004")           // NULL stands where none may.
 	CommandDenied         = kind("table_not_writable", 1044, "42000")         // a system table or namespace would be written.
-	CannotUser            = kind("user_exists", 1396, "HY000")                // CREATE USER names a user that exists.
+	CannotUser            = kind("user_statement_failed", 1396, "HY000")      // CREATE USER names a user that exists, ALTER or DROP USER one that does not.
+	UserExists            = kind("user_exists_note", 3163, "HY000")           // a note: CREATE USER IF NOT EXISTS names a user that exists.
+	UserMissing           = kind("user_missing_note", 3162, "HY000")          // a note: DROP or ALTER USER IF EXISTS names a user that does not exist.
+	WrongUserName         = kind("wrong_user_name", 1470, "HY000")            // a user's name is empty, too long or no text.
 	WrongGroupField       = kind("wrong_group_field", 1056, "42000")          // GROUP BY names an aggregate.
 	NoTablesUsed          = kind("no_tables_used", 1096, "HY000")             // SELECT * stands without FROM.
 	KeyNotFound           = kind("key_not_found", 1176, "42000")              // an index hint names an index that is not there.
@@ -206,6 +219,28 @@ var (
 	JSONUsedAsKey = kind("json_used_as_key", 3152, "42000")      // an index is on a JSON column.
 	PKInvisible   = kind("primary_key_invisible", 3522, "HY000") // a primary key is declared INVISIBLE.
 
+	NoGeometry         = kind("no_geometry", 1416, "22003")              // a spatial column is given what is no geometry of its type.
+	WrongSRIDForColumn = kind("wrong_srid_for_column", 3643, "HY000")    // a geometry has another SRID than its column.
+	SpatialFunctional  = kind("spatial_functional_index", 3760, "HY000") // an index is on an expression that is spatial.
+	SpatialUnique      = kind("spatial_unique_index", 3728, "HY000")     // a primary or unique key is on a spatial column.
+
+	GISDifferentSRIDs   = kind("gis_different_srids", 3033, "HY000")             // a spatial function is given geometries of two reference systems.
+	GISUnknown          = kind("gis_unknown", 3035, "HY000")                     // a spatial function fails on what it was given.
+	GISInvalidData      = kind("gis_invalid_data", 3037, "22023")                // a spatial function is given what is no geometry.
+	InvalidGeoJSON      = kind("invalid_geojson", 3074, "HY000")                 // a text is no GeoJSON.
+	DimensionUnknown    = kind("dimension_unsupported", 3075, "22023")           // GeoJSON has a point with more than two coordinates.
+	UnexpectedGeometry  = kind("unexpected_geometry_type", 3516, "22S01")        // a spatial function is given a geometry of another type.
+	InvalidOptionKey    = kind("invalid_option_key", 3558, "22023")              // a spatial function's options have an unknown one.
+	InvalidOptionValue  = kind("invalid_option_value", 3559, "22023")            // a spatial function's option has an unknown value.
+	LongitudeOutOfRange = kind("longitude_out_of_range", 3616, "22S02")          // a longitude is not in (-180, 180].
+	LatitudeOutOfRange  = kind("latitude_out_of_range", 3617, "22S03")           // a latitude is not in [-90, 90].
+	NotForCartesian     = kind("not_for_cartesian_srs", 3704, "22S00")           // a spatial function is given geometries of the plane that it does not take.
+	NonpositiveRadius   = kind("nonpositive_radius", 3706, "22003")              // a sphere's radius is not above zero.
+	NotGeographic       = kind("not_geographic", 3726, "22S00")                  // longitude or latitude is asked of a point of the plane.
+	ParamLongitude      = kind("param_longitude_out_of_range", 3731, "22S02")    // a geometry has a longitude that is not in (-180, 180].
+	ParamLatitude       = kind("param_latitude_out_of_range", 3732, "22S03")     // a geometry has a latitude that is not in [-90, 90].
+	UnknownLengthUnit   = kind("geometry_in_unknown_length_unit", 3882, "SU001") // a length of the plane is asked for in a unit.
+
 	// Kalam's own.
 	DatabaseInUse  = kind("database_in_use", 20001, "HY000")  // another process has the database open.
 	NotADatabase   = kind("not_a_database", 20002, "HY000")   // the path holds something else than a Kalam database.
@@ -213,8 +248,22 @@ var (
 	NoSuchDatabase = kind("database_missing", 20004, "HY000") // the path does not exist and create=false.
 	BadDSN         = kind("bad_dsn", 20005, "HY000")          // a data source name cannot be understood.
 	Closed         = kind("closed", 20006, "HY000")           // the database, session, statement or rows is closed.
+	WrongOption    = kind("wrong_option", 20009, "HY000")     // WITH names an option that there is not, or gives it a value it can't have.
+	UserRowsStay   = kind("user_rows_stay", 20011, "HY000")   // a note: DROP USER without CASCADE leaves the user's rows where they are.
+	OtherUser      = kind("other_user", 20010, "25001")       // a transaction is used with the context of another user.
 	NotABackup     = kind("not_a_backup", 20007, "HY000")     // the path holds something else than a backup.
 	BackupInUse    = kind("backup_in_use", 20008, "HY000")    // another backup writes to the directory.
+	NoSuchJob      = kind("no_such_job", 20020, "HY000")      // KILL JOB names none that waits or runs.
+	JobRequired    = kind("job_required", 20021, "HY000")     // KILL JOB names one that must not be left undone.
+	StorageInUse   = kind("storage_in_use", 20030, "HY000")   // a storage location would go or move that tables are kept in.
+	TableWatched   = kind("table_watched", 20022, "HY000")    // a table would be dropped that live queries watch.
+	ChangesGone    = kind("changes_gone", 20023, "HY000")     // the changes that a live query is to go on with are not kept any more.
+	SubscriberSlow = kind("subscriber_slow", 20024, "HY000")  // a live query was not read for so long that changes it lacks are not kept any more.
+	NoSuchLive     = kind("no_live_query", 20025, "HY000")    // KILL LIVE QUERY names none.
+	NoSuchTopic    = kind("no_such_topic", 20027, "42S02")    // a topic is named that is not there.
+	TopicExists    = kind("topic_exists", 20028, "42S01")     // CREATE TOPIC names one that is there.
+	WrongTopic     = kind("wrong_topic", 20029, "HY000")      // a topic cannot have that source, or no such offset.
+	LiveKilled     = kind("live_killed", 20026, "70100")      // KILL LIVE QUERY ended the live query.
 	Internal       = kind("internal", 20099, "HY000")         // Kalam failed; a defect to report.
 )
 

@@ -19,7 +19,6 @@ const (
 	catalogVersion byte = iota
 	namespaceID
 	tableID
-	jobID
 )
 
 // NamespaceByName returns a namespace, or BadDatabase.
@@ -88,9 +87,16 @@ func NextNamespaceID(ctx context.Context, rw kv.ReadWriter) (uint32, error) {
 	return nextUint32(ctx, rw, namespaceID, 1)
 }
 
-// NextJobID returns a job id that was never given out before.
-func NextJobID(ctx context.Context, rw kv.ReadWriter) (uint64, error) {
-	return next(ctx, rw, jobID, 1)
+// JobsNotDone calls f with the jobs that wait or run, in the order of their ids,
+// until f fails.
+func JobsNotDone(ctx context.Context, rd kv.Reader, f func(*Job) error) error {
+	return Jobs.list(ctx, rd, []byte{0}, f)
+}
+
+// JobsDone calls f with the jobs that are over, in the order of their ids, until
+// f fails.
+func JobsDone(ctx context.Context, rd kv.Reader, f func(*Job) error) error {
+	return Jobs.list(ctx, rd, []byte{1}, f)
 }
 
 func nextUint32(ctx context.Context, rw kv.ReadWriter, which byte, first uint64) (uint32, error) {
@@ -127,7 +133,7 @@ func counterKey(which byte) []byte { return []byte{space, counters, which} }
 // CopyCounters copies the numbers given out so far, for a copy of tables that
 // keep theirs.
 func CopyCounters(ctx context.Context, from kv.Reader, to kv.Writer) error {
-	for _, which := range []byte{catalogVersion, namespaceID, tableID, jobID} {
+	for _, which := range []byte{catalogVersion, namespaceID, tableID} {
 		n, err := counter(ctx, from, which)
 		if err != nil {
 			return err

@@ -1,6 +1,6 @@
 // Package sqlmeta keeps the system tables as typed records: users, namespaces,
-// tables, table_schemas, storage_locations, live_queries and jobs; and, beside
-// them, tables' statistics.
+// tables, table_schemas, storage_locations and jobs; and, beside them, tables'
+// statistics. Those of live_queries are in memory only.
 //
 // All functions work on a kv.Reader or kv.ReadWriter, a store.Tx as a rule, so
 // that records change in the same atomic write as the data they describe. They
@@ -124,6 +124,19 @@ func (t *Records[K, R]) ScanAll(ctx context.Context, rd kv.Reader, f func(*R) er
 	})
 }
 
+// Last returns the record with the last key, nil when there is none.
+func (t *Records[K, R]) Last(ctx context.Context, rd kv.Reader) (*R, error) {
+	prefix := []byte{space, t.id, primary}
+	end, _ := keyenc.AppendSuccessor(nil, prefix)
+	s := rd.Scan(kv.Meta, kv.Range{Start: prefix, End: end, Reverse: true, Limit: 1})
+	defer s.Close()
+	c, err := s.Next(ctx)
+	if err != nil || c.Len() == 0 {
+		return nil, err
+	}
+	return t.decode(c.Value(0))
+}
+
 // find returns the record with an alternate key, nil when there is none.
 func (t *Records[K, R]) find(ctx context.Context, rd kv.Reader, alt []byte) (*R, error) {
 	p, ok, err := rd.Get(ctx, kv.Meta, append([]byte{space, t.id, alternate}, alt...))
@@ -214,7 +227,12 @@ func (t *Records[K, R]) corrupt(what string) error {
 // scan calls f with the value of every key that begins with prefix.
 func scan(ctx context.Context, rd kv.Reader, prefix []byte, f func(value []byte) error) error {
 	end, _ := keyenc.AppendSuccessor(nil, prefix)
-	s := rd.Scan(kv.Meta, kv.Range{Start: prefix, End: end})
+	return values(ctx, rd, kv.Range{Start: prefix, End: end}, f)
+}
+
+// values calls f with the value of every key of a range.
+func values(ctx context.Context, rd kv.Reader, of kv.Range, f func(value []byte) error) error {
+	s := rd.Scan(kv.Meta, of)
 	defer s.Close()
 	for {
 		c, err := s.Next(ctx)

@@ -12,13 +12,12 @@ import (
 
 // User is a row of system.users.
 type User struct {
-	ID           string // what user tables' rows are kept under
-	Name         string // what the user signs in with; unique
-	Role         string // "user", "service", "dba" or "system"
-	PasswordHash string `json:",omitempty"`
-	Email        string `json:",omitempty"`
-	Created      time.Time
-	Updated      time.Time
+	ID      string // what user tables' rows are kept under
+	Name    string // what the user signs in with; unique
+	Role    string // "user", "service", "dba" or "system"
+	Email   string `json:",omitempty"`
+	Created time.Time
+	Updated time.Time
 }
 
 // Namespace is a row of system.namespaces: a database in MySQL's words.
@@ -73,22 +72,25 @@ type StorageLocation struct {
 	Updated     time.Time
 }
 
-// LiveQuery is a row of system.live_queries: a subscription that is open.
+// LiveQuery is a row of system.live_queries: a subscription that is open. It ends
+// with the process, so there is no stored record of it.
 type LiveQuery struct {
 	ID         string
 	User       string
 	Connection uint64
 	Namespace  string
 	Table      string
-	SQL        string
-	Options    map[string]string `json:",omitempty"`
-	Changes    uint64            // delivered so far
+	Query      string
+	Options    map[string]string
+	Changes    uint64 // delivered so far
+	Depth      uint64 // changes that wait to be read in memory
 	Created    time.Time
-	Updated    time.Time
+	Delivered  time.Time // the last change; zero: none was
 }
 
 // The states of a job.
 const (
+	JobQueued    = "queued" // waits to run, for the first time or again
 	JobRunning   = "running"
 	JobCompleted = "completed"
 	JobFailed    = "failed"
@@ -103,12 +105,17 @@ type Job struct {
 	Namespace  string            `json:",omitempty"`
 	Table      string            `json:",omitempty"`
 	Parameters map[string]string `json:",omitempty"`
+	Attempts   int               `json:",omitempty"` // that began
 	Result     string            `json:",omitempty"`
-	Error      string            `json:",omitempty"`
+	Error      string            `json:",omitempty"` // of the last attempt
+	Trace      string            `json:",omitempty"` // what it did step by step
 	Created    time.Time
 	Started    time.Time // zero: not yet
 	Finished   time.Time // zero: not yet
 }
+
+// Done reports whether the job is over.
+func (j *Job) Done() bool { return j.State != JobQueued && j.State != JobRunning }
 
 // The seven system tables.
 var (
@@ -149,13 +156,17 @@ var (
 		name: "storage_locations", id: 5, encode: appendString,
 		key: func(r *StorageLocation) string { return r.ID },
 	}
-	LiveQueries = &Records[string, LiveQuery]{
-		name: "live_queries", id: 6, encode: appendString,
-		key: func(r *LiveQuery) string { return r.ID },
-	}
 	Jobs = &Records[uint64, Job]{
 		name: "jobs", id: 7, encode: binary.BigEndian.AppendUint64,
 		key: func(r *Job) uint64 { return r.ID },
+		// Those that are not over are to be found at once.
+		alt: func(dst []byte, r *Job) []byte {
+			done := byte(0)
+			if r.Done() {
+				done = 1
+			}
+			return binary.BigEndian.AppendUint64(append(dst, done), r.ID)
+		},
 	}
 )
 

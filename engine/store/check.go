@@ -11,8 +11,10 @@ import (
 	"math"
 
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/store/segment"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -58,6 +60,9 @@ func Check(ctx context.Context, tx *Tx, t *schema.Table, o CheckOptions) (rows i
 	c := checker{tx: tx, r: tx.AllUsers(t).relation, o: o, seed: maphash.MakeSeed()}
 	c.l = c.r.l
 	c.want = make([]fingerprint, len(c.l.secondary))
+	if err := c.segments(ctx); err != nil {
+		return 0, c.l.corrupt(err)
+	}
 	if err := c.rows(ctx); err != nil {
 		return c.count, c.l.corrupt(err)
 	}
@@ -103,6 +108,131 @@ func (c *checker) report(index string, user, key []byte, format string, args ...
 	p := Problem{Index: index, Key: bytes.Clone(key), Text: fmt.Sprintf(format, args...)}
 	p.setUser(user)
 	c.o.Report(p)
+}
+
+// segments reads all segments. Those that can't be read are left out of what is checked
+// afterwards.
+func (c *checker) segments(ctx context.Context) error {
+	if !c.r.packs() {
+		return nil
+	}
+	for _, r := range c.tx.runs(c.l.t.StorageID()) {
+		why := ""
+		if !c.o.Quick || r.rec == nil {
+			var err error
+			if why, err = checkRun(ctx, c.tx, c.l, r); err != nil {
+				return err
+			}
+		}
+		if why != "" {
+			user, elements, err := c.r.cutUser(r.elements())
+			if err != nil {
+				user, elements = nil, r.elements()
+			}
+			c.report("PRIMARY", user, elements, "%s", why)
+			c.r.unreadable = append(c.r.unreadable, r)
+		}
+	}
+	if c.o.Quick || len(c.r.unreadable) > 0 {
+		return nil
+	}
+	return c.eachStrayBlock(ctx, func(key []byte) {
+		c.report("PRIMARY", nil, key[prefixBytes:], "There is a block that no segment has")
+	})
+}
+
+// eachStrayBlock calls f with the key of each block that no segment has.
+func (c *checker) eachStrayBlock(ctx context.Context, f func(key []byte)) error {
+	if !c.r.packs() {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, r := range c.tx.runs(c.l.t.StorageID()) {
+		for i := range r.columns() {
+			known[string(r.blockKey(r.table, r.rec.Columns[i].ID))] = true
+		}
+	}
+	prefix := appendPrefix(nil, c.l.t.StorageID(), segmentBlocks, nil)
+	return c.r.eachChunk(ctx, prefix, false, func(chunk *kv.Chunk) error {
+		for i := range chunk.Len() {
+			if k := chunk.Key(i); !known[string(k)] {
+				f(k)
+			}
+		}
+		return nil
+	})
+}
+
+// checkRun returns what is wrong with a segment, "" when nothing is.
+func checkRun(ctx context.Context, tx *Tx, l *layout, r *packedRun) (why string, err error) {
+	if r.rec == nil {
+		return "The record of a segment can't be read", nil
+	}
+	told := func(format string, args ...any) (string, error) {
+		return fmt.Sprintf("Segment of %d rows can't be read: ", r.rec.Rows) + fmt.Sprintf(format, args...), nil
+	}
+	for i, c := range r.rec.Columns {
+		v := &types.Vector{Type: typeOfForm(c.Phys)}
+		block, ok, err := tx.snap.Get(ctx, kv.Data, r.blockKey(r.table, c.ID))
+		switch {
+		case err != nil && sqlerr.As(err) != nil && sqlerr.As(err).Kind == sqlerr.Corrupt:
+			return told("column number %d: %v", c.ID, err)
+		case err != nil:
+			return "", err
+		case !ok:
+			return told("the block of column number %d is lost", c.ID)
+		case len(block) != c.Size || segment.Decode(block, v, r.rec.Rows) != nil:
+			return told("the block of column number %d is damaged", c.ID)
+		}
+		least, most := segment.Bounds(v)
+		if segment.Nulls(v) != c.Nulls || !c.Min.IsNull() && !(sameValue(least, c.Min) && sameValue(most, c.Max)) {
+			return told("its record is not right about column number %d", r.rec.Columns[i].ID)
+		}
+	}
+	rd := &rowReader{Reader: tx, db: tx.db, l: l, snap: tx.snap.Snapshot, runs: []*packedRun{r}}
+	o := rd.open(r)
+	n, err := o.userLen()
+	if err == nil {
+		err = o.openKeys(ctx)
+	}
+	if err != nil {
+		return told("%v", err)
+	}
+	last := bytes.Clone(r.from)
+	for i := range r.rec.Rows {
+		k := append(bytes.Clone(r.from[:prefixBytes+n]), o.keyAt(i)...)
+		if c := bytes.Compare(last, k); c > 0 || c == 0 && i > 0 {
+			return told("its rows are out of order")
+		}
+		last = k
+	}
+	if !bytes.Equal(last, r.to) {
+		return told("its last row is another than the record says")
+	}
+	return "", nil
+}
+
+// typeOfForm returns a type whose values are of a physical form.
+func typeOfForm(p types.Physical) types.Type {
+	switch p {
+	case types.PhysInt64:
+		return types.Int64Type
+	case types.PhysUint64:
+		return types.Uint64Type
+	case types.PhysFloat64:
+		return types.Float64Type
+	case types.PhysBytes:
+		return types.BytesType
+	}
+	return types.NullType
+}
+
+// sameValue reports whether two values of one form are the same.
+func sameValue(a, b types.Value) bool {
+	if a.Physical() == types.PhysBytes && b.Physical() == types.PhysBytes {
+		return bytes.Equal(a.Bytes(), b.Bytes())
+	}
+	return a.Physical() == b.Physical() && (a.Physical() == types.PhysFloat64 && a.Float() == b.Float() || a.Int() == b.Int())
 }
 
 // rows reads all rows.
@@ -305,7 +435,7 @@ func (c *checker) missingEntries(ctx context.Context, def *keyDef) error {
 // have an entry with the key.
 func (c *checker) hasEntry(ctx context.Context, def *keyDef, user, pk, key []byte) (bool, error) {
 	at := append(appendPrefix(nil, c.l.t.StorageID(), c.l.primary.id, user), pk...)
-	row, ok, err := c.tx.Get(ctx, c.r.space, at)
+	row, ok, err := c.r.rows(c.tx).Get(ctx, c.r.space, at)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -324,7 +454,7 @@ func (c *checker) wrongEntries(ctx context.Context, def *keyDef) error {
 	var users []int            // lengths of the encoded users
 	flush := func() error {
 		values := make([][]byte, len(rows))
-		if err := c.tx.MultiGet(ctx, c.r.space, rows, values); err != nil {
+		if err := c.r.rows(c.tx).MultiGet(ctx, c.r.space, rows, values); err != nil {
 			return err
 		}
 		g := newRowGroup(c.r)
@@ -383,7 +513,7 @@ func (c *checker) leftovers(ctx context.Context) error {
 // eachLeftover calls f with what the keys of an index begin with that the table
 // does not have. Those that are being built don't count.
 func (c *checker) eachLeftover(ctx context.Context, f func(prefix []byte)) error {
-	known := map[uint32]bool{schema.PrimaryIndexID: true, deletedRows: true, setAside: true}
+	known := map[uint32]bool{rowsIndex: true, deletedRows: true, setAside: true, segmentBlocks: true, damagedBlocks: true}
 	for d := range c.l.secondary {
 		known[c.l.secondary[d].id] = true
 	}
@@ -417,6 +547,7 @@ func Strays(ctx context.Context, tx *Tx, known map[uint32]bool, f func(table uin
 		return err
 	}
 	known = maps.Clone(known)
+	known[logTable] = true
 	for _, p := range underWay {
 		known[p.table] = true
 	}
@@ -449,6 +580,9 @@ func Strays(ctx context.Context, tx *Tx, known map[uint32]bool, f func(table uin
 		if err := find(s, nil); err != nil {
 			return err
 		}
+	}
+	if err := find(kv.Meta, []byte{metaSegments}); err != nil {
+		return err
 	}
 	return find(kv.Meta, []byte{metaSequence})
 }
@@ -569,7 +703,11 @@ func (r *relation) eachEntry(ctx context.Context, index uint32, values bool, f f
 }
 
 func (r *relation) eachChunk(ctx context.Context, prefix []byte, values bool, f func(*kv.Chunk) error) error {
-	sc := r.tx.Scan(r.space, kv.Range{Start: prefix, End: edge(prefix, true), NoCache: true, KeysOnly: !values})
+	rd := kv.Reader(r.tx)
+	if isRow(prefix) {
+		rd = r.rows(rd)
+	}
+	sc := rd.Scan(r.space, kv.Range{Start: prefix, End: edge(prefix, true), NoCache: true, KeysOnly: !values})
 	defer sc.Close()
 	for {
 		c, err := sc.Next(ctx)

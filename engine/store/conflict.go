@@ -14,31 +14,96 @@ import (
 // be used by several goroutines at once.
 type Writes struct {
 	overlay *kv.Overlay
-	tables  []uint32 // instead of overlay, when changes were spilled
+	sets    *[kv.NumSpaces]readSet // instead of overlay, when only ranges are known
 }
 
 // Writes returns what tx has written so far.
 func (tx *Tx) Writes() *Writes {
-	if tx.buffer.Spilled() {
-		return &Writes{tables: tx.tables}
+	if !tx.buffer.Spilled() {
+		return &Writes{overlay: tx.buffer.Freeze()}
 	}
-	return &Writes{overlay: tx.buffer.Freeze()}
+	w := &Writes{sets: new([kv.NumSpaces]readSet)}
+	for _, t := range tx.tables {
+		start := binary.BigEndian.AppendUint32(nil, t)
+		for _, s := range []kv.Space{kv.Data, kv.Stream} {
+			w.sets[s].add(span{start: start, end: edge(start, true)}, maxSpans)
+		}
+	}
+	return w
 }
 
+// MergeWrites returns writes that stand for all in list, in bounded memory: there
+// are keys in them that nobody wrote, between such that were, when those are many.
+func MergeWrites(list []*Writes) *Writes {
+	m := &Writes{sets: new([kv.NumSpaces]readSet)}
+	for _, w := range list {
+		if w.sets != nil {
+			for s := range w.sets {
+				for _, sp := range w.sets[s].spans {
+					m.sets[s].add(sp, maxSpans)
+				}
+			}
+			continue
+		}
+		w.overlay.Ranges(func(s kv.Space, start, end []byte) {
+			m.sets[s].add(span{bytes.Clone(start), bytes.Clone(end), nil, nil}, maxSpans)
+		})
+		w.overlay.Keys(func(s kv.Space, key []byte) bool {
+			m.sets[s].add(point(key), maxSpans)
+			return true
+		})
+	}
+	for s := range m.sets {
+		m.sets[s].finish()
+	}
+	return m
+}
+
+// Size returns about how many bytes of memory the writes take.
+func (w *Writes) Size() int {
+	if w.sets == nil {
+		return w.overlay.Size()
+	}
+	n := 0
+	for s := range w.sets {
+		for _, sp := range w.sets[s].spans {
+			n += len(sp.start) + len(sp.end) + spanBytes
+		}
+	}
+	return n
+}
+
+// spanBytes is about what a span takes beside its keys.
+const spanBytes = 128
+
 // Len returns the number of keys; false when they are too many to be counted, and
-// stand for whole tables.
+// Tables has whose they are.
 func (w *Writes) Len() (n int, counted bool) {
-	if w.overlay == nil {
+	if w.sets != nil {
 		return 0, false
 	}
 	return w.overlay.Len(), true
 }
 
+// Tables calls f with the storage numbers of tables that were written as a whole, or of
+// which ranges of rows were removed, as by DeleteAll.
+func (w *Writes) Tables(f func(storage uint32)) {
+	if w.sets != nil {
+		for _, sp := range w.sets[kv.Data].spans {
+			f(binary.BigEndian.Uint32(sp.start))
+		}
+		return
+	}
+	w.overlay.Ranges(func(s kv.Space, start, _ []byte) {
+		if s == kv.Data && lockable(start) && len(start) >= prefixBytes/2 {
+			f(binary.BigEndian.Uint32(start))
+		}
+	})
+}
+
 // Keys calls f with each key written that transactions can contend for: the
 // catalogue's, and tables' primary and unique keys, as a Locker gets them
-// (after a byte for the key space). f must not keep key.
-// What was removed as a range, as by DeleteAll, is not among them. The keys must
-// be counted.
+// (after a byte for the key space). f must not keep key. The keys must be counted.
 func (w *Writes) Keys(f func(key []byte)) {
 	var buf []byte
 	w.overlay.Keys(func(s kv.Space, key []byte) bool {
@@ -53,14 +118,10 @@ func (w *Writes) Keys(f func(key []byte)) {
 // Touch reports whether a key of w is among what was read.
 func (w *Writes) Touch(r *Reads) bool {
 	found := false
-	for _, t := range w.tables {
-		start := binary.BigEndian.AppendUint32(nil, t)
-		end := edge(start, true)
+	if w.sets != nil {
 		for s := range r.sets {
-			found = found || kv.Space(s) != kv.Meta && r.sets[s].meets(span{start: start, end: end})
+			found = found || w.sets[s].touches(&r.sets[s])
 		}
-	}
-	if w.overlay == nil {
 		return found
 	}
 	w.overlay.Ranges(func(s kv.Space, start, end []byte) {
@@ -93,7 +154,7 @@ type Reads struct {
 	open []*trackedScanner
 }
 
-// readSet is what was read of one space.
+// readSet is what was read, or written, of one space.
 type readSet struct {
 	spans []span // low and high unused
 	// wide has one span for each table's index once there are many.
@@ -147,9 +208,28 @@ func (r *Reads) add(s kv.Space, sp span) {
 	}
 }
 
-func (r *Reads) point(s kv.Space, key []byte) {
+func (r *Reads) point(s kv.Space, key []byte) { r.add(s, point(key)) }
+
+// point returns the span of one key.
+func point(key []byte) span {
 	k := append(append(make([]byte, 0, len(key)+1), key...), 0)
-	r.add(s, span{start: k[:len(key):len(key)], end: k})
+	return span{start: k[:len(key):len(key)], end: k}
+}
+
+// add adds a span. When there are more than most, those that are next to one another
+// become one, with what is between them.
+func (s *readSet) add(sp span, most int) {
+	if s.spans = append(s.spans, sp); len(s.spans) <= most {
+		return
+	}
+	s.finish()
+	if n := len(s.spans); n > most/2 {
+		for i := 0; i < n; i += 2 {
+			s.spans[i/2] = span{start: s.spans[i].start, end: s.spans[min(i+1, n-1)].end}
+		}
+		clear(s.spans[(n+1)/2:])
+		s.spans = s.spans[:(n+1)/2]
+	}
 }
 
 // widen adds a span to those of the same index.
@@ -197,8 +277,19 @@ func (s *readSet) has(key []byte) bool {
 
 // meets reports whether a span has keys in common with sp.
 func (s *readSet) meets(sp span) bool {
-	i := sort.Search(len(s.spans), func(i int) bool { return bytes.Compare(s.spans[i].start, sp.end) >= 0 })
+	i := len(s.spans)
+	if sp.end != nil {
+		i = sort.Search(i, func(i int) bool { return bytes.Compare(s.spans[i].start, sp.end) >= 0 })
+	}
 	return i > 0 && (s.spans[i-1].end == nil || bytes.Compare(sp.start, s.spans[i-1].end) < 0)
+}
+
+// touches reports whether the sets have keys in common.
+func (s *readSet) touches(o *readSet) bool {
+	if len(o.spans) > len(s.spans) {
+		s, o = o, s
+	}
+	return slices.ContainsFunc(o.spans, s.meets)
 }
 
 // tracked is a reader that notes what is read.

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -24,9 +26,11 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) (name string, err erro
 const copyBytes = 4 << 20
 
 // CopyTable copies all that is kept of t, as from sees it, to another database,
-// where it becomes the table with the given id. It counts there once a commit,
-// in which Adopt was called, puts the table into the catalogue. step, if not nil, is
-// called with the bytes copied. When it fails, Abandon removes what it copied.
+// where it becomes the table with the given id, whose Storage is 0. Entries of
+// indexes that t does not have, such as one being built, are left out. It counts
+// there once a commit, in which Adopt was called, puts the table into the catalogue.
+// step, if not nil, is called with the bytes copied. When it fails, Abandon removes
+// what it copied.
 func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32, step func(bytes int64)) error {
 	var b kv.Batch
 	b.Put(kv.Meta, pendingKey(id, wholeTable), nil)
@@ -37,6 +41,10 @@ func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32
 		if err == nil && step != nil {
 			step(int64(n))
 		}
+		return err
+	}
+	runs, err := from.whole(ctx, t)
+	if err != nil {
 		return err
 	}
 	// move copies the keys that begin with prefix, which has the table's id at at.
@@ -51,6 +59,9 @@ func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32
 				return err
 			}
 			for i := range c.Len() {
+				if s == kv.Data && isRow(c.Key(i)) && isGone(c.Value(i)) && find(runs, c.Key(i)) == nil {
+					continue // of a segment that is lost
+				}
 				key = append(key[:0], c.Key(i)...)
 				binary.BigEndian.PutUint32(key[at:], id)
 				b.Put(s, key, c.Value(i))
@@ -62,10 +73,68 @@ func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32
 			}
 		}
 	}
-	if err := move(spaceOf(t), binary.BigEndian.AppendUint32(nil, t.ID), 0); err != nil {
+	kept := []uint32{schema.PrimaryIndexID, deletedRows, setAside}
+	for _, d := range newLayout(t).secondary {
+		kept = append(kept, d.id)
+	}
+	for _, index := range kept {
+		if err := move(spaceOf(t), appendPrefix(nil, t.StorageID(), index, nil), 0); err != nil {
+			return err
+		}
+	}
+	if err := move(kv.Meta, sequencePrefix(t.ID, 0, nil)[:1+4], 1); err != nil || len(runs) == 0 {
 		return err
 	}
-	return move(kv.Meta, sequencePrefix(t.ID, 0, nil)[:1+4], 1)
+	for _, r := range runs {
+		for _, c := range r.rec.Columns {
+			block, ok, err := from.Get(ctx, kv.Data, r.blockKey(r.table, c.ID))
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return from.db.layout(t).corrupt(errSegment)
+			}
+			if b.Put(kv.Data, r.blockKey(id, c.ID), block); len(b.Bytes()) >= copyBytes {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	copied := make([]*packedRun, len(runs))
+	for i, r := range runs {
+		value := r.rec.Append(nil)
+		copied[i] = newPackedRun(id, r.elements(), r.rec, 0)
+		copied[i].size += len(copied[i].recordKey()) + len(value)
+		b.Put(kv.Meta, copied[i].recordKey(), value)
+	}
+	return to.segments.change(flush, func(dir directory) { dir.set(id, copied) })
+}
+
+// whole returns the segments of a table. Of a database that is salvaged those that can't
+// be read are left out, and told of.
+func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) {
+	runs := tx.runs(t.StorageID())
+	l := tx.db.layout(t)
+	if tx.db.salvaged == nil {
+		if slices.ContainsFunc(runs, func(r *packedRun) bool { return r.rec == nil }) {
+			return nil, l.corrupt(errSegment)
+		}
+		return runs, nil
+	}
+	var whole []*packedRun
+	for _, r := range runs {
+		why, err := checkRun(ctx, tx, l, r)
+		if err != nil {
+			return nil, err
+		}
+		if why == "" {
+			whole = append(whole, r)
+		} else {
+			tx.db.salvaged(fmt.Sprintf("table %s: %s", t.QualifiedName(), why))
+		}
+	}
+	return whole, nil
 }
 
 // Adopt makes a table that CopyTable copied stay, with tx's commit.
@@ -74,6 +143,7 @@ func Adopt(tx *Tx, id uint32) { tx.Delete(kv.Meta, pendingKey(id, wholeTable)) }
 // Abandon removes what CopyTable copied.
 func Abandon(ctx context.Context, db *DB, id uint32) error {
 	var b kv.Batch
-	pending{id, wholeTable}.discard(&b, kv.Data, kv.Stream)
-	return db.kv.Write(ctx, &b, kv.NoSync)
+	p := pending{id, wholeTable}
+	p.discard(&b, kv.Data, kv.Stream)
+	return db.writeDiscarded(ctx, &b, p)
 }

@@ -35,6 +35,9 @@ type Config struct {
 	CacheBytes       int64 // block cache
 	WriteBufferBytes int64 // all write buffers together
 	MaxWALBytes      int64 // write-ahead log, about
+	SegmentBytes     int64 // decoded columns of segments
+
+	SegmentRows int // rows that a segment has at most; 0: SegmentRows
 
 	// TempDir is where temporary files may be made, on the database's file system;
 	// "": there are none.
@@ -43,6 +46,8 @@ type Config struct {
 	// ChangeBytes is about what a transaction's changes may take before they go to
 	// temporary files; 0: a default.
 	ChangeBytes int64
+	// LogBytes is about what the log of a table's changes may take; 0: a default.
+	LogBytes int64
 }
 
 // DB is an open database. It may be used from several goroutines at once.
@@ -51,6 +56,8 @@ type DB struct {
 	readOnly  bool
 	values    Values
 	sequences sequences
+	logs      logs
+	commits   commits
 	tempDir   string
 	spillAt   int // bytes of changes
 	// spill opens a temporary store for a transaction; nil: changes stay in memory.
@@ -58,6 +65,9 @@ type DB struct {
 
 	mu      sync.Mutex
 	layouts map[uint32]*layout // the one used last of each table
+
+	segments segments
+	salvaged func(what string) // what is told what is lost; nil: no database that is salvaged
 }
 
 // Keys of kv.Meta begin with a byte that says whose they are.
@@ -66,6 +76,9 @@ const (
 	_            = 1 // package sqlmeta's records
 	metaSequence = 2 // see sequence
 	metaPending  = 3 // see pending
+	metaLog      = 4 // see logs
+	metaSegments = 8 // see directory
+	metaUnlogged = 9 // see segments.unlogged
 )
 
 // The database's format: magic and a number that rises when an older Kalam
@@ -73,9 +86,10 @@ const (
 //
 //	1  the first
 //	2  indexes with descending parts and prefixes, rows of several schema versions
+//	3  segments
 const (
 	magic         = "kalam database\n"
-	formatVersion = 2
+	formatVersion = 3
 )
 
 // Open opens the database that cfg describes, or makes it.
@@ -98,12 +112,24 @@ func Open(cfg Config) (*DB, error) {
 // error is returned. Of cfg it uses ReadOnly.
 func New(store kv.DB, cfg Config) (*DB, error) {
 	db := &DB{kv: store, readOnly: cfg.ReadOnly, values: zeroValues{}, tempDir: cfg.TempDir,
-		spillAt: cmp.Or(int(cfg.ChangeBytes), defaultSpill), layouts: map[uint32]*layout{}}
+		spillAt: cmp.Or(int(cfg.ChangeBytes), defaultSpill), layouts: map[uint32]*layout{}, sequences: sequences{most: keptSequences}}
+	db.logs.bytes = cmp.Or(cfg.LogBytes, defaultLogBytes)
 	if cfg.TempDir != "" {
 		db.spill = spillIn(cfg.TempDir)
 	}
-	return db, db.checkFormat(context.Background())
+	db.segments.rows = cmp.Or(cfg.SegmentRows, SegmentRows)
+	db.segments.cache.budget = cmp.Or(cfg.SegmentBytes, defaultSegmentBytes)
+	if err := db.checkFormat(context.Background()); err != nil {
+		return db, err
+	}
+	if err := db.loadLogs(context.Background()); err != nil {
+		return db, err
+	}
+	return db, db.loadSegments(context.Background())
 }
+
+// defaultSegmentBytes is what decoded columns of segments may take.
+const defaultSegmentBytes = 64 << 20
 
 // checkFormat reads the format, and writes it to an empty database.
 func (db *DB) checkFormat(ctx context.Context) error {

@@ -13,6 +13,10 @@ import (
 func DropRows(ctx context.Context, tx *Tx, t *schema.Table) error {
 	p := appendPrefix(nil, t.StorageID(), 0, nil)[:prefixBytes/2]
 	tx.DeleteRange(spaceOf(t), p, edge(p, true))
+	tx.wroteRows(tx.db.layout(t))
+	if spaceOf(t) == kv.Data {
+		tx.removeRuns(t.StorageID(), nil)
+	}
 	return kv.Cancelled(ctx)
 }
 
@@ -53,7 +57,12 @@ func (db *DB) indexPrefix(t *schema.Table, ix *schema.Index) []byte {
 // eachPair calls f with every pair whose key begins with prefix, until f fails.
 func eachPair(ctx context.Context, rd kv.Reader, s kv.Space, prefix []byte, f func(key, value []byte) error) error {
 	end, _ := keyenc.AppendSuccessor(nil, prefix)
-	sc := rd.Scan(s, kv.Range{Start: prefix, End: end})
+	return eachRange(ctx, rd, s, prefix, end, f)
+}
+
+// eachRange calls f with every pair from start, inclusive, to end, exclusive.
+func eachRange(ctx context.Context, rd kv.Reader, s kv.Space, start, end []byte, f func(key, value []byte) error) error {
+	sc := rd.Scan(s, kv.Range{Start: start, End: end})
 	defer sc.Close()
 	for {
 		c, err := sc.Next(ctx)

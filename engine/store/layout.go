@@ -30,6 +30,7 @@ import (
 //	entries of UNIQUE         index columns                   -> key columns
 //	the same, with a NULL     index columns | other key columns -> key columns
 const (
+	rowsIndex   = uint32(schema.PrimaryIndexID)
 	deletedRows = 0x7fffffff
 	setAside    = 0x7ffffffe
 	repeatable  = 0x80000000
@@ -46,9 +47,14 @@ type layout struct {
 	types     []types.Type
 	primary   keyDef
 	secondary []keyDef // as t.Indexes
-	stored    []storedColumn
-	counted   []int  // ordinals of the columns that have a sequence
-	shape     []byte // what rows begin with after the format byte
+	counted   []int    // ordinals of the columns that have a sequence
+	rowShape           // of new rows
+}
+
+// rowShape is which columns rows have, and how.
+type rowShape struct {
+	stored []storedColumn // by id
+	shape  []byte         // what rows begin with after the format byte
 }
 
 // keyDef is the key of the rows or of an index's entries.
@@ -178,7 +184,7 @@ func (l *layout) allColumns() []int {
 func typesOf(t *schema.Table, columns []int) []types.Type {
 	ts := make([]types.Type, len(columns))
 	for i, c := range columns {
-		ts[i] = t.Columns[c].Type
+		ts[i] = t.At(c).Type
 	}
 	return ts
 }
@@ -273,7 +279,7 @@ func (d *keyDef) name() string {
 // says which table is damaged.
 func (l *layout) corrupt(err error) error {
 	name := l.t.QualifiedName()
-	for _, complaint := range []error{keyenc.ErrMalformed, errRow, errOrphan, errRowKey} {
+	for _, complaint := range []error{keyenc.ErrMalformed, errRow, errOrphan, errRowKey, errSegment} {
 		if errors.Is(err, complaint) {
 			return sqlerr.Corrupt.Wrap(err, "Table '%s' is damaged: %v", name, err).On(name)
 		}

@@ -32,11 +32,18 @@ type setup struct {
 	keep bool
 	// restless: the database is opened anew after every commit.
 	restless bool
+	// pack: rows are packed, into segments of few, all the time.
+	pack bool
 }
 
 // setups returns the ways to keep a database that this build has.
 func setups() []setup {
-	return append(nativeSetups(), memSetup("mem", false), memSetup("mem, restless", true))
+	list := append(nativeSetups(), memSetup("mem", false), memSetup("mem, restless", true))
+	for _, s := range append(nativeSetups(), memSetup("mem", false), memSetup("mem, restless", true)) {
+		s.name, s.pack = s.name+", packing", true
+		list = append(list, s)
+	}
+	return list
 }
 
 func memSetup(name string, restless bool) setup {
@@ -63,6 +70,9 @@ func TestMetamorphic(t *testing.T) {
 			m := &machine{t: t, setup: s, r: rand.New(rand.NewPCG(seed, 0)), tables: randomTables()}
 			m.reopen()
 			for step := range *stepsFlag {
+				if s.pack && m.r.IntN(5) == 0 {
+					m.packAll()
+				}
 				if m.step(); t.Failed() {
 					from := max(0, len(m.log)-25)
 					t.Fatalf("step %d of seed %d; run again with -seed %[2]d -steps %d\n%s",
@@ -147,8 +157,9 @@ type mRow = []types.Value
 // softStore is a Table with soft deletion.
 type softStore interface {
 	Table
-	SoftDelete(context.Context, *types.Batch) error
-	PurgeDeleted(context.Context, time.Time) error
+	remove(_ context.Context, rows *types.Batch, keep bool) error
+	Restore(context.Context, *types.Batch) (*Conflict, error)
+	purge(_ context.Context, before time.Time, limit int) (int64, error)
 }
 
 // hidden is what a state's keys end with for the soft-deleted rows.
@@ -216,6 +227,10 @@ func (m *machine) reopen() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	if m.setup.pack {
+		m.db.segments.rows = 2 + m.r.IntN(8)
+		m.db.segments.cache.budget = int64(m.r.IntN(8)) << 10
+	}
 	if m.committed == nil {
 		m.committed = state{}
 	}
@@ -253,8 +268,11 @@ func (m *machine) step() {
 		delete(m.now, key)
 		delete(m.now, key+hidden)
 	case n < 48:
+		m.restore(tab, store, key)
+	case n < 49:
 		m.say("purge %q", key)
-		m.check("PurgeDeleted", store.PurgeDeleted(ctx, time.Now().Add(time.Hour)))
+		_, err := store.purge(ctx, time.Now().Add(time.Hour), math.MaxInt)
+		m.check("purge", err)
 		delete(m.now, key+hidden)
 	case n < 82:
 		m.scan(tab, store, key)
@@ -401,7 +419,7 @@ func (m *machine) delete(t *mTable, store softStore, key string) {
 		return
 	}
 	m.say("hide from %q: %s", key, showBatch(b))
-	m.check("SoftDelete", store.SoftDelete(ctx, b))
+	m.check("remove", store.remove(ctx, b, true))
 	// A row hidden before under the same key gives way.
 	for i := range b.Len {
 		row := b.Row(i, nil)
@@ -409,6 +427,28 @@ func (m *machine) delete(t *mTable, store softStore, key string) {
 			return compareBy(t, primaryKey(t), r, row) == 0
 		}), row)
 	}
+}
+
+// restore brings hidden rows back, as long as their keys are free.
+func (m *machine) restore(t *mTable, store softStore, key string) {
+	b := types.NewBatch(t.Types())
+	for _, i := range m.some(len(m.now[key+hidden])) {
+		b.AppendRow(m.now[key+hidden][i])
+	}
+	want := "done"
+	for i := range b.Len {
+		row := b.Row(i, nil)
+		if name, held := taken(t, m.now[key], row); held != nil {
+			want = result(i, name, held)
+			break
+		}
+		m.now[key] = append(m.now[key], row)
+		m.now[key+hidden] = slices.DeleteFunc(slices.Clone(m.now[key+hidden]), func(r mRow) bool {
+			return compareBy(t, primaryKey(t), r, row) == 0
+		})
+	}
+	c, err := store.Restore(ctx, b)
+	m.written(fmt.Sprintf("restore in %q: %s", key, showBatch(b)), c, err, want)
 }
 
 // some returns a few different numbers below n, in any order.

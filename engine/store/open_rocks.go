@@ -18,7 +18,7 @@ func spillIn(dir string) func() (kv.DB, func(), error) {
 			return nil, nil, sqlerr.StorageIO.Wrap(err, "Can't make a temporary directory: %v", err)
 		}
 		remove := func() { os.RemoveAll(path) }
-		db, err := rocks.Open(rocks.Config{Path: path, Create: true, CacheBytes: 8 << 20, WriteBufferBytes: 32 << 20})
+		db, err := rocks.Open(rocks.Config{Path: path, Create: true, Scratch: true, CacheBytes: 8 << 20, WriteBufferBytes: 32 << 20})
 		if err != nil {
 			remove()
 			return nil, nil, err

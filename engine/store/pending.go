@@ -52,10 +52,22 @@ func (p pending) discard(b *kv.Batch, spaces ...kv.Space) {
 		b.DeleteRange(s, prefix, edge(prefix, true))
 	}
 	if p.index == wholeTable {
-		q := sequencePrefix(p.table, 0, nil)[:1+4]
-		b.DeleteRange(kv.Meta, q, edge(q, true))
+		for _, q := range [][]byte{sequencePrefix(p.table, 0, nil)[:1+4], recordPrefix(p.table)} {
+			b.DeleteRange(kv.Meta, q, edge(q, true))
+		}
 	}
 	b.Delete(kv.Meta, pendingKey(p.table, p.index))
+}
+
+// writeDiscarded writes b, in which list was discarded.
+func (db *DB) writeDiscarded(ctx context.Context, b *kv.Batch, list ...pending) error {
+	return db.segments.change(func() error { return db.kv.Write(ctx, b, kv.NoSync) }, func(dir directory) {
+		for _, p := range list {
+			if p.index == wholeTable {
+				delete(dir, p.table)
+			}
+		}
+	})
 }
 
 // Sweep removes what was being written when the database was closed last. It is
@@ -72,6 +84,7 @@ func Sweep(ctx context.Context, db *DB, used func(tx *Tx, table, index uint32) (
 		return err
 	}
 	var b kv.Batch
+	var discarded []pending
 	for _, p := range list {
 		index := p.index &^ repeatable
 		if p.index == wholeTable {
@@ -85,7 +98,8 @@ func Sweep(ctx context.Context, db *DB, used func(tx *Tx, table, index uint32) (
 			b.Delete(kv.Meta, pendingKey(p.table, p.index))
 		default:
 			p.discard(&b, kv.Data, kv.Stream)
+			discarded = append(discarded, p)
 		}
 	}
-	return db.kv.Write(ctx, &b, kv.NoSync)
+	return db.writeDiscarded(ctx, &b, discarded...)
 }

@@ -27,7 +27,7 @@ func (l *layout) newProjection(d *keyDef, columns []int, values Values) projecti
 	var p projection
 	if d.ix != nil {
 		p.fetch = slices.ContainsFunc(columns, func(c int) bool {
-			return l.types[c].LossyKey() || d.whole(c) < 0
+			return l.lossy(c) || d.whole(c) < 0
 		})
 	}
 	if p.fetch {
@@ -41,7 +41,7 @@ func (l *layout) newProjection(d *keyDef, columns []int, values Values) projecti
 	p.row = rowDecoder{l: l, values: values}
 	p.row.want = make([]wanted, 0, len(columns))
 	for out, c := range columns {
-		if lossy := l.types[c].LossyKey(); lossy || !p.key.add(c, out) && !p.pk.add(c, out) {
+		if l.lossy(c) || !p.key.add(c, out) && !p.pk.add(c, out) {
 			p.row.add(c, out)
 		}
 	}
@@ -49,6 +49,10 @@ func (l *layout) newProjection(d *keyDef, columns []int, values Values) projecti
 	p.pk.sort()
 	return p
 }
+
+// lossy reports whether keys lack the values of a column, which may be a system
+// column.
+func (l *layout) lossy(c int) bool { return c < len(l.types) && l.types[c].LossyKey() }
 
 // keysOnly reports whether values need not be read.
 func (p *projection) keysOnly() bool { return !p.fetch && len(p.pk.wants) == 0 && len(p.row.want) == 0 }

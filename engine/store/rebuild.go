@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/kalamgo/kalam/engine/schema"
-	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/store/kv"
 	"github.com/kalamgo/kalam/engine/types"
@@ -13,70 +13,82 @@ import (
 // buildBytes is about how much a build writes at once.
 const buildBytes = 4 << 20
 
-// BuildIndex writes the entries of t's index ix for all committed rows of all
-// users, in bounded memory: it writes to the database as it goes, without waiting
-// for the disk. Nobody may write to the table meanwhile. The entries count once a
-// later, durable commit makes the index part of the table; when an error is
-// returned they are removed again, and what a crash left behind is removed by Sweep.
-//
-// When ix is unique and two rows of a user share a key, the second is returned
-// as a conflict's Existing, and the entries are removed too.
-func BuildIndex(ctx context.Context, db *DB, t *schema.Table, ix *schema.Index) (*Conflict, error) {
-	l := db.layout(t)
-	b := build{db: db, from: l, to: l, defs: []keyDef{l.newKeyDef(ix)}}
-	b.pending = pending{t.StorageID(), b.defs[0].id}
-	return b.do(ctx)
-}
-
 // Rebuild writes the rows of old, and their index entries, anew as those of t,
-// whose Storage is another: as BuildIndex does it. convert makes rows of t of
-// rows of old.
-func Rebuild(ctx context.Context, db *DB, old, t *schema.Table, convert func(*types.Batch) (*types.Batch, error)) (*Conflict, error) {
-	b := build{db: db, from: db.layout(old), to: newLayout(t), convert: convert, pending: pending{t.StorageID(), wholeTable}}
+// whose Storage is another. Deleted rows come last. Nobody may write to the table
+// meanwhile. It is written piece by piece and without waiting for the disk, and
+// counts from tx's commit on; when an error or a conflict, of two rows with one
+// unique key, is returned, it is removed again.
+func Rebuild(ctx context.Context, tx *Tx, old, t *schema.Table, convert Converter) (*Conflict, error) {
+	b := build{db: tx.db, from: tx.db.layout(old), to: newLayout(t), convert: convert, pending: []pending{{t.StorageID(), wholeTable}}}
 	for d := range 1 + len(b.to.secondary) {
 		b.defs = append(b.defs, *b.to.def(d))
 	}
-	return b.do(ctx)
+	return b.do(ctx, tx)
 }
 
-// build is the state of BuildIndex and Rebuild.
+// Converter makes rows of a table's new definition of those of the old one. users
+// has the user of each, where the table has users.
+type Converter func(rows *types.Batch, users *types.Vector, deleted bool) (*types.Batch, error)
+
+// build is what Rebuild and IndexBuild have in common.
 type build struct {
 	db       *DB
 	from, to *layout
-	defs     []keyDef // what is written: rows, and entries
-	pending  pending  // as which it is written
-	convert  func(*types.Batch) (*types.Batch, error)
+	defs     []keyDef  // what is written: rows, and entries
+	pending  []pending // as which it is written
+	convert  Converter // of Rebuild
 	batch    kv.Batch
 	row      []byte
 }
 
-func (b *build) do(ctx context.Context) (*Conflict, error) {
+func (b *build) do(ctx context.Context, tx *Tx) (*Conflict, error) {
 	if b.db.readOnly {
-		return nil, sqlerr.ReadOnly.New("The database is open for reading only")
+		return nil, errReadOnly()
 	}
 	if err := b.begin(ctx); err != nil {
 		return nil, err
 	}
 	conflict, err := b.run(ctx)
 	if conflict != nil || err != nil {
-		b.batch.Reset()
-		b.pending.discard(&b.batch, spaceOf(b.to.t))
-		if e := b.flush(context.WithoutCancel(ctx)); err == nil {
+		if e := b.discard(context.WithoutCancel(ctx)); err == nil {
 			err = e
 		}
+		return conflict, err
 	}
-	return conflict, err
+	b.count(tx)
+	return nil, nil
+}
+
+// count makes what was built count from tx's commit on.
+func (b *build) count(tx *Tx) {
+	for _, p := range b.pending {
+		tx.Delete(kv.Meta, pendingKey(p.table, p.index))
+	}
 }
 
 // begin notes what is being built.
 func (b *build) begin(ctx context.Context) error {
 	b.batch.Reset()
-	b.pending.discard(&b.batch, spaceOf(b.to.t))
-	b.batch.Put(kv.Meta, pendingKey(b.pending.table, b.pending.index), nil)
+	for _, p := range b.pending {
+		p.discard(&b.batch, spaceOf(b.to.t))
+		b.batch.Put(kv.Meta, pendingKey(p.table, p.index), nil)
+	}
+	return b.flush(ctx)
+}
+
+// discard removes what was built.
+func (b *build) discard(ctx context.Context) error {
+	b.batch.Reset()
+	for _, p := range b.pending {
+		p.discard(&b.batch, spaceOf(b.to.t))
+	}
 	return b.flush(ctx)
 }
 
 func (b *build) flush(ctx context.Context) error {
+	if b.batch.Len() == 0 && b.batch.Err() == nil {
+		return nil
+	}
 	err := b.db.kv.Write(ctx, &b.batch, kv.NoSync)
 	b.batch.Reset()
 	return err
@@ -88,45 +100,95 @@ func (b *build) run(ctx context.Context) (*Conflict, error) {
 		return nil, err
 	}
 	defer tx.Close()
-	s := tx.AllUsers(b.from.t).Scan(ScanRequest{Columns: b.from.allColumns()})
-	defer s.Close()
-	rows, users := types.NewBatch(b.from.types), types.NewVector(types.BytesType, types.BatchRows)
-	for {
-		if err := s.Next(ctx, rows, users); err != nil {
-			return nil, err
-		}
-		if rows.Len == 0 {
-			return nil, b.flush(ctx)
-		}
-		converted := rows
-		if b.convert != nil {
-			if converted, err = b.convert(rows); err != nil {
+	for _, deleted := range []bool{false, true} {
+		s := b.scanner(tx, deleted)
+		conflict, err := b.eachScanned(ctx, s, func(rows *types.Batch, updated, users *types.Vector) (*Conflict, error) {
+			rows, err := b.convert(rows, users, deleted)
+			switch {
+			case err != nil:
 				return nil, err
+			case deleted:
+				return nil, b.addDeleted(ctx, rows, updated, users)
 			}
-		}
-		if conflict, err := b.add(ctx, converted, users); conflict != nil || err != nil {
-			if conflict != nil && users.Len() > 0 {
-				conflict.User = string(users.BytesAt(conflict.Row))
-			}
+			return b.add(ctx, rows, updated, users)
+		})
+		s.Close()
+		if conflict != nil || err != nil {
 			return conflict, err
 		}
 	}
+	return nil, b.flush(ctx)
+}
+
+// scanner reads the live or the deleted rows, and when they were changed.
+func (b *build) scanner(tx *Tx, deleted bool) *UsersScanner {
+	return tx.AllUsers(b.from.t).Scan(ScanRequest{Columns: append(b.from.allColumns(), len(b.from.types)), Deleted: deleted})
+}
+
+// eachScanned calls f with what a scanner returns until it fails.
+func (b *build) eachScanned(ctx context.Context, s *UsersScanner, f func(rows *types.Batch, updated, users *types.Vector) (*Conflict, error)) (*Conflict, error) {
+	n := len(b.from.types)
+	in, users := types.NewBatch(s.s.types), types.NewVector(types.BytesType, types.BatchRows)
+	for {
+		if err := s.Next(ctx, in, users); err != nil || in.Len == 0 {
+			return nil, err
+		}
+		conflict, err := f(&types.Batch{Columns: in.Columns[:n], Len: in.Len}, in.Columns[n], users)
+		if conflict != nil && users.Len() > 0 {
+			conflict.User = string(users.BytesAt(conflict.Row))
+		}
+		if conflict != nil || err != nil {
+			return conflict, err
+		}
+	}
+}
+
+// addDeleted writes deleted rows, whose keys others may have.
+func (b *build) addDeleted(ctx context.Context, rows *types.Batch, updated, users *types.Vector) error {
+	var key []byte
+	for i := range rows.Len {
+		var err error
+		if key, _, err = b.to.primary.appendKey(b.prefix(key, deletedRows, users, i), rows, i); err != nil {
+			return b.to.inKey(err, &b.to.primary)
+		}
+		if b.row, err = b.to.appendRow(b.row[:0], rows, i, microseconds(updated, i)); err != nil {
+			return err
+		}
+		b.batch.Put(spaceOf(b.to.t), key, b.row)
+	}
+	if len(b.batch.Bytes()) >= buildBytes {
+		return b.flush(ctx)
+	}
+	return nil
+}
+
+// prefix returns what the keys of row i begin with in an index, in the place of
+// dst.
+func (b *build) prefix(dst []byte, index uint32, users *types.Vector, i int) []byte {
+	dst = appendPrefix(dst[:0], b.to.t.StorageID(), index, nil)
+	if users.Len() > 0 {
+		dst = keyenc.AppendBytes(dst, users.BytesAt(i))
+	}
+	return dst
+}
+
+// microseconds returns value i of the system column of the time of change, as
+// rows have it.
+func microseconds(updated *types.Vector, i int) int64 {
+	return types.PackedToTime(updated.Int64s[i], time.UTC).UnixMicro()
 }
 
 // held is a key that a row of a batch has for itself.
 type held struct{ row, def int }
 
 // add writes the entries of rows.
-func (b *build) add(ctx context.Context, rows *types.Batch, users *types.Vector) (*Conflict, error) {
+func (b *build) add(ctx context.Context, rows *types.Batch, updated, users *types.Vector) (*Conflict, error) {
 	unique := map[string]held{}
 	var key, pk []byte
 	for i := range rows.Len {
 		for d := range b.defs {
 			def := &b.defs[d]
-			key = appendPrefix(key[:0], b.to.t.StorageID(), def.id, nil)
-			if users.Len() > 0 {
-				key = keyenc.AppendBytes(key, users.BytesAt(i))
-			}
+			key = b.prefix(key, def.id, users, i)
 			var whole bool
 			var err error
 			if key, whole, err = def.appendKey(key, rows, i); err != nil {
@@ -139,7 +201,7 @@ func (b *build) add(ctx context.Context, rows *types.Batch, users *types.Vector)
 				unique[string(key)] = held{i, d}
 			}
 			if def.ix == nil {
-				if b.row, err = b.to.appendRow(b.row[:0], rows, i, 0); err != nil {
+				if b.row, err = b.to.appendRow(b.row[:0], rows, i, microseconds(updated, i)); err != nil {
 					return nil, err
 				}
 				b.batch.Put(spaceOf(b.to.t), key, b.row)
@@ -197,19 +259,9 @@ func duplicate(d *keyDef, rows *types.Batch, i int) *Conflict {
 	return &Conflict{Row: i, Index: d.ix, Existing: row}
 }
 
-// Count makes what was built of t, its index ix or with nil all of it, count from
-// the commit on.
-func Count(tx *Tx, t *schema.Table, ix *schema.Index) {
-	p := pending{t.StorageID(), wholeTable}
-	if ix != nil {
-		p.index = tx.db.layout(t).newKeyDef(ix).id
-	}
-	tx.Delete(kv.Meta, pendingKey(p.table, p.index))
-}
-
-// SaveSequence lets the numbers that a shared table's column is given go on after
-// last. Nobody may have used them yet.
-func SaveSequence(tx *Tx, t *schema.Table, column int, last uint64) {
-	key := appendNumber(sequencePrefix(t.ID, t.Columns[column].ID, nil), last)
+// SaveSequence lets the numbers that a column is given, in a user's rows where the
+// table has users, go on after last. Nobody may have used them yet.
+func SaveSequence(tx *Tx, t *schema.Table, user string, column int, last uint64) {
+	key := appendNumber(sequencePrefix(t.ID, t.Columns[column].ID, tx.relation(t, user).user), last)
 	tx.Put(kv.Meta, key, appendNumber(nil, t.AutoIncrementStart))
 }

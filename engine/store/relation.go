@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/schema"
@@ -22,9 +24,14 @@ type relation struct {
 	allUsers bool
 	// appendOnly: keys are never used twice, so that nobody contends for them.
 	appendOnly bool
+	// floor is what the key elements of rows that are not gone yet are at least;
+	// nil: there is no such bound.
+	floor []byte
 	// window is how many rows to change at once. It is small after a conflict:
 	// those who insert what there is of a batch come back with the rest.
 	window int
+	// unreadable are segments that are left out of what is read.
+	unreadable []*packedRun
 }
 
 // SharedTableStore is a Table with one set of rows for all users.
@@ -92,6 +99,46 @@ func spaceOf(t *schema.Table) kv.Space {
 	return kv.Data
 }
 
+// Since leaves out the events whose time is before t: they are not there any
+// more, whether or not they were removed.
+func (s *StreamTableStore) Since(t time.Time) error {
+	bound, err := s.l.eventTime(t)
+	if err == nil {
+		s.floor, err = s.l.primary.parts[0].appendValue(nil, bound)
+	}
+	return err
+}
+
+// Insert adds events. The user's oldest go when there are more than the table
+// keeps.
+func (s *StreamTableStore) Insert(ctx context.Context, rows *types.Batch) (*Conflict, error) {
+	conflict, err := s.relation.Insert(ctx, rows)
+	if most := s.l.t.Options.MaxBuffer; err == nil && most > 0 {
+		err = s.trim(ctx, int(most))
+	}
+	return conflict, err
+}
+
+// trim removes all events but the last ones.
+func (s *StreamTableStore) trim(ctx context.Context, most int) error {
+	key, _ := s.l.t.Key(nil)
+	columns := make([]int, len(key))
+	for i, k := range key {
+		columns[i] = k.Column
+	}
+	sc := s.scan(ScanRequest{Columns: columns, Reverse: true, Limit: most + 1})
+	defer sc.Close()
+	b := types.NewBatch(typesOf(s.l.t, columns))
+	for n := 0; ; {
+		if err := sc.Next(ctx, b); err != nil || b.Len == 0 {
+			return err
+		}
+		if n += b.Len; n > most {
+			return s.deleteRange(ctx, KeyRange{High: b.Row(b.Len-1-(n-most-1), nil)})
+		}
+	}
+}
+
 // Schema implements Table.
 func (r *relation) Schema() *schema.Table { return r.l.t }
 
@@ -145,6 +192,27 @@ func (l *layout) eventTime(t time.Time) (types.Value, error) {
 // Users calls f with every user that has rows, in order of their ids' bytes,
 // until f fails. It reads one key a user.
 func (s *AllUsersStore) Users(ctx context.Context, f func(user string) error) error {
+	return s.firsts(ctx, nil, func(user string, _ []byte) error { return f(user) })
+}
+
+// UsersAfter returns up to limit users that have rows, in order of their ids' bytes:
+// those after one, nil for the first.
+func (s *AllUsersStore) UsersAfter(ctx context.Context, after *string, limit int) (list []string, err error) {
+	err = s.firsts(ctx, after, func(user string, _ []byte) error {
+		if list = append(list, user); len(list) == limit {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return list, err
+}
+
+// firsts calls f with every user that has rows, those after one where that is
+// given, and the elements of the first row's key.
+func (s *AllUsersStore) firsts(ctx context.Context, after *string, f func(user string, key []byte) error) error {
 	r := s.relation
 	v, err := r.tx.newView()
 	if err != nil {
@@ -154,10 +222,14 @@ func (s *AllUsersStore) Users(ctx context.Context, f func(user string) error) er
 	if !r.allUsers {
 		return nil
 	}
+	rows := r.rows(v)
 	prefix := r.prefix(&r.l.primary)
 	start, end := prefix, edge(prefix, true)
+	if after != nil {
+		start = edge(keyenc.AppendBytes(bytes.Clone(prefix), []byte(*after)), true)
+	}
 	for {
-		key, err := firstKey(ctx, v, r.space, start, end)
+		key, err := firstKey(ctx, rows, r.space, start, end)
 		if err != nil || key == nil {
 			return err
 		}
@@ -165,24 +237,64 @@ func (s *AllUsersStore) Users(ctx context.Context, f func(user string) error) er
 		if err != nil {
 			return r.l.corrupt(err)
 		}
-		if err := f(string(user)); err != nil {
+		if err := f(string(user), rest); err != nil {
 			return err
 		}
 		start = edge(key[:len(key)-len(rest)], true)
 	}
 }
 
-// PurgeDeleted removes the rows, of all users, that were soft-deleted before t.
-func (s *AllUsersStore) PurgeDeleted(ctx context.Context, t time.Time) error {
-	return s.relation.PurgeDeleted(ctx, t)
+// EvictBefore removes a stream table's events whose time is before t: those of
+// up to limit users, beginning after one that an earlier call returned, nil for
+// the first. It returns after whom to go on, nil at the end, and of how many users
+// it removed events.
+func (s *AllUsersStore) EvictBefore(ctx context.Context, t time.Time, after *string, limit int) (next *string, users int64, err error) {
+	bound, err := s.relation.l.eventTime(t)
+	if err != nil {
+		return nil, 0, err
+	}
+	low, err := s.relation.l.primary.parts[0].appendValue(nil, bound)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = s.firsts(ctx, after, func(user string, key []byte) error {
+		if bytes.Compare(key, low) >= 0 {
+			return nil
+		}
+		if err := s.relation.tx.Stream(s.relation.l.t, user).EvictBefore(ctx, t); err != nil {
+			return err
+		}
+		if users++; users == int64(limit) {
+			next = &user
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return next, users, err
 }
 
-// EvictBefore removes a stream table's events, of all users, whose time is
-// before t.
-func (s *AllUsersStore) EvictBefore(ctx context.Context, t time.Time) error {
-	return s.Users(ctx, func(user string) error {
-		return s.relation.tx.Stream(s.relation.l.t, user).EvictBefore(ctx, t)
-	})
+// errEnough ends a loop.
+var errEnough = errors.New("enough")
+
+// PurgeDeleted removes for good up to limit rows that any user deleted before a
+// time, and returns how many it removed.
+func (s *AllUsersStore) PurgeDeleted(ctx context.Context, before time.Time, limit int) (int64, error) {
+	return s.relation.purge(ctx, before, limit)
+}
+
+// Has reports whether there are rows, or with deleted any that can be restored.
+func (s *AllUsersStore) Has(ctx context.Context, deleted bool) (bool, error) {
+	r := s.relation
+	rd, index := r.rows(r.tx), rowsIndex
+	if deleted {
+		rd, index = r.tx, deletedRows
+	}
+	p := appendPrefix(nil, r.l.t.StorageID(), index, nil)
+	key, err := firstKey(ctx, rd, r.space, p, edge(p, true))
+	return key != nil, err
 }
 
 // firstKey returns the first key from start to end, nil when there is none.

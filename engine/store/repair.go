@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 
@@ -17,6 +18,9 @@ import (
 // it did is reported, with the whole row.
 func SetAside(ctx context.Context, tx *Tx, t *schema.Table, report func(Problem)) error {
 	r := tx.AllUsers(t).relation
+	if err := r.setAsideRuns(ctx, report); err != nil {
+		return r.l.corrupt(err)
+	}
 	err := r.eachRow(ctx, schema.PrimaryIndexID, rowVisitor{
 		good: func(*rowGroup) error { return nil },
 		bad: func(user, key, value []byte, why error) error {
@@ -41,7 +45,7 @@ func SetAsideRow(ctx context.Context, tx *Tx, t *schema.Table, user string, row 
 	if err != nil {
 		return err
 	}
-	value, ok, err := tx.Get(ctx, r.space, append(r.prefix(&r.l.primary), key...))
+	value, ok, err := r.rows(tx).Get(ctx, r.space, append(r.prefix(&r.l.primary), key...))
 	if err != nil || !ok {
 		return err
 	}
@@ -51,8 +55,66 @@ func SetAsideRow(ctx context.Context, tx *Tx, t *schema.Table, user string, row 
 	return nil
 }
 
+// setAsideRuns takes out the segments that can't be read. Their blocks are kept below
+// the table, where DROP TABLE finds them.
+func (r *relation) setAsideRuns(ctx context.Context, report func(Problem)) error {
+	if !r.packs() {
+		return nil
+	}
+	table := r.l.t.StorageID()
+	runs := r.tx.runs(table)
+	for i, p := range runs {
+		why, err := checkRun(ctx, r.tx, r.l, p)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			continue
+		}
+		problem := Problem{Index: "PRIMARY", Key: bytes.Clone(p.elements()), Text: "Segment was set aside: " + why}
+		if user, elements, err := r.cutUser(p.elements()); err == nil {
+			problem.Key = bytes.Clone(elements)
+			problem.setUser(user)
+		}
+		r.tx.wroteRows(r.l)
+		key := p.recordKey()
+		r.tx.DeleteRange(kv.Meta, key, append(bytes.Clone(key), 0))
+		// Rows that hid packed ones have nothing to hide any more, see settle.
+		blocks := p.blockKey(table, 0)
+		blocks = blocks[:len(blocks)-4]
+		err = eachPair(ctx, r.tx, kv.Data, blocks, func(key, value []byte) error {
+			aside := bytes.Clone(key)
+			binary.BigEndian.PutUint32(aside[4:], damagedBlocks)
+			r.tx.Put(kv.Data, aside, value)
+			r.tx.Delete(kv.Data, bytes.Clone(key))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		end := append(bytes.Clone(p.to), 0)
+		if p.rec == nil { // nobody knows how far it went
+			end = edge(r.prefix(&r.l.primary), true)
+			if i+1 < len(runs) {
+				end = runs[i+1].from
+			}
+		}
+		err = eachRange(ctx, r.tx, kv.Data, p.from, end, func(key, value []byte) error {
+			if isGone(value) {
+				r.tx.Delete(kv.Data, bytes.Clone(key))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		report(problem)
+	}
+	return nil
+}
+
 func (r *relation) moveAside(user, key, value []byte) {
-	r.tx.Delete(r.space, append(appendPrefix(nil, r.l.t.StorageID(), schema.PrimaryIndexID, user), key...))
+	r.deleteRow(append(appendPrefix(nil, r.l.t.StorageID(), rowsIndex, user), key...))
 	r.tx.Put(r.space, append(appendPrefix(nil, r.l.t.StorageID(), setAside, user), key...), value)
 }
 
@@ -89,10 +151,15 @@ func RaiseSequences(ctx context.Context, tx *Tx, t *schema.Table) error {
 	return r.l.corrupt(err)
 }
 
-// DropLeftovers removes entries of indexes that t does not have.
+// DropLeftovers removes entries of indexes that t does not have, and blocks that no
+// segment has.
 func DropLeftovers(ctx context.Context, tx *Tx, t *schema.Table) error {
 	c := checker{tx: tx, r: tx.AllUsers(t).relation}
 	c.l = c.r.l
+	err := c.eachStrayBlock(ctx, func(key []byte) { tx.Delete(kv.Data, bytes.Clone(key)) })
+	if err != nil {
+		return c.l.corrupt(err)
+	}
 	return c.l.corrupt(c.eachLeftover(ctx, func(prefix []byte) {
 		tx.DeleteRange(c.r.space, prefix, edge(prefix, true))
 	}))

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"time"
 
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -143,22 +145,41 @@ func (l *layout) initRows() {
 		l.stored = append(l.stored, storedColumn{c, col.ID, kept, f})
 	}
 	slices.SortFunc(l.stored, func(a, b storedColumn) int { return int(a.id) - int(b.id) })
+	l.setHead(l.t.Version)
+}
+
+// setHead sets what rows of a schema version begin with.
+func (r *rowShape) setHead(version uint32) {
 	var shape []byte
-	for _, c := range l.stored {
+	for _, c := range r.stored {
 		for int(c.id/2) >= len(shape) {
 			shape = append(shape, 0)
 		}
 		shape[c.id/2] |= c.kept << (c.id % 2 * 4)
 	}
-	l.shape = binary.AppendUvarint(l.shape, uint64(l.t.Version))
-	l.shape = binary.AppendUvarint(l.shape, uint64(len(shape)))
-	l.shape = append(l.shape, shape...)
+	r.shape = binary.AppendUvarint(r.shape[:0], uint64(version))
+	r.shape = binary.AppendUvarint(r.shape, uint64(len(shape)))
+	r.shape = append(r.shape, shape...)
+}
+
+// keptIn returns c for rows that keep it in another width.
+func (c storedColumn) keptIn(kept byte) storedColumn {
+	c.kept = kept
+	if c.phys == types.PhysInt64 {
+		c.sign = uint(64 - 8*size(kept))
+	}
+	return c
 }
 
 // appendRow appends the value of row i of whole rows.
 func (l *layout) appendRow(dst []byte, rows *types.Batch, i int, updated int64) ([]byte, error) {
+	return l.appendRowAs(dst, &l.rowShape, rows, i, updated)
+}
+
+// appendRowAs is appendRow for rows that have the columns of a shape.
+func (l *layout) appendRowAs(dst []byte, as *rowShape, rows *types.Batch, i int, updated int64) ([]byte, error) {
 	data, ends := 0, 0
-	for _, c := range l.stored {
+	for _, c := range as.stored {
 		if c.kept == inBytes {
 			ends++
 			if v := rows.Columns[c.ordinal]; !v.IsNull(i) {
@@ -174,13 +195,13 @@ func (l *layout) appendRow(dst []byte, rows *types.Batch, i int, updated int64) 
 		return dst, sqlerr.RowTooLarge.New("Row size too large: %d bytes", data).On(l.t.QualifiedName())
 	}
 	dst = append(dst, format)
-	dst = append(dst, l.shape...)
+	dst = append(dst, as.shape...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(updated))
 	nulls := len(dst)
-	for range (len(l.stored) + 7) / 8 {
+	for range (len(as.stored) + 7) / 8 {
 		dst = append(dst, 0)
 	}
-	for n, c := range l.stored {
+	for n, c := range as.stored {
 		v := rows.Columns[c.ordinal]
 		if v.IsNull(i) {
 			dst[nulls+n/8] |= 1 << (n % 8)
@@ -203,7 +224,7 @@ func (l *layout) appendRow(dst []byte, rows *types.Batch, i int, updated int64) 
 		dst = append(dst, zeros[:width]...)
 	}
 	start := len(dst)
-	for _, c := range l.stored {
+	for _, c := range as.stored {
 		if c.kept != inBytes {
 			continue
 		}
@@ -258,6 +279,7 @@ type rowDecoder struct {
 	want     []wanted
 	values   Values            // of columns that are absent in a row
 	computed map[int]*computed // generated columns, by ordinal
+	deleted  bool              // the rows are deleted ones
 
 	// What all rows that begin with head have in common.
 	head   []byte
@@ -271,7 +293,8 @@ type rowDecoder struct {
 // wanted is a column to read.
 type wanted struct {
 	storedColumn
-	out int // index of the vector
+	out    int  // index of the vector
+	system bool // it is a system column, which no shape has
 	// Where the column is in rows that begin with head.
 	in   byte // how it is kept there
 	form form // of that
@@ -281,7 +304,8 @@ type wanted struct {
 
 // add asks for a column to be put into vector out.
 func (d *rowDecoder) add(column, out int) {
-	w := wanted{storedColumn: storedColumn{ordinal: column, id: d.l.t.Columns[column].ID}, out: out}
+	w := wanted{storedColumn: storedColumn{ordinal: column, id: d.l.t.At(column).ID}, out: out}
+	w.system = column >= len(d.l.types)
 	if n := slices.IndexFunc(d.l.stored, func(s storedColumn) bool { return s.ordinal == column }); n >= 0 {
 		w.storedColumn = d.l.stored[n]
 	}
@@ -313,7 +337,9 @@ func (d *rowDecoder) decode(keys, rows [][]byte, out []*types.Vector) error {
 		for i := range d.want {
 			w := &d.want[i]
 			var err error
-			if w.in == absent && d.l.t.Columns[w.ordinal].Generated != "" {
+			if w.system {
+				d.appendSystem(w, rows[:n], out[w.out])
+			} else if w.in == absent && d.l.t.Columns[w.ordinal].Generated != "" {
 				err = d.generate(w.ordinal, keys[:n], rows[:n], out[w.out])
 			} else {
 				err = d.column(w, out[w.out])
@@ -325,6 +351,22 @@ func (d *rowDecoder) decode(keys, rows [][]byte, out []*types.Vector) error {
 		keys, rows = keys[n:], rows[n:]
 	}
 	return nil
+}
+
+// appendSystem appends a system column of rows to v.
+func (d *rowDecoder) appendSystem(w *wanted, rows [][]byte, v *types.Vector) {
+	updated := d.l.t.At(w.ordinal).Name == schema.UpdatedColumn
+	for _, r := range rows {
+		switch {
+		case updated:
+			at := int64(binary.LittleEndian.Uint64(r[len(d.head):]))
+			v.AppendInt(types.TimeToPacked(time.UnixMicro(at).UTC(), 6))
+		case d.deleted:
+			v.AppendInt(1)
+		default:
+			v.AppendInt(0)
+		}
+	}
 }
 
 // prepare finds out where columns are in rows that begin like row.
@@ -466,7 +508,12 @@ func (d *rowDecoder) end(ends []byte, n int) int {
 
 // rowUpdated returns the time of a row's last change.
 func rowUpdated(row []byte) (int64, error) {
-	d := rowDecoder{}
+	var d rowDecoder
+	return d.updated(row)
+}
+
+// updated returns the time of a row's last change.
+func (d *rowDecoder) updated(row []byte) (int64, error) {
 	if err := d.prepare(row); err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,13 @@ func OpenSalvage(dir, work string, report func(what string)) (*DB, error) {
 		}
 		report(fmt.Sprintf("keys of %v from %x to %s can't be read: %v", d.Space, d.From, to, d.Cause))
 	})
-	return &DB{kv: tolerant, readOnly: true, values: zeroValues{}, layouts: map[uint32]*layout{}}, nil
+	db := &DB{kv: tolerant, readOnly: true, values: zeroValues{}, layouts: map[uint32]*layout{}, salvaged: report}
+	db.segments.cache.budget = defaultSegmentBytes
+	if err := db.loadSegments(context.Background()); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
 }
 
 // openDamaged opens a copy of a database. Unless RocksDB is to repair it, there must

@@ -26,11 +26,13 @@ type scanner struct {
 	l       *layout
 	space   kv.Space
 	view    *view
+	packed  *rowReader // nil: all rows are pairs of their own
 	key     *keyDef
 	prefix  []byte // of the keys read
 	rowsAt  []byte // prefix of the rows' keys, for fetching
 	users   bool   // keys have a user after the prefix
 	types   []types.Type
+	wanted  []int // ordinals
 	columns projection
 
 	spans   []span // those not begun, in reading order
@@ -38,9 +40,12 @@ type scanner struct {
 	group   int    // how many rows to look up next
 	rng     kv.Range
 	pairs   kv.Scanner
+	merged  bool   // rows may be packed
+	merge   *merge // instead of pairs then
 	chunk   *kv.Chunk
-	next    int // in chunk
-	limit   int // rows still wanted, when limited
+	next    int    // in chunk
+	floor   []byte // see relation; of entries, whose rows' keys it is about
+	limit   int    // rows still wanted, when limited
 	limited bool
 	done    bool
 	err     error
@@ -77,16 +82,26 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	}
 	s.prefix = appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.StorageID(), id, r.user)
 	s.columns = r.l.newProjection(s.key, req.Columns, r.tx.db.values)
+	s.columns.row.deleted = req.Deleted
 	if s.columns.fetch {
 		s.rowsAt = r.prefix(&r.l.primary)
 	}
-	s.types = typesOf(r.l.t, req.Columns)
+	s.types, s.wanted = typesOf(r.l.t, req.Columns), req.Columns
 	if err := s.setRanges(req); err != nil {
 		return err
 	}
+	if r.floor != nil {
+		s.raise(r.floor)
+	}
 	s.rng = kv.Range{Reverse: req.Reverse, KeysOnly: s.columns.keysOnly() && !s.filtered()}
-	s.view, err = r.tx.newView()
-	return err
+	if s.view, err = r.tx.newView(); err != nil {
+		return err
+	}
+	if !req.Deleted {
+		s.packed = r.rowReader(s.view)
+	}
+	s.merged = s.packed != nil && req.Index == nil && !s.lookups
+	return nil
 }
 
 // setRanges encodes the request's ranges.
@@ -118,10 +133,31 @@ func (s *scanner) setRanges(req ScanRequest) error {
 	return nil
 }
 
+// raise leaves out the rows whose key elements are less than floor.
+func (s *scanner) raise(floor []byte) {
+	if s.key.ix != nil {
+		s.floor = floor
+		return
+	}
+	low := append(bytes.Clone(s.prefix), floor...)
+	s.spans = slices.DeleteFunc(s.spans, func(sp span) bool {
+		if s.lookups {
+			return bytes.Compare(sp.start, low) < 0
+		}
+		return bytes.Compare(sp.end, low) <= 0
+	})
+	for i := range s.spans {
+		if bytes.Compare(s.spans[i].start, low) < 0 {
+			s.spans[i].start = low
+		}
+	}
+	s.done = s.done || s.lookups && len(s.spans) == 0
+}
+
 // filtered reports whether entries' values are needed to tell whether they
 // are in the ranges.
 func (s *scanner) filtered() bool {
-	return slices.ContainsFunc(s.spans, func(sp span) bool { return sp.low != nil })
+	return s.floor != nil && s.key.unique || slices.ContainsFunc(s.spans, func(sp span) bool { return sp.low != nil })
 }
 
 // span encodes a range. whole tells that it is one key that identifies a row,
@@ -215,9 +251,21 @@ func (s *scanner) read(ctx context.Context, b *types.Batch, users *types.Vector)
 func (s *scanner) fill(ctx context.Context, b *types.Batch, users *types.Vector, rows, size int) (int, error) {
 	s.keys, s.values = s.keys[:0], s.values[:0]
 	var err error
-	if s.lookups {
+	switch {
+	case s.lookups && s.key.ix == nil && s.packed != nil:
+		return s.lookUpPacked(ctx, b, rows)
+	case s.lookups:
 		size, err = s.lookUp(ctx, rows)
-	} else {
+	case s.merged:
+		if s.limited {
+			rows = min(rows, s.limit)
+		}
+		var st stretch
+		if st, err = s.advanceMerged(ctx, rows); err == nil && st.run != nil {
+			return s.fillPacked(ctx, b, users, st)
+		}
+		size = s.take(st)
+	default:
 		if s.columns.fetch {
 			rows = min(rows, s.group)
 		}
@@ -231,6 +279,15 @@ func (s *scanner) fill(ctx context.Context, b *types.Batch, users *types.Vector,
 			return 0, err
 		}
 	}
+	if s.columns.fetch && s.packed != nil {
+		keys, err := s.rowKeys()
+		if err != nil {
+			return 0, err
+		}
+		n, err := s.fillFound(ctx, b, keys, true)
+		s.regroup(n)
+		return size + n, err
+	}
 	if s.columns.fetch {
 		n, err := s.fetch(ctx)
 		if err != nil {
@@ -242,13 +299,67 @@ func (s *scanner) fill(ctx context.Context, b *types.Batch, users *types.Vector,
 	if err := s.columns.decode(s.keys, s.values, b.Columns); err != nil {
 		return 0, err
 	}
-	b.Len += len(s.keys)
+	s.count(b, len(s.keys))
+	return size, nil
+}
+
+// count notes n rows more in b.
+func (s *scanner) count(b *types.Batch, n int) {
+	b.Len += n
 	if s.limited {
-		if s.limit -= len(s.keys); s.limit <= 0 {
+		if s.limit -= n; s.limit <= 0 {
 			s.done = true
 		}
 	}
-	return size, nil
+}
+
+// advanceMerged returns the next rows of the spans, packed or not.
+func (s *scanner) advanceMerged(ctx context.Context, rows int) (stretch, error) {
+	for {
+		if s.merge == nil {
+			if len(s.spans) == 0 {
+				s.done = true
+				return stretch{}, nil
+			}
+			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
+			s.merge = s.packed.merge(s.rng)
+		}
+		st, err := s.merge.next(ctx, rows)
+		if err != nil || st.from < st.to {
+			return st, err
+		}
+		s.merge.close()
+		s.merge, s.spans = nil, s.spans[1:]
+	}
+}
+
+// take puts pairs at hand, and returns their bytes.
+func (s *scanner) take(st stretch) (size int) {
+	for i := st.from; i < st.to; i++ {
+		k, v := st.chunk.Key(i), st.chunk.Value(i)
+		size += len(k) + len(v)
+		s.keys, s.values = append(s.keys, k[len(s.prefix):]), append(s.values, v)
+	}
+	return size
+}
+
+// fillPacked appends rows of a segment to b.
+func (s *scanner) fillPacked(ctx context.Context, b *types.Batch, users *types.Vector, st stretch) (size int, err error) {
+	n := st.to - st.from
+	if size, err = s.appendPacked(ctx, b, st.run, st.from, st.to); err != nil {
+		return 0, err
+	}
+	if s.users && users != nil {
+		user, _, err := keyenc.CutBytes(nil, st.prefix[prefixBytes:])
+		if err != nil {
+			return 0, err
+		}
+		for range n {
+			users.AppendBytes(user)
+		}
+	}
+	s.count(b, n)
+	return size + 1, nil
 }
 
 // advance takes the next pairs of the kv scan.
@@ -259,11 +370,7 @@ func (s *scanner) advance(ctx context.Context, rows, size int) (int, error) {
 				s.done = true
 				return 0, nil
 			}
-			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
-			if s.rng.Limit = 0; s.limited && s.spans[0].low == nil {
-				s.rng.Limit = s.limit
-			}
-			s.pairs = s.view.Scan(s.space, s.rng)
+			s.begin()
 		}
 		var err error
 		if s.chunk, err = s.pairs.Next(ctx); err != nil {
@@ -287,10 +394,57 @@ func (s *scanner) advance(ctx context.Context, rows, size int) (int, error) {
 				continue
 			}
 		}
+		if s.floor != nil {
+			gone, err := s.gone(k[n:], v)
+			if err != nil {
+				return 0, err
+			}
+			if gone {
+				continue
+			}
+		}
 		used += len(k) + len(v)
 		s.keys, s.values = append(s.keys, k[n:]), append(s.values, v)
 	}
 	return used, nil
+}
+
+// gone reports whether an entry's row is below the floor.
+func (s *scanner) gone(key, value []byte) (bool, error) {
+	row, err := s.l.appendRowKey(s.buf[:0], s.key, key, value)
+	s.buf = row
+	return bytes.Compare(row, s.floor) < 0, err
+}
+
+// begin starts to scan the next spans, the first of which is spans[0] from then on:
+// all at once if that can be.
+func (s *scanner) begin() {
+	if r := s.view.ranges(); r != nil && len(s.spans) > 1 && !s.limited && !s.rng.Reverse && s.apart() {
+		bounds := make([][]byte, 0, 2*len(s.spans))
+		for i := range s.spans {
+			bounds = append(bounds, s.spans[i].start, s.spans[i].end)
+		}
+		s.spans = s.spans[:1]
+		s.pairs = r.ScanRanges(s.space, bounds, s.rng.KeysOnly)
+		return
+	}
+	s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
+	if s.rng.Limit = 0; s.limited && s.spans[0].low == nil && s.floor == nil {
+		s.rng.Limit = s.limit
+	}
+	s.pairs = s.view.Scan(s.space, s.rng)
+}
+
+// apart reports whether all that is in the spans is wanted, and they ascend and do not
+// meet.
+func (s *scanner) apart() bool {
+	for i := range s.spans {
+		sp := &s.spans[i]
+		if sp.low != nil || bytes.Compare(sp.start, sp.end) >= 0 || i > 0 && bytes.Compare(s.spans[i-1].end, sp.start) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // contains reports whether an entry's elements, with those that its value
@@ -371,21 +525,30 @@ func (s *scanner) regroup(size int) {
 	}
 }
 
-// fetch replaces the entries at hand by their rows' keys and values.
-func (s *scanner) fetch(ctx context.Context) (int, error) {
-	n, size := len(s.rowsAt), 0
+// rowKeys returns the keys of the rows of the entries at hand.
+func (s *scanner) rowKeys() ([][]byte, error) {
 	s.buf = s.buf[:0]
 	ends := make([]int, 0, len(s.keys))
 	for i, k := range s.keys {
 		var err error
 		if s.buf, err = s.l.appendRowKey(append(s.buf, s.rowsAt...), s.key, k, s.values[i]); err != nil {
-			return 0, err
+			return nil, err
 		}
 		ends = append(ends, len(s.buf))
 	}
 	keys, start := make([][]byte, len(ends)), 0
 	for i, end := range ends {
 		keys[i], start = s.buf[start:end:end], end
+	}
+	return keys, nil
+}
+
+// fetch replaces the entries at hand by their rows' keys and values.
+func (s *scanner) fetch(ctx context.Context) (int, error) {
+	n, size := len(s.rowsAt), 0
+	keys, err := s.rowKeys()
+	if err != nil {
+		return 0, err
 	}
 	values := make([][]byte, len(keys))
 	if err := s.view.MultiGet(ctx, s.space, keys, values); err != nil {
@@ -397,6 +560,75 @@ func (s *scanner) fetch(ctx context.Context) (int, error) {
 		}
 		size += len(v)
 		s.keys[i], s.values[i] = keys[i][n:], v
+	}
+	return size, nil
+}
+
+// lookUpPacked reads the next keys of s.spans, which are rows', packed or not.
+func (s *scanner) lookUpPacked(ctx context.Context, b *types.Batch, rows int) (int, error) {
+	n := min(s.group, rows, len(s.spans))
+	keys := make([][]byte, n)
+	for i := range keys {
+		keys[i] = s.spans[i].start
+	}
+	s.spans = s.spans[n:]
+	s.done = len(s.spans) == 0
+	size, err := s.fillFound(ctx, b, keys, false)
+	s.regroup(size)
+	return size, err
+}
+
+// fillFound appends the rows that have keys to b, in that order. all tells that
+// none may lack.
+func (s *scanner) fillFound(ctx context.Context, b *types.Batch, keys [][]byte, all bool) (size int, err error) {
+	found, err := s.packed.lookUp(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	rows, prefix := 0, len(s.rowsAt)
+	if !all {
+		prefix = len(s.prefix)
+	}
+	for i := 0; i < len(keys); {
+		f := &found[i]
+		switch {
+		case f.pair != nil:
+			s.keys, s.values = s.keys[:0], s.values[:0]
+			for ; i < len(keys) && found[i].pair != nil; i++ {
+				size += len(keys[i]) + len(found[i].pair)
+				s.keys, s.values = append(s.keys, keys[i][prefix:]), append(s.values, found[i].pair)
+			}
+			if err := s.columns.decode(s.keys, s.values, b.Columns); err != nil {
+				return 0, err
+			}
+			rows += len(s.keys)
+		case f.run != nil:
+			n, err := s.appendPacked(ctx, b, f.run, f.at, f.at+1)
+			if err != nil {
+				return 0, err
+			}
+			size += n
+			rows++
+			i++
+		case all:
+			return 0, errOrphan
+		default:
+			i++
+		}
+	}
+	s.count(b, rows)
+	return size, nil
+}
+
+// appendPacked appends rows of a segment to b's columns.
+func (s *scanner) appendPacked(ctx context.Context, b *types.Batch, o *openRun, from, to int) (size int, err error) {
+	for i, c := range s.wanted {
+		v := b.Columns[i]
+		before := len(v.Data)
+		if err := o.appendColumn(ctx, v, c, from, to, s.rng.Reverse); err != nil {
+			return 0, err
+		}
+		size += 8*(to-from) + len(v.Data) - before
 	}
 	return size, nil
 }
@@ -419,6 +651,10 @@ func (s *scanner) release() {
 	if s.pairs != nil {
 		s.pairs.Close()
 		s.pairs = nil
+	}
+	if s.merge != nil {
+		s.merge.close()
+		s.merge = nil
 	}
 	if s.view != nil {
 		s.view.release()

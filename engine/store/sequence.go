@@ -19,7 +19,8 @@ import (
 
 // sequence gives out a column's values: AUTO_INCREMENT's, or the hidden row
 // id's; in user tables each user has one. All transactions share it, and what
-// it gave out stays so.
+// it gave out stays so, unless it was rolled back and the sequence had to make
+// room for others': then it goes on after what rows have.
 //
 // A commit that used values saves the highest as a key of kv.Meta,
 //
@@ -42,11 +43,18 @@ type sequence struct {
 	stored   []uint64 // what is saved, in the order in which it was; the highest counts
 	removed  int      // how many were taken off the front of stored
 	fleeting bool     // nothing is saved
+
+	users int // transactions that use it; guarded by sequences.mu
 }
 
+// keptSequences is sequences.most, some megabytes.
+const keptSequences = 1 << 13
+
+// sequences are those in memory: all that transactions use, and some others.
 type sequences struct {
-	mu  sync.Mutex
-	all map[string]*sequence // by prefix
+	mu   sync.Mutex
+	all  map[string]*sequence // by prefix
+	most int                  // how many stay in memory that no transaction uses
 }
 
 func sequencePrefix(table, column uint32, user []byte) []byte {
@@ -55,7 +63,8 @@ func sequencePrefix(table, column uint32, user []byte) []byte {
 	return append(p, user...)
 }
 
-func (s *sequences) get(prefix []byte) *sequence {
+// use returns a sequence, which stays the one of its prefix until release.
+func (s *sequences) use(prefix []byte) *sequence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
@@ -66,7 +75,35 @@ func (s *sequences) get(prefix []byte) *sequence {
 		q = &sequence{prefix: prefix}
 		s.all[string(prefix)] = q
 	}
+	q.users++
 	return q
+}
+
+// release ends what use began. Where there are very many sequences, one that nobody
+// uses makes room.
+func (s *sequences) release(q *sequence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.users--
+	const tries = 8 // of those that a map begins with, which are others each time
+	n := 0
+	for p, old := range s.all {
+		if n++; n > tries || len(s.all) <= s.most {
+			break
+		}
+		if old.users == 0 && !old.ahead() {
+			delete(s.all, p)
+			break
+		}
+	}
+}
+
+// ahead reports whether q would begin at a lower number if it were loaded again,
+// and what is of the same time as what was numbered could get the same number.
+func (q *sequence) ahead() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.fleeting && q.last >= uint64(time.Now().UnixMicro())
 }
 
 // NextID gives out n values in a row, which nobody else gets, for the table's
@@ -108,15 +145,30 @@ func (tx *Tx) nextValues(ctx context.Context, t *schema.Table, user string, colu
 
 // sequence returns a column's sequence, loaded, and notes that tx uses it.
 func (r *relation) sequence(ctx context.Context, column int) (*sequence, error) {
-	q := r.tx.db.sequences.get(sequencePrefix(r.l.t.ID, r.l.t.Columns[column].ID, r.user))
+	all := &r.tx.db.sequences
+	q := all.use(sequencePrefix(r.l.t.ID, r.l.t.Columns[column].ID, r.user))
 	if _, ok := r.tx.touched[q]; ok {
+		all.release(q)
 		return q, nil
 	}
+	if err := q.ready(ctx, r, column); err != nil {
+		all.release(q)
+		return nil, err
+	}
+	if r.tx.touched == nil {
+		r.tx.touched = map[*sequence]struct{}{}
+	}
+	r.tx.touched[q] = struct{}{}
+	return q, nil
+}
+
+// ready loads q unless it is, and sees to the AUTO_INCREMENT table option.
+func (q *sequence) ready(ctx context.Context, r *relation, column int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.loaded {
 		if err := q.load(ctx, r, column); err != nil {
-			return nil, err
+			return err
 		}
 		q.loaded = true
 	}
@@ -124,11 +176,7 @@ func (r *relation) sequence(ctx context.Context, column int) (*sequence, error) 
 		q.start = t.AutoIncrementStart
 		q.last = max(q.last, max(q.start, 1)-1)
 	}
-	if r.tx.touched == nil {
-		r.tx.touched = map[*sequence]struct{}{}
-	}
-	r.tx.touched[q] = struct{}{}
-	return q, nil
+	return nil
 }
 
 // load sets q to the highest of what is saved and what committed rows have.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -71,10 +72,10 @@ func TestSequences(t *testing.T) {
 	if err = tx.User(people, "u").DeleteAll(ctx); err != nil {
 		t.Fatal(err)
 	}
-	tx.touched = nil // as if the value had been another transaction's
+	tx.releaseSequences() // as if the value had been another transaction's
 	commit(t, tx)
 	equal(t, "truncated", next(tx, "u", 1), uint64(1))
-	tx.touched = nil
+	tx.releaseSequences()
 	if err = TruncateTable(ctx, tx, people); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestSequences(t *testing.T) {
 		if id != want || err != nil {
 			t.Errorf("shared: %d, %v, want %d", id, err, want)
 		}
-		tx.touched = nil
+		tx.releaseSequences()
 		if err = TruncateTable(ctx, tx, &shared); err != nil {
 			t.Fatal(err)
 		}
@@ -182,5 +183,53 @@ func TestRowIDBesideAutoIncrement(t *testing.T) {
 	id, err2 := tx.NextRowID(ctx, tab, "", 1)
 	if n != 101 || id != 3 || err != nil || err2 != nil {
 		t.Errorf("got %d, %d, %v, %v", n, id, err, err2)
+	}
+}
+
+// TestManySequences has more users than sequences are kept in memory.
+func TestManySequences(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []schema.TableKind{schema.User, schema.Stream} {
+		db, err := New(mem.Open(), Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const most, users = 50, 500
+		db.sequences.most = most
+		people := people(kind)
+		if kind == schema.Stream {
+			people = events()
+		}
+		held := begin(t, db)
+		first, err := held.NextID(ctx, people, "held", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := make([]uint64, users)
+		for round := range 2 {
+			for u := range users {
+				tx := begin(t, db)
+				id, err := tx.NextID(ctx, people, fmt.Sprint(u), 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if id <= last[u] || kind == schema.User && id != uint64(round+1) {
+					t.Fatalf("%s: user %d is given %d after %d", kind, u, id, last[u])
+				}
+				last[u] = id
+				if kind == schema.User {
+					mustInsert(t, tx.User(people, fmt.Sprint(u)), batch(people, []any{int(id), nil, nil, nil, nil}))
+				}
+				commit(t, tx)
+				tx.Close()
+			}
+		}
+		if n := len(db.sequences.all); n > most+1 {
+			t.Errorf("%s: %d sequences are in memory", kind, n)
+		}
+		if id, err := held.NextID(ctx, people, "held", 1); id != first+1 || err != nil {
+			t.Errorf("%s: %d after %d, %v", kind, id, first, err)
+		}
+		held.Close()
 	}
 }

@@ -32,7 +32,9 @@ type Table interface {
 	// order up to the first conflict; keys may change.
 	Update(ctx context.Context, old, new *types.Batch) (*Conflict, error)
 
-	// Delete removes rows, as read in this transaction.
+	// Delete removes rows, as read in this transaction. Where the table's options
+	// say how long they can be restored, they are kept aside: only scans with
+	// ScanRequest.Deleted see them, and their keys are free.
 	Delete(ctx context.Context, rows *types.Batch) error
 
 	// Lock locks keys for the transaction, whether or not there are rows with
@@ -54,8 +56,8 @@ type ScanRequest struct {
 	// empty but not nil: none. Ranges of one whole unique key each are looked
 	// up in one batched read. With Reverse they are read from the last.
 	Ranges []KeyRange
-	// Columns are the ordinals wanted, in the batches' order; may be empty
-	// (COUNT(*)). Rows are fetched only for columns the index doesn't hold.
+	// Columns are the ordinals wanted, see schema.Table.At, in the batches' order;
+	// may be empty (COUNT(*)). Rows are fetched only for columns the index doesn't hold.
 	Columns []int
 	Reverse bool
 	// Limit is the number of rows that suffice, 0: all. The scan may return more.
@@ -100,14 +102,10 @@ type Conflict struct {
 // LockMode is what the lock of a key keeps others from.
 type LockMode uint8
 
-// The modes. Shared locks and references of one key go together, an exclusive
+// The modes. Shared locks of one key go together, an exclusive
 // one is alone.
 const (
 	LockShared LockMode = iota // keeps the key as it is
-	// LockReference is LockShared of a transaction whose own writes rely on the
-	// key, such as a foreign key's on the row that it names: when it has
-	// committed, others with an older snapshot cannot lock the key exclusively.
-	LockReference
 	LockExclusive
 )
 

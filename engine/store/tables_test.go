@@ -85,7 +85,7 @@ func TestSoftDelete(t *testing.T) {
 	tab := tx.User(people, "u")
 	one := batch(people, []any{1, "a", 1, "n", 0.5})
 	mustInsert(t, tab, one)
-	if err := tab.SoftDelete(ctx, one); err != nil {
+	if err := tab.remove(ctx, one, true); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "live", scan(t, tab, ScanRequest{Columns: []int{0}}), []string{})
@@ -93,11 +93,11 @@ func TestSoftDelete(t *testing.T) {
 	mustInsert(t, tab, batch(people, []any{1, "a", 2, nil, nil}))
 	deleted := ScanRequest{Columns: []int{0, 1, 2, 3, 4}, Deleted: true}
 	equal(t, "deleted", scan(t, tab, deleted), []string{`1 "a" 1 "n" 0.5`})
-	if err := tab.PurgeDeleted(ctx, time.Now().Add(-time.Hour)); err != nil {
+	if _, err := tab.purge(ctx, time.Now().Add(-time.Hour), 1); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "deleted lately", scan(t, tab, deleted), []string{`1 "a" 1 "n" 0.5`})
-	if err := tx.AllUsers(people).PurgeDeleted(ctx, time.Now().Add(time.Hour)); err != nil {
+	if _, err := tx.AllUsers(people).PurgeDeleted(ctx, time.Now().Add(time.Hour), 1); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "purged", scan(t, tab, deleted), []string{})
@@ -148,7 +148,7 @@ func testStream(t *testing.T, events *schema.Table) {
 		t.Fatal(err)
 	}
 	equal(t, "evicted", what("u"), []string{`"2"`, `"1"`, `"0"`})
-	if err := tx.AllUsers(events).EvictBefore(ctx, noon.Add(3*time.Minute+time.Microsecond)); err != nil {
+	if _, _, err := tx.AllUsers(events).EvictBefore(ctx, noon.Add(3*time.Minute+time.Microsecond), nil, 10); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "evicted from all", append(what("u"), what("v")...), []string{`"0"`, `"0"`})
@@ -194,7 +194,7 @@ func TestDropAndTruncate(t *testing.T) {
 	}
 }
 
-func TestBuildIndex(t *testing.T) {
+func TestBuildIndexes(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []schema.TableKind{schema.Shared, schema.User} {
 		full := people(kind)
@@ -218,7 +218,7 @@ func TestBuildIndex(t *testing.T) {
 		}
 		commit(t, tx)
 		for i := range full.Indexes {
-			if c, err := BuildIndex(ctx, db, &bare, &full.Indexes[i]); c != nil || err != nil {
+			if c, err := BuildIndexes(ctx, tx, &bare, &full.Indexes[i]); c != nil || err != nil {
 				t.Fatal(c, err)
 			}
 		}
@@ -239,7 +239,7 @@ func TestBuildIndex(t *testing.T) {
 		dup := schema.Index{ID: 9, Name: "dup", Columns: []int{1}, Unique: true}
 		mustInsert(t, store(&bare, "v"), batch(&bare, []any{100000, "1-5", nil, nil, nil}))
 		commit(t, tx)
-		c, err := BuildIndex(ctx, db, &bare, &dup)
+		c, err := BuildIndexes(ctx, tx, &bare, &dup)
 		if err != nil || c == nil || showRow(c.Existing[:2]) != `100000 "1-5"` {
 			t.Fatalf("got %+v, %v", c, err)
 		}
@@ -403,7 +403,7 @@ func TestFormat(t *testing.T) {
 		v    string
 		want *sqlerr.Kind
 	}{
-		{"newer", []byte{metaFormat}, magic + "\x00\x00\x00\x03", sqlerr.NewerFormat},
+		{"newer", []byte{metaFormat}, magic + "\x00\x00\x00\x04", sqlerr.NewerFormat},
 		{"foreign value", []byte{metaFormat}, "something else", sqlerr.NotADatabase},
 		{"foreign keys", []byte("key"), "", sqlerr.NotADatabase},
 	} {
@@ -429,7 +429,7 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	if snap, _ := store.Snapshot(); snap != nil {
-		if v, _, _ := snap.Get(ctx, kv.Meta, []byte{metaFormat}); string(v) != magic+"\x00\x00\x00\x02" {
+		if v, _, _ := snap.Get(ctx, kv.Meta, []byte{metaFormat}); string(v) != magic+"\x00\x00\x00\x03" {
 			t.Errorf("the format became %q", v)
 		}
 		snap.Release()
@@ -444,7 +444,7 @@ func TestFormat(t *testing.T) {
 	if err := tx.Commit(ctx, Sync); !errors.Is(err, sqlerr.ReadOnly) {
 		t.Errorf("commit to a read-only database: %v", err)
 	}
-	if _, err := BuildIndex(ctx, db, people, &people.Indexes[0]); !errors.Is(err, sqlerr.ReadOnly) {
+	if _, err := BuildIndexes(ctx, begin(t, db), people, &people.Indexes[0]); !errors.Is(err, sqlerr.ReadOnly) {
 		t.Errorf("index build in a read-only database: %v", err)
 	}
 }

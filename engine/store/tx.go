@@ -22,10 +22,14 @@ type Tx struct {
 	views   []*view // that read buffer: they get a copy before it changes
 	locker  Locker
 	reads   *Reads                 // nil: not tracked
-	tables  []uint32               // written, of a transaction that may spill
+	tables  []uint32               // written
+	layouts map[uint32]*layout     // of written tables, by the number in keys
 	touched map[*sequence]struct{} // whose values this transaction uses
 	lockKey []byte
 	spillAt int // bytes of changes; 0: never
+
+	logged   []TableChanges // by Capture
+	reserved uint64         // see logs.reserve
 }
 
 var _ kv.ReadWriter = (*Tx)(nil)
@@ -36,6 +40,7 @@ type Mark = kv.Mark
 // snapshot is a kv.Snapshot that its transaction and open scanners share.
 type snapshot struct {
 	kv.Snapshot
+	dir  directory
 	refs atomic.Int32
 }
 
@@ -63,6 +68,16 @@ func (v *view) release() {
 	v.snap.release()
 }
 
+// ranges returns the snapshot as a kv.RangeReader, if it is one and all that is
+// seen; else nil.
+func (v *view) ranges() kv.RangeReader {
+	if v.Reader != kv.Reader(v.snap) {
+		return nil
+	}
+	r, _ := v.snap.Snapshot.(kv.RangeReader)
+	return r
+}
+
 // Begin starts a transaction on all that was committed so far.
 func (db *DB) Begin() (*Tx, error) {
 	tx := &Tx{db: db}
@@ -84,11 +99,15 @@ func (tx *Tx) base() kv.Reader {
 func (tx *Tx) rebase() { tx.buffer.Rebase(tx.base()) }
 
 func (tx *Tx) takeSnapshot() error {
+	// The snapshot and the directory are of one moment.
+	tx.db.segments.mu.RLock()
 	s, err := tx.db.kv.Snapshot()
+	dir := tx.db.segments.dir
+	tx.db.segments.mu.RUnlock()
 	if err != nil {
 		return err
 	}
-	tx.snap = &snapshot{Snapshot: s}
+	tx.snap = &snapshot{Snapshot: s, dir: dir}
 	tx.snap.refs.Store(1)
 	return nil
 }
@@ -178,9 +197,25 @@ const defaultSpill = 32 << 20
 
 // wrote notes that a table is written.
 func (tx *Tx) wrote(table uint32) {
-	if tx.spillAt > 0 && !slices.Contains(tx.tables, table) {
+	if !slices.Contains(tx.tables, table) {
 		tx.tables = append(tx.tables, table)
 	}
+}
+
+// Written returns the numbers in the keys of the tables whose rows were written,
+// also where that was undone.
+func (tx *Tx) Written() []uint32 { return tx.tables }
+
+// Spilled reports whether changes are in temporary files.
+func (tx *Tx) Spilled() bool { return tx.buffer.Spilled() }
+
+// wroteRows notes that the rows of a layout's table are written.
+func (tx *Tx) wroteRows(l *layout) {
+	tx.wrote(l.t.StorageID())
+	if tx.layouts == nil {
+		tx.layouts = map[uint32]*layout{}
+	}
+	tx.layouts[l.t.StorageID()] = l
 }
 
 // relieve spills the changes when they are many.
@@ -197,7 +232,8 @@ func (tx *Tx) Empty() bool { return tx.buffer.Empty() }
 // Size returns about how many bytes the buffer takes.
 func (tx *Tx) Size() int { return tx.buffer.Size() }
 
-// Commit writes the changes, all or none, and empties the buffer. The
+// Commit writes the changes, all or none, and empties the buffer. Changes of
+// stream tables alone are not logged, whatever d says. The
 // transaction still reads its snapshot afterwards: Refresh it, or Close it.
 func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	switch {
@@ -206,11 +242,14 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	case tx.buffer.Empty():
 		return nil
 	case tx.db.readOnly:
-		return sqlerr.ReadOnly.New("The database is open for reading only")
+		return errReadOnly()
 	}
 	if err := tx.buffer.Err(); err != nil {
 		return err
 	}
+	leave := tx.db.segments.enter(tx.tables)
+	defer leave()
+	rows := settle{tx.db.segments.current(), tx, map[uint32]int64{}}
 	var b kv.Batch
 	var saved []savedSequence
 	if tx.buffer.Spilled() {
@@ -219,21 +258,50 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 		}
 		saved = tx.db.sequences.save(tx, &b)
 		source, done := tx.buffer.Source(&b)
-		err := tx.db.kv.Ingest(ctx, tx.db.tempDir, source)
+		tx.db.commits.begin(tx)
+		err := tx.db.kv.Ingest(ctx, tx.db.tempDir, rows.source(source))
+		tx.db.commits.end(tx)
 		done()
 		if err != nil {
 			return err
 		}
 	} else {
-		tx.buffer.AppendTo(&b)
+		tx.buffer.AppendTo(&b, rows.value)
 		saved = tx.db.sequences.save(tx, &b)
-		if err := tx.db.kv.Write(ctx, &b, d); err != nil {
+		if b.Only(kv.Stream) { // what is soon gone is not worth a log
+			d = NoLog
+		} else if d == NoLog {
+			tx.db.segments.unlogged.Store(true)
+		}
+		tx.db.commits.begin(tx)
+		err := tx.write(ctx, &b, d)
+		tx.db.commits.end(tx)
+		if err != nil {
 			return err
 		}
 	}
 	tx.db.sequences.saved(tx, saved)
+	tx.db.logs.committed(tx)
+	rows.done()
 	tx.change().Reset()
 	return nil
+}
+
+// write writes the changes, and lets the directory follow where they remove segments.
+func (tx *Tx) write(ctx context.Context, b *kv.Batch, d Durability) error {
+	write := func() error { return tx.db.kv.Write(ctx, b, d) }
+	all, dir := []byte{metaSegments}, tx.db.segments.current()
+	some := slices.ContainsFunc(tx.tables, func(table uint32) bool { return len(dir[table]) > 0 })
+	if !some || !tx.buffer.Touches(kv.Meta, kv.Range{Start: all, End: edge(all, true)}) {
+		return write()
+	}
+	return tx.db.segments.change(write, func(dir directory) {
+		tx.buffer.Ranges(func(s kv.Space, start, end []byte) {
+			if s == kv.Meta {
+				dir.removeRange(start, end)
+			}
+		})
+	})
 }
 
 // Refresh lets the transaction see what was committed by now, and forgets what
@@ -255,9 +323,17 @@ func (tx *Tx) Refresh() error {
 	tx.change()
 	tx.rebase()
 	if tx.buffer.Empty() {
-		tx.touched = nil
+		tx.releaseSequences()
 	}
 	return nil
+}
+
+// releaseSequences tells that the transaction uses the values of none.
+func (tx *Tx) releaseSequences() {
+	for q := range tx.touched {
+		tx.db.sequences.release(q)
+	}
+	tx.touched = nil
 }
 
 // Close drops the buffer and gives the snapshot back as soon as no scanner of
@@ -266,11 +342,14 @@ func (tx *Tx) Close() {
 	if tx.snap == nil {
 		return
 	}
+	tx.releaseSequences()
 	tx.change().Reset()
 	tx.buffer.Rebase(closedReader{})
 	tx.snap.release()
 	tx.snap = nil
 }
+
+func errReadOnly() error { return sqlerr.ReadOnly.New("The database is open for reading only") }
 
 var errClosed = sqlerr.Closed.New("transaction is closed")
 

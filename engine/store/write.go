@@ -22,28 +22,56 @@ func (r *relation) Update(ctx context.Context, old, new *types.Batch) (*Conflict
 
 // Delete implements Table.
 func (r *relation) Delete(ctx context.Context, rows *types.Batch) error {
-	_, err := r.replace(ctx, rows, nil)
-	return err
+	return r.remove(ctx, rows, r.l.t.Options.RetentionHours > 0)
 }
 
-// SoftDelete hides rows, as read in this transaction: only scans with
-// ScanRequest.Deleted still see them, until PurgeDeleted. Their keys are free.
-func (r *relation) SoftDelete(ctx context.Context, rows *types.Batch) error {
-	if err := r.Delete(ctx, rows); err != nil {
+// remove removes rows, or with keep sets them aside.
+func (r *relation) remove(ctx context.Context, rows *types.Batch, keep bool) error {
+	_, err := r.replace(ctx, rows, nil)
+	if err != nil || !keep {
 		return err
 	}
-	prefix := appendPrefix(nil, r.l.t.StorageID(), deletedRows, r.user)
 	now := time.Now().UnixMicro()
-	var key, row []byte
+	var row []byte
+	return r.eachDeleted(ctx, rows, func(i int, key []byte) error {
+		if row, err = r.l.appendRow(row[:0], rows, i, now); err == nil {
+			r.tx.Put(r.space, key, row)
+		}
+		return err
+	})
+}
+
+// Restore brings deleted rows, as read in this transaction, back: in order up to
+// the first of which another row has a key, as Table.Insert does.
+func (r *relation) Restore(ctx context.Context, rows *types.Batch) (*Conflict, error) {
+	conflict, err := r.Insert(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	if conflict != nil {
+		rows = rows.Slice(0, conflict.Row)
+	}
+	return conflict, r.eachDeleted(ctx, rows, func(_ int, key []byte) error {
+		r.tx.Delete(r.space, key)
+		return nil
+	})
+}
+
+// eachDeleted calls f with the keys that rows have as deleted ones, locked.
+func (r *relation) eachDeleted(ctx context.Context, rows *types.Batch, f func(i int, key []byte) error) error {
+	prefix := appendPrefix(nil, r.l.t.StorageID(), deletedRows, r.user)
+	var key []byte
 	for i := range rows.Len {
 		var err error
 		if key, _, err = r.l.primary.appendKey(append(key[:0], prefix...), rows, i); err != nil {
 			return err
 		}
-		if row, err = r.l.appendRow(row[:0], rows, i, now); err != nil {
+		if err := r.tx.lock(ctx, r.space, key, LockExclusive, true); err != nil {
 			return err
 		}
-		r.tx.Put(r.space, key, row)
+		if err := f(i, key); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -91,7 +119,7 @@ func (r *relation) replace(ctx context.Context, old, new *types.Batch) (*Conflic
 // apply changes rows from to to.
 func (c *change) apply(ctx context.Context, old, new *types.Batch, from, to int, now int64) (*Conflict, error) {
 	r := c.r
-	r.tx.wrote(r.l.t.StorageID())
+	r.tx.wroteRows(r.l)
 	var err error
 	if c.old, err = c.encode(old, from, to); err != nil {
 		return nil, err
@@ -225,7 +253,7 @@ func (c *change) check(ctx context.Context, n int) (int, *Conflict, error) {
 		return n, nil, nil
 	}
 	values := make([][]byte, len(keys))
-	if err := c.r.tx.MultiGet(ctx, c.r.space, keys, values); err != nil {
+	if err := c.r.rows(c.r.tx).MultiGet(ctx, c.r.space, keys, values); err != nil {
 		return 0, nil, err
 	}
 	// What the rows before have taken and left.
@@ -273,7 +301,7 @@ func (c *change) probe(ctx context.Context) (free bool, err error) {
 		}
 	}
 	last := c.new[len(c.new)-1].keys[0]
-	key, err := firstKey(ctx, c.r.tx, c.r.space, c.new[0].keys[0], edge(last, true))
+	key, err := firstKey(ctx, c.r.rows(c.r.tx), c.r.space, c.new[0].keys[0], edge(last, true))
 	return key == nil, err
 }
 
@@ -284,7 +312,11 @@ func (c *change) write(new *types.Batch, from, n int, now int64) error {
 	for i := range n {
 		for d := range 1 + len(c.r.l.secondary) {
 			moved := c.moved(i, d)
-			if c.old != nil && moved {
+			switch {
+			case c.old == nil || !moved:
+			case d == 0:
+				c.r.deleteRow(c.old[i].keys[d])
+			default:
 				tx.Delete(space, c.old[i].keys[d])
 			}
 			if c.new == nil {
@@ -330,7 +362,7 @@ func (r *relation) existing(ctx context.Context, ix *schema.Index, k rowKeys) ([
 		}
 		key = append(r.prefix(&r.l.primary), pk...)
 	}
-	row, ok, err := r.tx.Get(ctx, r.space, key)
+	row, ok, err := r.rows(r.tx).Get(ctx, r.space, key)
 	if err != nil {
 		return nil, err
 	}
@@ -352,10 +384,14 @@ func (r *relation) existing(ctx context.Context, ix *schema.Index, k rowKeys) ([
 // DeleteAll implements Table. Soft-deleted rows go too, and with the commit
 // sequences begin at 1 again, unless the transaction used them.
 func (r *relation) DeleteAll(ctx context.Context) error {
+	r.tx.wroteRows(r.l)
 	for d := range 1 + len(r.l.secondary) {
 		r.deletePrefix(r.l.def(d).id)
 	}
 	r.deletePrefix(deletedRows)
+	if r.packs() {
+		r.tx.removeRuns(r.l.t.StorageID(), r.user)
+	}
 	r.restart()
 	return kv.Cancelled(ctx)
 }
@@ -365,22 +401,38 @@ func (r *relation) deletePrefix(index uint32) {
 	r.tx.DeleteRange(r.space, p, edge(p, true))
 }
 
-// PurgeDeleted removes the rows that were soft-deleted before t.
-func (r *relation) PurgeDeleted(ctx context.Context, t time.Time) error {
+// purge removes up to limit rows that were deleted before a time, and returns how
+// many it removed.
+func (r *relation) purge(ctx context.Context, before time.Time, limit int) (rows int64, err error) {
 	v, err := r.tx.newView()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer v.release()
-	p := appendPrefix(nil, r.l.t.StorageID(), deletedRows, r.user)
-	return eachPair(ctx, v, r.space, p, func(key, row []byte) error {
-		updated, err := rowUpdated(row)
-		if err != nil {
-			return r.l.corrupt(err)
+	prefix := appendPrefix(nil, r.l.t.StorageID(), deletedRows, r.user)
+	sc := v.Scan(r.space, kv.Range{Start: prefix, End: edge(prefix, true)})
+	defer sc.Close()
+	for {
+		c, err := sc.Next(ctx)
+		if err != nil || c.Len() == 0 {
+			return rows, err
 		}
-		if updated < t.UnixMicro() {
+		for i := range c.Len() {
+			updated, err := rowUpdated(c.Value(i))
+			if err != nil {
+				return rows, r.l.corrupt(err)
+			}
+			if updated >= before.UnixMicro() {
+				continue
+			}
+			key := bytes.Clone(c.Key(i))
+			if err := r.tx.lock(ctx, r.space, key, LockExclusive, true); err != nil {
+				return rows, err
+			}
 			r.tx.Delete(r.space, key)
+			if rows++; rows == int64(limit) {
+				return rows, nil
+			}
 		}
-		return nil
-	})
+	}
 }

@@ -41,7 +41,7 @@ func (w *writer) replaceNulls(v *types.Vector, col *schema.Column, n int) (*type
 			continue
 		}
 		err := sqlerr.ColumnNotNull.New("Column '%s' cannot be null", col.Name).On(w.name()).In(col.Name)
-		if !w.ignore {
+		if !w.ignore || !col.Type.HasZero() {
 			return nil, err
 		}
 		w.warn(err)

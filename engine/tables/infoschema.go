@@ -2,7 +2,6 @@ package tables
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/kalamgo/kalam/engine/schema"
@@ -25,34 +24,31 @@ type Wanted func(key ...string) bool
 type Information func(ctx context.Context, wanted Wanted, add func(...types.Value)) error
 
 // OpenInformation returns a table of InformationSchema for reading.
-func OpenInformation(t *schema.Table, tx *store.Tx, read Information) store.Table {
-	return &systemStore{tx: tx, table: &systemTable{schema: t,
-		read: func(ctx context.Context, _ *store.Tx, ranges []store.KeyRange, add func(...types.Value)) error {
-			n := uint64(0)
-			numbered := func(row ...types.Value) {
-				n++
-				add(append(row, types.NewUint(n))...)
-			}
-			return read(ctx, func(key ...string) bool { return wanted(t, ranges, key) }, numbered)
-		},
+func OpenInformation(t *schema.Table, read Information) store.Table {
+	return &recordStore{schema: t, read: func(ctx context.Context, _ *store.ScanRequest, r *store.KeyRange, add func([]types.Value)) error {
+		n := uint64(0)
+		numbered := func(row ...types.Value) {
+			n++
+			add(append(row, types.NewUint(n)))
+		}
+		return read(ctx, func(key ...string) bool { return r == nil || wanted(t, *r, key) }, numbered)
 	}}
 }
 
-// wanted reports whether a row whose key begins so may be in one of ranges.
-func wanted(t *schema.Table, ranges []store.KeyRange, key []string) bool {
+// wanted reports whether a row whose key begins so may be in a range.
+func wanted(t *schema.Table, r store.KeyRange, key []string) bool {
 	row := make([]types.Value, len(t.Columns))
 	for i, k := range key {
 		row[t.PrimaryKey[i]] = types.NewString(k)
 	}
-	return ranges == nil || slices.ContainsFunc(ranges, func(r store.KeyRange) bool {
-		if len(r.Low) > len(key) {
-			r.Low, r.LowExclusive = r.Low[:len(key)], false
-		}
-		if len(r.High) > len(key) {
-			r.High, r.HighExclusive = r.High[:len(key)], false
-		}
-		return inRange(t, row, &r)
-	})
+	if len(r.Low) > len(key) {
+		r.Low, r.LowExclusive = r.Low[:len(key)], false
+	}
+	if len(r.High) > len(key) {
+		r.High, r.HighExclusive = r.High[:len(key)], false
+	}
+	columns, _ := t.Key(nil)
+	return inRange(t, columns, row, &r)
 }
 
 // information has the tables of InformationSchema: for each the columns of its

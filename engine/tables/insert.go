@@ -373,7 +373,7 @@ func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
 	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible || in.late && !in.ignore:
 	case col.Type.Kind == types.Enum: // its first member, as in MySQL
 		fill = types.Zero(col.Type)
-	case in.ignore:
+	case in.ignore && col.Type.HasZero():
 		in.warn(in.noDefault(col))
 		fill = types.Zero(col.Type)
 	default:

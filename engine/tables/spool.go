@@ -5,7 +5,6 @@ import (
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/plan"
-	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -43,33 +42,8 @@ func runSpooled(ctx context.Context, rt *exec.Runtime, n *plan.Spooled) (res Res
 }
 
 // fill reads the input into the spools.
-func fill(ctx context.Context, rt *exec.Runtime, n *plan.Spooled, spools []*exec.Stash) (err error) {
-	strict := rt.Env.Strict
-	rt.Env.Strict = !ignores(n.Targets[0].Write)
-	defer func() { rt.Env.Strict = strict }()
-	op, err := exec.Build(n.Input, rt)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := op.Close(); err == nil {
-			err = e
-		}
-	}()
-	if err := op.Open(ctx); err != nil {
-		return err
-	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
-		}
-		b, err := op.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b.Len == 0 {
-			break
-		}
+func fill(ctx context.Context, rt *exec.Runtime, n *plan.Spooled, spools []*exec.Stash) error {
+	err := drain(ctx, rt, n.Input, !ignores(n.Targets[0].Write), func(b *types.Batch) error {
 		for i := range n.Targets {
 			part := &types.Batch{Len: b.Len}
 			for _, c := range n.Targets[i].Columns {
@@ -79,6 +53,10 @@ func fill(ctx context.Context, rt *exec.Runtime, n *plan.Spooled, spools []*exec
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, s := range spools {
 		if err := s.Finish(ctx); err != nil {

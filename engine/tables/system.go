@@ -9,6 +9,7 @@ import (
 
 	"vitess.io/vitess/go/mysql/collations"
 
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
@@ -22,9 +23,54 @@ const SystemNamespace = "system"
 // systemTable is a table made from records of the catalogue.
 type systemTable struct {
 	schema *schema.Table
-	// read calls add with each record's values, in the order of the key; those
-	// outside of the ranges (nil: there are none) may be left out.
-	read func(ctx context.Context, tx *store.Tx, ranges []store.KeyRange, add func(...types.Value)) error
+	read   recordReader
+	// writes are the statements that may change it, as in docs/system.md.
+	writes  rights.Set
+	instead string // what to say in the place of the others
+}
+
+// recordReader calls add with the values of the records whose key, or with byName
+// alternate key, is between two bounds, in the order of that key; those that are not to
+// be seen are left out.
+type recordReader func(ctx context.Context, tx *store.Tx, byName bool, low, high sqlmeta.Bound, a *Access, add func([]types.Value)) error
+
+// recordsOf returns a reader of records. show returns a function that makes a
+// record's values, nil for those that are not to be seen.
+func recordsOf[K, R any](records *sqlmeta.Records[K, R],
+	show func(ctx context.Context, tx *store.Tx, see *Viewer) func(*R) ([]types.Value, error)) recordReader {
+	return func(ctx context.Context, tx *store.Tx, byName bool, low, high sqlmeta.Bound, a *Access, add func([]types.Value)) error {
+		values := show(ctx, tx, a.See)
+		scan := records.Scan
+		if byName {
+			scan = records.ScanNames
+		}
+		return scan(ctx, tx, low, high, func(r *R) error {
+			row, err := values(r)
+			if row != nil && err == nil {
+				add(row)
+			}
+			return err
+		})
+	}
+}
+
+// Viewer says which rows of the system tables who asks may see; nil: all.
+type Viewer struct {
+	// User is whose own rows are seen, of users and live queries.
+	User string
+	// Table reports whether a table may be seen, by its record.
+	Table func(*sqlmeta.Table) (bool, error)
+}
+
+// sees reports whether a row of a user's may be seen.
+func (v *Viewer) sees(user string) bool { return v == nil || v.User == user }
+
+// seesTable reports whether a row about a table may be seen.
+func (v *Viewer) seesTable(t *sqlmeta.Table) (bool, error) {
+	if v == nil {
+		return true, nil
+	}
+	return v.Table(t)
 }
 
 // System returns the definition of a table of a system namespace, nil when there
@@ -59,64 +105,162 @@ func SystemNames(namespace string) []string {
 	return names
 }
 
-// OpenSystem returns a system table as tx sees it, for reading. Times are in UTC.
-func OpenSystem(t *schema.Table, tx *store.Tx) (store.Table, error) {
+// Access is what the system tables are opened for.
+type Access struct {
+	See   *Viewer                    // who reads
+	Live  func() []sqlmeta.LiveQuery // the live queries that there are, by id
+	Write Writer                     // nil: they are only read
+}
+
+// OpenSystem returns a system table as tx sees it. Times are in UTC.
+func OpenSystem(t *schema.Table, tx *store.Tx, a Access) (store.Table, error) {
 	for _, s := range systemTables {
 		if s.schema.ID == t.ID {
-			return &systemStore{table: s, tx: tx}, nil
+			return &recordStore{schema: s.schema, write: a.Write, read: func(ctx context.Context, req *store.ScanRequest, r *store.KeyRange, add func([]types.Value)) error {
+				var low, high sqlmeta.Bound
+				if r != nil {
+					low, high = bound(t, req, r.Low), bound(t, req, r.High)
+				}
+				return s.read(ctx, tx, req.Index != nil, low, high, &a, add)
+			}}, nil
 		}
 	}
 	return nil, sqlerr.NoSuchTable.New("Table '%s' doesn't exist", t.QualifiedName()).On(t.QualifiedName())
 }
 
-// systemStore is a store.Table of a system table.
-type systemStore struct {
-	table *systemTable
-	tx    *store.Tx
+// MayWrite returns an error unless a system table can be changed by statements that
+// need rights.
+func MayWrite(t *schema.Table, needs rights.Set) error {
+	name := t.QualifiedName()
+	for _, s := range systemTables {
+		if s.schema.ID != t.ID || t.Namespace != SystemNamespace {
+			continue
+		}
+		if lacks := needs & (rights.Insert | rights.Update | rights.Delete) &^ s.writes; lacks != 0 {
+			return sqlerr.CommandDenied.New("%s of system table '%s' is not possible: %s", lacks.Names()[0], name, s.instead).On(name)
+		}
+		return nil
+	}
+	return sqlerr.CommandDenied.New("System table '%s' cannot be written", name).On(name)
 }
 
-func (s *systemStore) Schema() *schema.Table { return s.table.schema }
-
-func (s *systemStore) Scan(req store.ScanRequest) store.Scanner {
-	return &systemScanner{store: s, req: req}
+// RecordChange is what becomes of a row of a system table: without Old it is added, without
+// New removed. Both have all of the table's columns.
+type RecordChange struct {
+	Table    *schema.Table
+	Old, New []types.Value
 }
 
-func (s *systemStore) denied() error {
-	name := s.table.schema.QualifiedName()
+// Writer makes a change, after it has looked whether it makes sense.
+type Writer func(ctx context.Context, c RecordChange) error
+
+// recordStore is a store.Table whose rows are made of records.
+type recordStore struct {
+	schema *schema.Table
+	// read calls add with the rows in a range, nil: all; it may add others.
+	read  func(ctx context.Context, req *store.ScanRequest, r *store.KeyRange, add func([]types.Value)) error
+	write Writer // nil: it can't be written
+}
+
+func (s *recordStore) Schema() *schema.Table { return s.schema }
+
+func (s *recordStore) Scan(req store.ScanRequest) store.Scanner {
+	return &recordScanner{store: s, req: req}
+}
+
+// bound returns as much of a range's bound as a key of records has.
+func bound(t *schema.Table, req *store.ScanRequest, values []types.Value) sqlmeta.Bound {
+	var b sqlmeta.Bound
+	key, own := t.Key(req.Index)
+	for i, v := range values {
+		if i >= own || v.IsNull() {
+			break
+		}
+		switch typ := t.Columns[key[i].Column].Type; typ {
+		case idType:
+			b = append(b, uint32(v.Uint()))
+		case longIDType:
+			b = append(b, v.Uint())
+		default:
+			b = append(b, string(v.Bytes()))
+		}
+	}
+	return b
+}
+
+func (s *recordStore) denied() error {
+	name := s.schema.QualifiedName()
 	return sqlerr.CommandDenied.New("Table '%s' is read-only", name).On(name)
 }
 
-func (s *systemStore) Insert(context.Context, *types.Batch) (*store.Conflict, error) {
-	return nil, s.denied()
+// each calls the writer for every row.
+func (s *recordStore) each(ctx context.Context, old, new *types.Batch) error {
+	if s.write == nil {
+		return s.denied()
+	}
+	for i := range max(rowsOf(old), rowsOf(new)) {
+		c := RecordChange{Table: s.schema}
+		if old != nil {
+			c.Old = old.Row(i, nil)
+		}
+		if new != nil {
+			c.New = new.Row(i, nil)
+		}
+		if err := s.write(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *systemStore) Update(context.Context, *types.Batch, *types.Batch) (*store.Conflict, error) {
-	return nil, s.denied()
+func rowsOf(b *types.Batch) int {
+	if b == nil {
+		return 0
+	}
+	return b.Len
 }
 
-func (s *systemStore) Delete(context.Context, *types.Batch) error { return s.denied() }
-
-func (s *systemStore) Lock(context.Context, store.LockRequest, []int32) ([]int32, error) {
-	return nil, s.denied()
+func (s *recordStore) Insert(ctx context.Context, rows *types.Batch) (*store.Conflict, error) {
+	return nil, s.each(ctx, nil, rows)
 }
 
-func (s *systemStore) DeleteAll(context.Context) error { return s.denied() }
+func (s *recordStore) Update(ctx context.Context, old, new *types.Batch) (*store.Conflict, error) {
+	return nil, s.each(ctx, old, new)
+}
 
-// systemScanner reads all records at once and yields those in the ranges.
-type systemScanner struct {
-	store *systemStore
+func (s *recordStore) Delete(ctx context.Context, rows *types.Batch) error {
+	return s.each(ctx, rows, nil)
+}
+
+// Lock has nothing to do: who writes has locked the catalogue.
+func (s *recordStore) Lock(_ context.Context, req store.LockRequest, got []int32) ([]int32, error) {
+	if s.write == nil {
+		return nil, s.denied()
+	}
+	for i := range req.Keys.Len {
+		got = append(got, int32(i))
+	}
+	return got, nil
+}
+
+func (s *recordStore) DeleteAll(context.Context) error { return s.denied() }
+
+// recordScanner reads the rows of its ranges at once and yields those that are in
+// them.
+type recordScanner struct {
+	store *recordStore
 	req   store.ScanRequest
 	rows  [][]types.Value // nil: not read yet
-	read  bool
+	done  bool            // they are read
 }
 
-func (s *systemScanner) Next(ctx context.Context, b *types.Batch) error {
+func (s *recordScanner) Next(ctx context.Context, b *types.Batch) error {
 	b.Reset()
-	if !s.read {
+	if !s.done {
 		if err := s.readAll(ctx); err != nil {
 			return err
 		}
-		s.read = true
+		s.done = true
 	}
 	n := min(len(s.rows), types.BatchRows)
 	for _, row := range s.rows[:n] {
@@ -129,16 +273,26 @@ func (s *systemScanner) Next(ctx context.Context, b *types.Batch) error {
 	return nil
 }
 
-func (s *systemScanner) readAll(ctx context.Context) error {
-	t := s.store.table
+func (s *recordScanner) readAll(ctx context.Context) error {
 	if s.req.Deleted {
 		return nil
 	}
-	err := t.read(ctx, s.store.tx, s.req.Ranges, func(row ...types.Value) {
-		if s.req.Ranges == nil || slices.ContainsFunc(s.req.Ranges, func(r store.KeyRange) bool { return inRange(t.schema, row, &r) }) {
-			s.rows = append(s.rows, row)
+	var err error
+	if s.req.Ranges == nil {
+		err = s.store.read(ctx, &s.req, nil, func(row []types.Value) { s.rows = append(s.rows, row) })
+	}
+	key, _ := s.store.schema.Key(s.req.Index)
+	for i := range s.req.Ranges {
+		r := &s.req.Ranges[i]
+		if err != nil {
+			break
 		}
-	})
+		err = s.store.read(ctx, &s.req, r, func(row []types.Value) {
+			if inRange(s.store.schema, key, row, r) {
+				s.rows = append(s.rows, row)
+			}
+		})
+	}
 	if s.req.Reverse {
 		slices.Reverse(s.rows)
 	}
@@ -148,16 +302,16 @@ func (s *systemScanner) readAll(ctx context.Context) error {
 	return err
 }
 
-func (s *systemScanner) Close() error {
-	s.rows, s.read = nil, true
+func (s *recordScanner) Close() error {
+	s.rows, s.done = nil, true
 	return nil
 }
 
-// inRange reports whether a row's primary key is in r.
-func inRange(t *schema.Table, row []types.Value, r *store.KeyRange) bool {
+// inRange reports whether a row's key is in r.
+func inRange(t *schema.Table, key []schema.KeyColumn, row []types.Value, r *store.KeyRange) bool {
 	compare := func(bound []types.Value) int {
 		for i, v := range bound {
-			c := t.PrimaryKey[i]
+			c := key[i].Column
 			if d := types.Compare(t.Columns[c].Type, row[c], v); d != 0 {
 				return d
 			}
@@ -179,6 +333,7 @@ var (
 	longIDType = types.Uint64Type
 	timeType   = types.Type{Kind: types.DateTime, Size: -1, Scale: 6, Collation: collations.CollationBinaryID}
 	jsonType   = types.JSONType
+	secretType = types.Type{Kind: types.VarBinary, Size: 1024, Collation: collations.CollationBinaryID}
 )
 
 func define(id uint32, name string, key int, columns ...schema.Column) *schema.Table {
@@ -236,95 +391,4 @@ func jsonValue(x any) (types.Value, error) {
 		return types.Value{}, sqlerr.Internal.Wrap(err, "cannot show a record as JSON")
 	}
 	return types.NewBytes(b), nil
-}
-
-var systemTables = []*systemTable{
-	{
-		// Password hashes are not shown.
-		define(1, "users", 1, required("id", nameType), required("name", nameType), required("role", nameType),
-			optional("email", nameType), optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.Users.ScanAll(ctx, tx, func(r *sqlmeta.User) error {
-				add(text(r.ID), text(r.Name), text(r.Role), textOrNull(r.Email), timeOrNull(r.Created), timeOrNull(r.Updated))
-				return nil
-			})
-		},
-	},
-	{
-		define(2, "namespaces", 1, required("id", idType), required("name", nameType), optional("description", textType),
-			optional("options", jsonType), optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.Namespaces.ScanAll(ctx, tx, func(r *sqlmeta.Namespace) error {
-				o, err := options(r.Options)
-				add(number(uint64(r.ID)), text(r.Name), textOrNull(r.Description), o, timeOrNull(r.Created), timeOrNull(r.Updated))
-				return err
-			})
-		},
-	},
-	{
-		define(3, "tables", 1, required("id", idType), required("namespace", nameType), required("name", nameType),
-			required("kind", nameType), required("schema_version", idType), optional("storage_id", nameType),
-			optional("options", jsonType), optional("comment", textType),
-			optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.Tables.ScanAll(ctx, tx, func(r *sqlmeta.Table) error {
-				o, err := options(r.Options)
-				add(number(uint64(r.ID)), text(r.Namespace), text(r.Name), text(string(r.Kind)), number(uint64(r.SchemaVersion)),
-					textOrNull(r.StorageID), o, textOrNull(r.Comment), timeOrNull(r.Created), timeOrNull(r.Updated))
-				return err
-			})
-		},
-	},
-	{
-		define(4, "table_schemas", 2, required("table_id", idType), required("version", idType),
-			required("schema", jsonType), optional("created_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.TableSchemas.ScanAll(ctx, tx, func(r *sqlmeta.TableSchema) error {
-				s, err := jsonValue(r.Schema)
-				add(number(uint64(r.TableID)), number(uint64(r.Version)), s, timeOrNull(r.Created))
-				return err
-			})
-		},
-	},
-	{
-		define(5, "storage_locations", 1, required("id", nameType), required("name", nameType), required("kind", nameType),
-			required("uri", textType), optional("description", textType), optional("options", jsonType),
-			optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.StorageLocations.ScanAll(ctx, tx, func(r *sqlmeta.StorageLocation) error {
-				o, err := options(r.Options)
-				add(text(r.ID), text(r.Name), text(r.Kind), text(r.URI), textOrNull(r.Description), o,
-					timeOrNull(r.Created), timeOrNull(r.Updated))
-				return err
-			})
-		},
-	},
-	{
-		define(6, "live_queries", 1, required("id", nameType), required("user", nameType), required("connection", longIDType),
-			required("namespace", nameType), required("table", nameType), required("sql", textType),
-			optional("options", jsonType), required("changes", longIDType),
-			optional("created_at", timeType), optional("updated_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.LiveQueries.ScanAll(ctx, tx, func(r *sqlmeta.LiveQuery) error {
-				o, err := options(r.Options)
-				add(text(r.ID), text(r.User), number(r.Connection), text(r.Namespace), text(r.Table), text(r.SQL), o,
-					number(r.Changes), timeOrNull(r.Created), timeOrNull(r.Updated))
-				return err
-			})
-		},
-	},
-	{
-		define(7, "jobs", 1, required("id", longIDType), required("kind", nameType), required("state", nameType),
-			optional("namespace", nameType), optional("table", nameType), optional("parameters", jsonType),
-			optional("result", textType), optional("error", textType), optional("created_at", timeType),
-			optional("started_at", timeType), optional("finished_at", timeType)),
-		func(ctx context.Context, tx *store.Tx, _ []store.KeyRange, add func(...types.Value)) error {
-			return sqlmeta.Jobs.ScanAll(ctx, tx, func(r *sqlmeta.Job) error {
-				p, err := options(r.Parameters)
-				add(number(r.ID), text(r.Kind), text(r.State), textOrNull(r.Namespace), textOrNull(r.Table), p,
-					textOrNull(r.Result), textOrNull(r.Error), timeOrNull(r.Created), timeOrNull(r.Started), timeOrNull(r.Finished))
-				return err
-			})
-		},
-	},
 }

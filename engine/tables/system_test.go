@@ -18,28 +18,28 @@ func TestSystemRows(t *testing.T) {
 	ctx := t.Context()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	for _, err := range []error{
-		sqlmeta.Users.Insert(ctx, s.tx, &sqlmeta.User{ID: "u1", Name: "ann", Role: "dba", PasswordHash: "secret", Created: at, Updated: at}),
+		sqlmeta.Users.Insert(ctx, s.tx, &sqlmeta.User{ID: "u1", Name: "ann", Role: "dba", Created: at, Updated: at}),
 		sqlmeta.Namespaces.Insert(ctx, s.tx, &sqlmeta.Namespace{ID: 7, Name: "app", Options: map[string]string{"b": "2", "a": "1"}, Created: at}),
 		sqlmeta.Tables.Insert(ctx, s.tx, &sqlmeta.Table{ID: 1001, Namespace: "app", Name: "t", Kind: schema.User, SchemaVersion: 2, Created: at}),
 		sqlmeta.TableSchemas.Insert(ctx, s.tx, &sqlmeta.TableSchema{TableID: 1001, Version: 2, Schema: &schema.Table{ID: 1001, Name: "t"}, Created: at}),
 		sqlmeta.StorageLocations.Insert(ctx, s.tx, &sqlmeta.StorageLocation{ID: "cold", Name: "Cold", Kind: "filesystem", URI: "/cold"}),
-		sqlmeta.LiveQueries.Insert(ctx, s.tx, &sqlmeta.LiveQuery{ID: "q", User: "u1", Connection: 3, Namespace: "app", Table: "t", SQL: "SELECT 1", Changes: 4}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	s.live = []sqlmeta.LiveQuery{{ID: "q", User: "u1", Connection: 3, Namespace: "app", Table: "t", Query: "SELECT 1", Changes: 4, Depth: 2, Created: at}}
 	for id := range uint64(5) {
 		if err := sqlmeta.Jobs.Insert(ctx, s.tx, &sqlmeta.Job{ID: id + 1, Kind: "purge", State: sqlmeta.JobRunning}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, want := range map[string]string{
-		"users":             "u1|ann|dba|NULL|2026-01-02 03:04:05.000006|2026-01-02 03:04:05.000006",
+		"users":             "u1|ann|dba|NULL|0|2026-01-02 03:04:05.000006|2026-01-02 03:04:05.000006|NULL",
 		"namespaces":        `7|app|NULL|{"a": "1", "b": "2"}|2026-01-02 03:04:05.000006|NULL`,
 		"tables":            "1001|app|t|user|2|NULL|NULL|NULL|2026-01-02 03:04:05.000006|NULL",
-		"storage_locations": "cold|Cold|filesystem|/cold|NULL|NULL|NULL|NULL",
-		"live_queries":      "q|u1|3|app|t|SELECT 1|NULL|4|NULL|NULL",
+		"storage_locations": "cold|Cold|filesystem|/cold|NULL|NULL|0|NULL|NULL",
+		"live_queries":      "q|u1|3|app|t|SELECT 1|NULL|4|2|2026-01-02 03:04:05.000006|NULL",
 	} {
 		s.wantRows(System(SystemNamespace, name), want)
 	}

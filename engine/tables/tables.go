@@ -33,7 +33,7 @@ type Change struct {
 	Changed int64 // rows added, changed or removed
 }
 
-// Run runs an Insert, Update, Delete or Spooled. When it fails, the caller takes
+// Run runs an Insert, Update, Delete, Restore or Spooled. When it fails, the caller takes
 // back what was written before.
 func Run(ctx context.Context, rt *exec.Runtime, n plan.Node) (Result, error) {
 	var table *schema.Table
@@ -55,6 +55,10 @@ func Run(ctx context.Context, rt *exec.Runtime, n plan.Node) (Result, error) {
 		table = n.Table
 		res, err = Delete(ctx, rt, n)
 		grown = -res.Affected
+	case *plan.Restore:
+		table = n.Table
+		res, err = Restore(ctx, rt, n)
+		grown = res.Affected
 	default:
 		return res, sqlerr.Internal.New("no way to run a %T", n)
 	}
@@ -117,24 +121,31 @@ func (w *writer) written(rows *types.Batch) error {
 
 // run calls f with every batch of a plan's rows.
 func (w *writer) run(ctx context.Context, n plan.Node, f func(*types.Batch) error) (Result, error) {
-	strict := w.rt.Env.Strict
-	w.rt.Env.Strict = !w.ignore
-	defer func() { w.rt.Env.Strict = strict }()
-	op, err := exec.Build(n, w.rt)
-	if err != nil {
-		return Result{}, err
-	}
-	err = w.drain(ctx, op, f)
-	if e := op.Close(); err == nil {
-		err = e
-	}
+	err := drain(ctx, w.rt, n, !w.ignore, func(b *types.Batch) error {
+		err := f(b)
+		w.rows += int64(b.Len)
+		return err
+	})
 	if err != nil {
 		return Result{}, err
 	}
 	return w.res, nil
 }
 
-func (w *writer) drain(ctx context.Context, op exec.Operator, f func(*types.Batch) error) error {
+// drain calls f with every batch of a plan's rows; strict tells whether values
+// that don't fit are errors.
+func drain(ctx context.Context, rt *exec.Runtime, n plan.Node, strict bool, f func(*types.Batch) error) (err error) {
+	defer func(before bool) { rt.Env.Strict = before }(rt.Env.Strict)
+	rt.Env.Strict = strict
+	op, err := exec.Build(n, rt)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := op.Close(); err == nil {
+			err = e
+		}
+	}()
 	if err := op.Open(ctx); err != nil {
 		return err
 	}
@@ -149,7 +160,6 @@ func (w *writer) drain(ctx context.Context, op exec.Operator, f func(*types.Batc
 		if err := f(b); err != nil {
 			return err
 		}
-		w.rows += int64(b.Len)
 	}
 }
 

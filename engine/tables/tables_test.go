@@ -15,6 +15,7 @@ import (
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/store/kv/mem"
 	"github.com/kalamgo/kalam/engine/types"
@@ -33,6 +34,7 @@ type session struct {
 	tx       *store.Tx
 	rt       *exec.Runtime
 	warnings []string
+	live     []sqlmeta.LiveQuery
 }
 
 func newSession(t *testing.T) *session {
@@ -57,7 +59,7 @@ func newSession(t *testing.T) *session {
 			Warn: func(err error) { s.warnings = append(s.warnings, err.Error()) }},
 		Table: func(d *schema.Table) (store.Table, error) {
 			if d.Kind == schema.System {
-				return OpenSystem(d, tx)
+				return OpenSystem(d, tx, Access{Live: func() []sqlmeta.LiveQuery { return s.live }})
 			}
 			return tx.Shared(d), nil
 		},
@@ -428,7 +430,7 @@ func TestRowTooLarge(t *testing.T) {
 func TestSystemTables(t *testing.T) {
 	t.Parallel()
 	s := newSession(t)
-	if names := SystemNames(SystemNamespace); len(names) != 7 || !slices.IsSorted(names) {
+	if names := SystemNames(SystemNamespace); len(names) != 8 || !slices.IsSorted(names) {
 		t.Errorf("names %q", names)
 	}
 	for _, name := range SystemNames(SystemNamespace) {

@@ -24,12 +24,31 @@ import (
 type commit struct {
 	number uint64 // 0: under way
 	writes *store.Writes
+	size   int           // bytes of writes, once it has ended
 	reads  *store.Reads  // of a serializable transaction
 	done   chan struct{} // closed at its end
+
+	tables []uint32 // that it writes
+	large  bool     // it takes long
+	// Of one on captured tables: which these are, its place in their order, and
+	// what it changes in them.
+	captured []uint32
+	seq      uint64
+	changes  []store.TableChanges
 }
 
-// manyKeys is from how many keys on a commit is noted for whole tables.
-const manyKeys = 1 << 17
+const (
+	// manyKeys is from how many keys on a commit is noted for whole tables.
+	manyKeys = 1 << 17
+	// maxLog is how many commits are kept for serializable transactions to be compared
+	// with, maxLogBytes about how much their writes take. When there are more, ranges of
+	// keys stand for them.
+	maxLog      = 1 << 12
+	maxLogBytes = 8 << 20
+	// maxMarks is how many marks there are of commits that not every transaction
+	// sees. When there are more, whole tables stand for keys.
+	maxMarks = 1 << 20
+)
 
 // Commit writes the changes, all or none, and ends the transaction, also when
 // it fails. Commits of several transactions share one sync. One that cannot be
@@ -54,7 +73,12 @@ func (tx *Tx) TryCommit(ctx context.Context, d store.Durability) (again bool, er
 	for _, b := range before {
 		<-b.done
 	}
-	err = tx.store.Commit(ctx, d)
+	if c.captured != nil {
+		c.changes, err = tx.store.Capture(ctx, c.seq, c.captured)
+	}
+	if err == nil {
+		err = tx.store.Commit(ctx, d)
+	}
 	tx.endCommit(c, err == nil)
 	return false, err
 }
@@ -62,13 +86,16 @@ func (tx *Tx) TryCommit(ctx context.Context, d store.Durability) (again bool, er
 // beginCommit gives the commit its place in the order, and returns those that
 // have to end first. It returns nil when there is no place for it.
 func (tx *Tx) beginCommit() (c *commit, before []*commit) {
-	c = &commit{writes: tx.store.Writes(), done: make(chan struct{})}
+	c = &commit{writes: tx.store.Writes(), done: make(chan struct{}), tables: tx.store.Written(), large: tx.store.Spilled()}
 	if tx.tracks() {
 		c.reads = tx.store.Reads()
 	}
 	m := tx.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(m.feed.paused) > 0 {
+		m.admit(tx)
+	}
 	for _, o := range m.log {
 		if c.reads != nil && (o.number == 0 || o.number > tx.start) && o.writes.Touch(c.reads) {
 			return nil, nil
@@ -78,6 +105,7 @@ func (tx *Tx) beginCommit() (c *commit, before []*commit) {
 		}
 	}
 	m.log = append(m.log, c)
+	m.capture(tx, c)
 	return c, before
 }
 
@@ -90,8 +118,19 @@ func (tx *Tx) endCommit(c *commit, ok bool) {
 	m.commits++
 	c.number = m.commits
 	c.reads = nil
+	if !ok {
+		c.changes = nil
+	}
+	if c.seq > 0 {
+		m.handOn()
+	}
 	if !ok || m.tracking == 0 {
 		m.log = slices.DeleteFunc(m.log, func(o *commit) bool { return o == c })
+	} else {
+		c.size = c.writes.Size()
+		if m.logBytes += c.size; m.logBytes > maxLogBytes || len(m.log) > maxLog {
+			m.mergeLog()
+		}
 	}
 	others := m.live.Len() > 1
 	m.mu.Unlock()
@@ -99,23 +138,74 @@ func (tx *Tx) endCommit(c *commit, ok bool) {
 	if !ok || !others {
 		return
 	}
-	mk := marked{commit: c.number, keys: slices.Clone(tx.refs)}
+	mk := marked{commit: c.number}
+	for _, t := range tx.tables {
+		mk.tables = append(mk.tables, m.locks.hash(tableKey(t.id)))
+	}
 	if n, counted := c.writes.Len(); counted && n < manyKeys {
 		c.writes.Keys(func(key []byte) { mk.keys = append(mk.keys, m.locks.hash(key)) })
+		c.writes.Tables(func(id uint32) { mk.whole = append(mk.whole, m.locks.hash(tableKey(id))) })
 	} else {
-		for _, t := range tx.tables {
-			mk.keys = append(mk.keys, m.locks.hash(tableKey(t.id)))
-		}
-		mk.tables = len(tx.tables)
-		m.locks.wholes.Add(int64(mk.tables))
+		mk.whole = mk.tables
 	}
-	if len(mk.keys) == 0 {
+	if len(mk.keys)+len(mk.whole) == 0 {
 		return
 	}
-	m.locks.mark(mk.keys, c.number)
+	m.locks.mark(mk)
 	m.mu.Lock()
 	m.marks = append(m.marks, mk)
+	if m.marked += len(mk.keys); m.marked > maxMarks {
+		m.mergeMarks()
+	}
 	m.mu.Unlock()
+}
+
+// mergeLog makes one of the commits that have ended. Who began in their midst is
+// compared with all of them, and may fail in vain. The caller holds m.mu.
+func (m *Manager) mergeLog() {
+	one := &commit{}
+	var writes []*store.Writes
+	m.log = slices.DeleteFunc(m.log, func(c *commit) bool {
+		if c.number != 0 {
+			one.number = max(one.number, c.number)
+			writes = append(writes, c.writes)
+		}
+		return c.number != 0
+	})
+	one.writes = store.MergeWrites(writes)
+	one.size = one.writes.Size()
+	m.log = append(m.log, one)
+	m.logBytes = one.size
+}
+
+// mergeMarks forgets marks of keys that were written again later. If that is not
+// enough, whole tables stand for all. The caller holds m.mu.
+func (m *Manager) mergeMarks() {
+	m.marked = 0
+	for i := range m.marks {
+		mk := &m.marks[i]
+		mk.keys = slices.DeleteFunc(mk.keys, func(key uint64) bool { return m.locks.newer(key, mk.commit) })
+		mk.keys = slices.Clip(mk.keys)
+		m.marked += len(mk.keys)
+	}
+	m.marks = slices.DeleteFunc(m.marks, func(mk marked) bool { return len(mk.keys)+len(mk.whole) == 0 })
+	if m.marked <= maxMarks/2 {
+		return
+	}
+	var all marked
+	for _, mk := range m.marks {
+		all.commit = max(all.commit, mk.commit)
+		for _, t := range slices.Concat(mk.tables, mk.whole) {
+			if !slices.Contains(all.whole, t) {
+				all.whole = append(all.whole, t)
+			}
+		}
+	}
+	m.locks.mark(all)
+	for _, mk := range m.marks {
+		m.locks.unmark(mk)
+	}
+	m.marks, m.marked = []marked{all}, 0
 }
 
 // trimLog forgets the commits that no serializable transaction has to compare
@@ -133,5 +223,12 @@ func (m *Manager) trimLog() {
 			}
 		}
 	}
-	m.log = slices.DeleteFunc(m.log, func(c *commit) bool { return c.number != 0 && c.number <= oldest })
+	m.logBytes = 0
+	m.log = slices.DeleteFunc(m.log, func(c *commit) bool {
+		gone := c.number != 0 && c.number <= oldest
+		if !gone {
+			m.logBytes += c.size
+		}
+		return gone
+	})
 }

@@ -18,7 +18,6 @@ type Mode = store.LockMode
 // The modes, see store.LockMode.
 const (
 	Shared    = store.LockShared
-	Reference = store.LockReference
 	Exclusive = store.LockExclusive
 )
 
@@ -35,21 +34,19 @@ type lockTable struct {
 	closed chan struct{} // closed when nobody is to wait any more
 	// wholes counts the marks of tables that were written as a whole.
 	wholes atomic.Int64
-	// graph guards Tx.waiting. It is taken before a shard's mutex, never after.
-	graph sync.Mutex
+	// graph guards Tx.waiting, and waiting, how many transactions have one. It is taken
+	// before a shard's mutex, never after.
+	graph   sync.Mutex
+	waiting int
 }
 
 type shard struct {
 	mu    sync.Mutex
 	locks map[uint64]lock
 	// marks has the number of the last commit that wrote a key, as long as there
-	// are transactions that don't see that commit. With the bit referenced it is
-	// the last that relied on the key.
+	// are transactions that don't see that commit.
 	marks map[uint64]uint64
 }
-
-// referenced tells marks apart. It is no bit that chooses the shard.
-const referenced = 1 << 63
 
 // lock is a key's lock. Nearly all have one holder and nobody who waits, and
 // take no memory but their place in the map.
@@ -85,7 +82,7 @@ func newLockTable() *lockTable {
 	return t
 }
 
-func (t *lockTable) hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) &^ referenced }
+func (t *lockTable) hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) }
 
 func (t *lockTable) shard(key uint64) *shard { return &t.shards[key%uint64(len(t.shards))] }
 
@@ -208,6 +205,7 @@ func (t *lockTable) giveUp(w *waiter, err error) error {
 func (t *lockTable) waited(w *waiter) {
 	t.graph.Lock()
 	w.tx.waiting = nil
+	t.waiting--
 	t.graph.Unlock()
 }
 
@@ -217,47 +215,68 @@ func (t *lockTable) deadlock(w *waiter) bool {
 	t.graph.Lock()
 	defer t.graph.Unlock()
 	w.tx.waiting = w
-	seen := map[*Tx]bool{}
-	next := t.blockers(w, nil)
-	for len(next) > 0 {
-		tx := next[len(next)-1]
-		next = next[:len(next)-1]
-		if tx == w.tx {
-			return true
-		}
-		if !seen[tx] {
-			seen[tx] = true
-			if tx.waiting != nil {
-				next = t.blockers(tx.waiting, next)
-			}
+	t.waiting++
+	s := search{t: t, root: w.tx, seen: map[*Tx]bool{}}
+	s.follow(w)
+	for len(s.next) > 0 && !s.found {
+		tx := s.next[len(s.next)-1]
+		s.next = s.next[:len(s.next)-1]
+		if tx.waiting != nil {
+			s.follow(tx.waiting)
 		}
 	}
-	return false
+	return s.found
 }
 
-// blockers appends the transactions that w waits for directly: who is before it
-// in the queue, and the holders when it is the first.
-func (t *lockTable) blockers(w *waiter, dst []*Tx) []*Tx {
-	sh := t.shard(w.key)
+// search finds out for whom a transaction waits through others.
+type search struct {
+	t     *lockTable
+	root  *Tx // who is looked for
+	seen  map[*Tx]bool
+	next  []*Tx // seen, but not followed
+	found bool
+}
+
+// meet notes that someone waits for tx, and tells whether that is news.
+func (s *search) meet(tx *Tx) bool {
+	s.found = s.found || tx == s.root
+	if s.seen[tx] {
+		return false
+	}
+	s.seen[tx] = true
+	return true
+}
+
+// follow meets those whom w waits for: who is before it in the queue, and the
+// holders, unless all of them and w want to share the lock. All are met here, since one
+// in the queue need not have noted its wait yet.
+func (s *search) follow(w *waiter) {
+	sh := s.t.shard(w.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if w.done {
-		return dst
+		return
 	}
-	if i := slices.Index(w.crowd.queue, w); i > 0 {
-		return append(dst, w.crowd.queue[i-1].tx)
+	n := slices.Index(w.crowd.queue, w)
+	for w.mode == Shared && n > 0 && w.crowd.queue[n-1].mode == Shared {
+		n--
+	}
+	for _, q := range w.crowd.queue[:n] {
+		s.meet(q.tx) // who waits for others that are met here, too
+	}
+	if n == 0 && w.mode == Shared && w.crowd.mode == Shared {
+		return
 	}
 	for _, tx := range w.crowd.holders {
-		if tx != w.tx {
-			dst = append(dst, tx)
+		if tx != w.tx && s.meet(tx) {
+			s.next = append(s.next, tx)
 		}
 	}
-	return dst
 }
 
-// release gives back all locks of tx.
-func (t *lockTable) release(tx *Tx) {
-	for _, key := range tx.held {
+// release gives back the locks of tx but for the first keep.
+func (t *lockTable) release(tx *Tx, keep int) {
+	for _, key := range tx.held[keep:] {
 		sh := t.shard(key)
 		sh.mu.Lock()
 		if l := sh.locks[key]; l.crowd == nil {
@@ -268,44 +287,46 @@ func (t *lockTable) release(tx *Tx) {
 		}
 		sh.mu.Unlock()
 	}
-	if cap(tx.held) > 1024 {
+	if keep == 0 && cap(tx.held) > 1024 {
 		tx.held = nil
 	}
-	tx.held = tx.held[:0]
+	tx.held = tx.held[:keep]
 }
 
-// newer reports whether a commit after number since wrote key, or relied on it
-// where mode would take it away.
-func (t *lockTable) newer(key, since uint64, mode Mode) bool {
+// newer reports whether a commit after number since wrote key.
+func (t *lockTable) newer(key, since uint64) bool {
 	sh := t.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if len(sh.marks) == 0 {
-		return false
-	}
-	return sh.marks[key] > since || mode == Exclusive && sh.marks[key|referenced] > since
+	return sh.marks[key] > since
 }
 
-// mark notes that keys were written by commit number n.
-func (t *lockTable) mark(keys []uint64, n uint64) {
-	for _, key := range keys {
-		sh := t.shard(key &^ referenced)
-		sh.mu.Lock()
-		sh.marks[key] = n
-		sh.mu.Unlock()
-	}
-}
-
-// unmark forgets commit number n, which every transaction sees.
-func (t *lockTable) unmark(keys []uint64, n uint64) {
-	for _, key := range keys {
-		sh := t.shard(key &^ referenced)
-		sh.mu.Lock()
-		if sh.marks[key] == n {
-			delete(sh.marks, key)
+// mark notes what a commit wrote.
+func (t *lockTable) mark(mk marked) {
+	t.wholes.Add(int64(len(mk.whole)))
+	for _, keys := range [][]uint64{mk.keys, mk.whole} {
+		for _, key := range keys {
+			sh := t.shard(key)
+			sh.mu.Lock()
+			sh.marks[key] = max(sh.marks[key], mk.commit)
+			sh.mu.Unlock()
 		}
-		sh.mu.Unlock()
 	}
+}
+
+// unmark forgets what a commit wrote that every transaction sees.
+func (t *lockTable) unmark(mk marked) {
+	for _, keys := range [][]uint64{mk.keys, mk.whole} {
+		for _, key := range keys {
+			sh := t.shard(key)
+			sh.mu.Lock()
+			if sh.marks[key] == mk.commit {
+				delete(sh.marks, key)
+			}
+			sh.mu.Unlock()
+		}
+	}
+	t.wholes.Add(-int64(len(mk.whole)))
 }
 
 // size returns the number of locks and marks in memory.

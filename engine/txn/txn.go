@@ -38,10 +38,13 @@ type Manager struct {
 	commits uint64     // the number of the last commit
 	live    *list.List // of *Tx that may write, by Tx.start
 	marks   []marked   // about by number
+	marked  int        // keys in marks
 	// log has the commits that are under way, and those that a serializable
 	// transaction may have to compare its reads with, in the order they began.
 	log      []*commit
+	logBytes int // of those that have ended
 	tracking int // serializable transactions that are live
+	feed     feed
 }
 
 // marked are the keys that a commit wrote or relied on, kept as long as there are
@@ -49,7 +52,8 @@ type Manager struct {
 type marked struct {
 	commit uint64
 	keys   []uint64
-	tables int // how many of keys stand for whole tables
+	whole  []uint64 // of tables that were written as a whole
+	tables []uint64 // of all tables that were written
 }
 
 // New returns a manager; lockWait 0 stands for DefaultLockWait.
@@ -74,6 +78,9 @@ type Options struct {
 	// Spill lets what is written go to temporary files when it is much; no ranges
 	// may be deleted then.
 	Spill bool
+	// Silent transactions do not change what tables have for their users, but how it is
+	// kept, or remove what nobody sees any more: they are not captured.
+	Silent bool
 	// LockWait is how long to wait for a row's lock, TableWait for a table's; 0:
 	// the manager's.
 	LockWait, TableWait time.Duration
@@ -88,7 +95,6 @@ type Tx struct {
 	start    uint64        // Manager.commits just before the snapshot
 	place    *list.Element // in Manager.live, nil when read-only
 	held     []uint64      // locks
-	refs     []uint64      // those that are references
 	tables   []tableLock
 	waiting  *waiter // guarded by lockTable.graph
 	valueKey []byte
@@ -121,6 +127,36 @@ func (m *Manager) Begin(o Options) *Tx {
 		o.TableWait = m.wait
 	}
 	return &Tx{m: m, opts: o}
+}
+
+// Waiting returns how many transactions wait for locks.
+func (m *Manager) Waiting() int {
+	m.locks.graph.Lock()
+	defer m.locks.graph.Unlock()
+	return m.locks.waiting
+}
+
+// View calls f with a snapshot.
+func (m *Manager) View(f func(*store.Tx) error) error {
+	tx := m.Begin(Options{ReadOnly: true})
+	defer tx.Rollback()
+	if err := tx.Start(); err != nil {
+		return err
+	}
+	return f(tx.Store())
+}
+
+// Update calls f and commits what it writes.
+func (m *Manager) Update(ctx context.Context, d store.Durability, f func(*store.Tx) error) error {
+	tx := m.Begin(Options{})
+	defer tx.Rollback()
+	if err := tx.Start(); err != nil {
+		return err
+	}
+	if err := f(tx.Store()); err != nil {
+		return err
+	}
+	return tx.Commit(ctx, d)
 }
 
 // SetLockWait changes Options.LockWait and TableWait; neither is 0.
@@ -209,14 +245,14 @@ func (tx *Tx) leave() {
 	}
 	n := 0
 	for n < len(m.marks) && m.marks[n].commit <= oldest {
+		m.marked -= len(m.marks[n].keys)
 		n++
 	}
 	seen := m.marks[:n:n]
 	m.marks = m.marks[n:]
 	m.mu.Unlock()
 	for _, s := range seen {
-		m.locks.unmark(s.keys, s.commit)
-		m.locks.wholes.Add(-int64(s.tables))
+		m.locks.unmark(s)
 	}
 }
 
@@ -244,15 +280,12 @@ func (tx *Tx) LockKey(ctx context.Context, key []byte, mode Mode, wait bool) err
 			}
 		}
 	}
-	if mode == Reference {
-		tx.refs = append(tx.refs, h|referenced)
-	}
 	if tx.place == nil { // no snapshot to be older than anything
 		return nil
 	}
-	newer := tx.m.locks.newer(h, tx.start, mode)
+	newer := tx.m.locks.newer(h, tx.start)
 	if !newer && tx.m.locks.wholes.Load() > 0 {
-		newer = tx.m.locks.newer(tx.m.locks.hash(tableKey(t.id)), tx.start, mode)
+		newer = tx.m.locks.newer(tx.m.locks.hash(tableKey(t.id)), tx.start)
 	}
 	if newer {
 		return sqlerr.WriteConflict.New("The row was changed by another transaction; try restarting transaction")
@@ -310,11 +343,12 @@ func errReadOnly() error {
 	return sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
 }
 
-// The first bytes of the keys of table locks and of locks of values; those of
+// The first bytes of the keys of locks of tables, values and definitions; those of
 // rows begin with a kv.Space.
 const (
-	tableLocks = 0xff
-	valueLocks = 0xfe
+	tableLocks      = 0xff
+	valueLocks      = 0xfe
+	definitionLocks = 0xfd
 )
 
 func tableKey(id uint32) []byte {
@@ -338,10 +372,21 @@ func (tx *Tx) LockTable(ctx context.Context, id uint32, mode Mode) error {
 	return err
 }
 
-// ReleaseLocks gives back all locks. Nothing may have been written under them.
-func (tx *Tx) ReleaseLocks() {
-	tx.m.locks.release(tx)
-	tx.tables, tx.refs = tx.tables[:0], tx.refs[:0]
+// LockDefinition keeps others from changing a table's definition, but not from
+// writing to it.
+func (tx *Tx) LockDefinition(ctx context.Context, id uint32) error {
+	key := binary.BigEndian.AppendUint32([]byte{definitionLocks}, id)
+	return tx.m.locks.acquire(ctx, tx, tx.m.locks.hash(key), Exclusive, true, tx.opts.TableWait)
+}
+
+// Locks returns how many locks are held.
+func (tx *Tx) Locks() int { return len(tx.held) }
+
+// ReleaseLocks gives back the locks had after the first keep, among which are none of
+// tables or rows. Nothing may have been written under them.
+func (tx *Tx) ReleaseLocks(keep int) {
+	tx.m.locks.release(tx, keep)
+	tx.tables = tx.tables[:0]
 }
 
 // Rollback drops the changes and ends the transaction. It is idempotent.
@@ -350,6 +395,6 @@ func (tx *Tx) Rollback() {
 		tx.store.Close()
 		tx.store = nil
 	}
-	tx.ReleaseLocks()
+	tx.ReleaseLocks(0)
 	tx.leave()
 }

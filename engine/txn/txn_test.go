@@ -379,27 +379,6 @@ func TestUpgradeDeadlock(t *testing.T) {
 	}
 }
 
-// What a committed transaction relied on cannot be taken away by one that does
-// not see it, as a foreign key's parent; a shared lock says no such thing.
-func TestReference(t *testing.T) {
-	t.Parallel()
-	ctx := t.Context()
-	m := newManager(t, time.Second)
-	for mode, want := range map[Mode]error{Reference: sqlerr.WriteConflict, Shared: nil} {
-		a, b := begin(t, m), begin(t, m)
-		check(t, lockRow(ctx, a, 1, mode, store.WaitLocked), nil)
-		check(t, put(ctx, a, 2, 1), nil)
-		check(t, a.Commit(ctx, store.NoSync), nil)
-		check(t, lockRow(ctx, b, 1, Reference, store.WaitLocked), nil)
-		kind, _ := want.(*sqlerr.Kind)
-		check(t, lockRow(ctx, b, 1, Exclusive, store.WaitLocked), kind)
-		b.Rollback()
-	}
-	if n := m.locks.size(); n != 0 {
-		t.Errorf("%d locks are left", n)
-	}
-}
-
 // A transaction that locks very many rows locks the table.
 func TestEscalation(t *testing.T) {
 	t.Parallel()

@@ -19,13 +19,17 @@ type Target struct {
 	Zone   *time.Location // the session's; nil is UTC
 	Now    time.Time      // the statement's time, which gives a TIME stored as DATETIME its date; zero is the present
 	// Ignore, when set, is told the errors that AssignVector meets and makes it go
-	// on with the adjusted values, as INSERT IGNORE does.
+	// on with the adjusted values, as INSERT IGNORE does; not those of spatial types,
+	// which have none.
 	Ignore func(*sqlerr.Error)
 }
 
 // AssignNeedsNothing reports whether every value of type from can be stored in a
 // column of type to as it is.
 func AssignNeedsNothing(to, from Type) bool {
+	if to.IsSpatial() {
+		return (to.Kind == Geometry || to.Kind == from.Kind) && from.IsSpatial() && (to.Size < 0 || to.Size == from.Size)
+	}
 	if to == from {
 		return to.Size >= 0 || !to.IsText() && !to.IsBinary() && to.Kind != Decimal
 	}
@@ -51,7 +55,7 @@ func AssignNeedsNothing(to, from Type) bool {
 // MySQL stores under IGNORE: clamped, cut off or zero. NULL stays NULL. Bytes may be shared with v.
 //
 // Kinds of error: OutOfRange, DataTooLong, DataTruncated, IncorrectValue,
-// TruncatedWrongVal, InvalidJSON.
+// TruncatedWrongVal, InvalidJSON, NoGeometry, WrongSRIDForColumn.
 func Assign(to *Target, from Type, v Value) (Value, error) {
 	if v.IsNull() {
 		return v, nil
@@ -70,6 +74,8 @@ func Assign(to *Target, from Type, v Value) (Value, error) {
 		v, err = to.bit(from, v)
 	case t.IsText():
 		v, err = to.text(from, v)
+	case t.IsSpatial():
+		v, err = to.spatial(from, v)
 	case t.IsBinary():
 		v, err = to.binary(from, v)
 	case t.IsTemporal():
@@ -109,7 +115,7 @@ func AssignVector(to *Target, src, dst *Vector) (row int, err error) {
 		v, err := Assign(&at, src.Type, src.Value(i))
 		if err != nil {
 			e := sqlerr.As(err)
-			if to.Ignore == nil || e == nil {
+			if to.Ignore == nil || e == nil || !to.Type.HasZero() {
 				return i, err
 			}
 			to.Ignore(e)

@@ -3,6 +3,7 @@ package types
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
@@ -10,6 +11,7 @@ import (
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/kalamgo/kalam/engine/geometry"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
@@ -58,6 +60,9 @@ var columnKinds = map[string]Kind{
 	"float": Float, "float4": Float, "double": Double, "float8": Double, "real": Double, "bit": Bit,
 	"char": Char, "varchar": VarChar, "tinytext": TinyText, "text": Text, "mediumtext": MediumText, "longtext": LongText,
 	"binary": Binary, "varbinary": VarBinary, "tinyblob": TinyBlob, "blob": Blob, "mediumblob": MediumBlob, "longblob": LongBlob,
+	"geometry": Geometry, "point": Point, "linestring": LineString, "polygon": Polygon,
+	"multipoint": MultiPoint, "multilinestring": MultiLineString, "multipolygon": MultiPolygon,
+	"geometrycollection": GeometryCollection, "geomcollection": GeometryCollection,
 	"date": Date, "time": Time, "datetime": DateTime, "timestamp": Timestamp, "year": Year,
 	"json": JSON, "enum": Enum, "set": Set, "uuid": UUID,
 }
@@ -102,12 +107,17 @@ func FromColumnType(name string, ct *sqlparser.ColumnType) (Type, error) {
 		if ct.Length != nil && *ct.Length != 4 {
 			err = sqlerr.InvalidYearLength.New("Supports only YEAR or YEAR(4) column.").In(name)
 		}
+	case t.IsSpatial():
+		t.Size, err = srid(name, ct)
 	case t.IsBinary():
 		t.Kind, t.Size, err = stringSize(name, kind, ct, 1)
 	case t.IsText() || kind == Enum || kind == Set:
 		t, err = textType(name, t, ct)
 	case kind == JSON:
 		t.Collation = DefaultCollation
+	}
+	if err == nil && !t.IsSpatial() && ct.Options != nil && ct.Options.SRID != nil {
+		err = sqlerr.WrongUsage.New("Incorrect usage of SRID and non-geometry column").In(name)
 	}
 	if err != nil {
 		return Type{}, err
@@ -131,6 +141,22 @@ func length(name string, ct *sqlparser.ColumnType, missing, most int) (int, erro
 		return 0, sqlerr.TooBigDisplayWidth.New("Display width out of range for column '%s' (max = %d)", name, most).In(name)
 	}
 	return 0, sqlerr.TooBigFieldLength.New("Column length too big for column '%s' (max = %d); use BLOB or TEXT instead", name, most).In(name)
+}
+
+// srid returns the spatial reference system that a column's values must have, -1
+// where they may have any.
+func srid(name string, ct *sqlparser.ColumnType) (int, error) {
+	if ct.Options == nil || ct.Options.SRID == nil {
+		return -1, nil
+	}
+	n, err := strconv.ParseUint(ct.Options.SRID.Val, 10, 32)
+	switch {
+	case err != nil:
+		return -1, sqlerr.DataOutOfRange.New("SRID value is out of range in 'SRID'").In(name)
+	case !geometry.KnownSRID(uint32(n)):
+		return -1, sqlerr.Unsupported("SRID %d", n).In(name)
+	}
+	return int(n), nil
 }
 
 func decimalSize(name string, ct *sqlparser.ColumnType) (precision, scale int, err error) {
@@ -276,6 +302,9 @@ func LookupCollation(name string) (collations.ID, error) {
 // CollationName returns a collation's name, "" when it is unknown.
 func CollationName(id collations.ID) string { return collationNames.LookupName(id) }
 
+// CharsetName returns the name of a collation's character set, "" when it is unknown.
+func CharsetName(id collations.ID) string { return collationNames.LookupCharsetName(id) }
+
 // members returns the members of an ENUM or SET from their SQL literals.
 func members(name string, t Type, literals []string) (*Members, error) {
 	what, most := "ENUM", maxEnumMembers
@@ -313,6 +342,8 @@ var kindNames = [...]string{
 	Decimal: "decimal", Float: "float", Double: "double", Bit: "bit", Char: "char", VarChar: "varchar",
 	TinyText: "tinytext", Text: "text", MediumText: "mediumtext", LongText: "longtext",
 	Binary: "binary", VarBinary: "varbinary", TinyBlob: "tinyblob", Blob: "blob", MediumBlob: "mediumblob", LongBlob: "longblob",
+	Geometry: "geometry", Point: "point", LineString: "linestring", Polygon: "polygon", MultiPoint: "multipoint",
+	MultiLineString: "multilinestring", MultiPolygon: "multipolygon", GeometryCollection: "geomcollection",
 	Date: "date", Time: "time", DateTime: "datetime", Timestamp: "timestamp", Year: "year",
 	JSON: "json", Enum: "enum", Set: "set", UUID: "uuid",
 }
@@ -356,8 +387,11 @@ func (t Type) SQL() string {
 }
 
 // Name returns the type's name without parameters as DatabaseTypeName gives it:
-// "VARCHAR", "UNSIGNED BIGINT".
+// "VARCHAR", "UNSIGNED BIGINT", "GEOMETRY" of all spatial types.
 func (t Type) Name() string {
+	if t.IsSpatial() {
+		t.Kind = Geometry
+	}
 	s := strings.ToUpper(t.Kind.String())
 	if t.Unsigned && t.IsInteger() {
 		return "UNSIGNED " + s

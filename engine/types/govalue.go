@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -49,7 +50,7 @@ func FromGo(x any, loc *time.Location) (Type, Value, error) {
 		}
 		return Float64Type, NewFloat(x), nil
 	case string:
-		return TextType, NewString(x), nil
+		return TextType, NewBytes(unsafe.Slice(unsafe.StringData(x), len(x))), nil // nobody changes a value's bytes
 	case json.RawMessage:
 		if x == nil {
 			return NullType, Value{}, nil

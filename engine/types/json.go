@@ -318,7 +318,7 @@ func AppendJSONString(dst, s []byte) []byte {
 }
 
 // AppendJSON appends what JSON has for a value of type t: null, a boolean, a
-// number, JSON as it is, and of all else its text as a string.
+// number, JSON as it is, GeoJSON of a geometry, and of all else its text as a string.
 func AppendJSON(dst []byte, t Type, v Value) []byte {
 	switch {
 	case v.IsNull():
@@ -333,6 +333,8 @@ func AppendJSON(dst []byte, t Type, v Value) []byte {
 		return AppendText(dst, t, v)
 	case t.Kind == DateTime || t.Kind == Timestamp || t.Kind == Time:
 		t.Scale = 6
+	case t.IsSpatial():
+		return appendGeoJSON(dst, v.data)
 	case t.IsBinary() || t.Kind == Bit:
 		return appendJSONOpaque(dst, t, AppendText(nil, t, v))
 	}

@@ -46,3 +46,44 @@ func (v *Vector) SliceInto(s *Vector, from, to int) {
 		}
 	}
 }
+
+// AppendRange appends values [from, to) of src, a vector of the same physical form;
+// with backwards from the last on.
+func (v *Vector) AppendRange(src *Vector, from, to int, backwards bool) {
+	if backwards || src.Type.Kind == Null || v.Type.Kind == Null {
+		for i := range to - from {
+			at := from + i
+			if backwards {
+				at = to - 1 - i
+			}
+			v.AppendFrom(src, at)
+		}
+		return
+	}
+	switch v.Type.Physical() {
+	case PhysInt64:
+		v.Int64s = append(v.Int64s, src.Int64s[from:to]...)
+	case PhysUint64:
+		v.Uint64s = append(v.Uint64s, src.Uint64s[from:to]...)
+	case PhysFloat64:
+		v.Float64s = append(v.Float64s, src.Float64s[from:to]...)
+	case PhysBytes:
+		start := src.Offsets[from]
+		shift := int32(len(v.Data)) - start
+		v.Data = append(v.Data, src.Data[start:src.Offsets[to]]...)
+		for _, end := range src.Offsets[from+1 : to+1] {
+			v.Offsets = append(v.Offsets, end+shift)
+		}
+	}
+	if src.Valid != nil && v.Valid == nil {
+		v.Valid = onesBitmap(v.n)
+	}
+	if v.Valid == nil {
+		v.n += to - from
+		return
+	}
+	for i := from; i < to; i++ {
+		v.appendValidity(!src.IsNull(i))
+		v.n++
+	}
+}

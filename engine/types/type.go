@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"vitess.io/vitess/go/mysql/collations"
+
+	"github.com/kalamgo/kalam/engine/geometry"
 )
 
 // Kind is a SQL type's name.
@@ -37,6 +39,14 @@ const (
 	Blob
 	MediumBlob
 	LongBlob
+	Geometry // the spatial types, in the order of geometry.Type
+	Point
+	LineString
+	Polygon
+	MultiPoint
+	MultiLineString
+	MultiPolygon
+	GeometryCollection
 	Date
 	Time
 	DateTime
@@ -54,8 +64,9 @@ type Type struct {
 	Kind     Kind
 	Unsigned bool // integers, and DECIMAL, FLOAT and DOUBLE UNSIGNED
 	// Size is the length of CHAR, VARCHAR (characters), BINARY, VARBINARY
-	// (bytes) and BIT (bits), the precision of DECIMAL, and the display width
-	// of TINYINT(1), which is how BOOL is spelt. -1: not given (expressions).
+	// (bytes) and BIT (bits), the precision of DECIMAL, the display width of
+	// TINYINT(1), which is how BOOL is spelt, and the SRID of spatial types.
+	// -1: not given (expressions).
 	Size int
 	// Scale is DECIMAL's digits after the point, and the fractional second
 	// digits (0-6) of TIME, DATETIME and TIMESTAMP. FLOAT and DOUBLE have -1.
@@ -89,6 +100,7 @@ const (
 //   - DECIMAL(p,s), p > 18: MySQL's text with exactly s digits after the
 //     point, no leading zeros but one before the point, "-" only if not zero.
 //   - JSON: the text MySQL prints (sorted keys, ", " and ": ").
+//   - spatial types: MySQL's internal form (package geometry).
 
 // Physical returns how values of t are held.
 func (t Type) Physical() Physical {
@@ -132,6 +144,7 @@ var (
 	Float64Type = Type{Kind: Double, Size: -1, Scale: -1, Collation: collations.CollationBinaryID}
 	TextType    = Type{Kind: VarChar, Size: -1, Collation: DefaultCollation}
 	BytesType   = Type{Kind: VarBinary, Size: -1, Collation: collations.CollationBinaryID}
+	SpatialType = Type{Kind: Geometry, Size: -1, Collation: collations.CollationBinaryID}
 	JSONType    = Type{Kind: JSON, Size: -1, Collation: DefaultCollation}
 )
 
@@ -154,11 +167,18 @@ func (t Type) IsNumeric() bool {
 // IsText reports whether t is CHAR, VARCHAR or of the TEXT family.
 func (t Type) IsText() bool { return t.Kind >= Char && t.Kind <= LongText }
 
-// IsBinary reports whether t is BINARY, VARBINARY or of the BLOB family.
-func (t Type) IsBinary() bool { return t.Kind >= Binary && t.Kind <= LongBlob }
+// IsBinary reports whether t is BINARY, VARBINARY or of the BLOB family, or spatial,
+// which is a BLOB that has a form.
+func (t Type) IsBinary() bool { return t.Kind >= Binary && t.Kind <= GeometryCollection }
+
+// IsSpatial reports whether t is GEOMETRY or one of its subtypes.
+func (t Type) IsSpatial() bool { return t.Kind >= Geometry && t.Kind <= GeometryCollection }
+
+// Shape returns which geometries a spatial type holds.
+func (t Type) Shape() geometry.Type { return geometry.Type(t.Kind - Geometry) }
 
 // IsString reports whether t is text or binary.
-func (t Type) IsString() bool { return t.Kind >= Char && t.Kind <= LongBlob }
+func (t Type) IsString() bool { return t.Kind >= Char && t.Kind <= GeometryCollection }
 
 // IsTemporal reports whether t is DATE, TIME, DATETIME or TIMESTAMP.
 func (t Type) IsTemporal() bool { return t.Kind >= Date && t.Kind <= Timestamp }

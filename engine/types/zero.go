@@ -1,6 +1,10 @@
 package types
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kalamgo/kalam/engine/geometry"
+)
 
 // Zero returns what MySQL stores under IGNORE, and in older rows of an added
 // column, where a NOT NULL column gets no value: zero, the empty text, the first
@@ -11,6 +15,8 @@ func Zero(t Type) Value {
 		return NewUint(1)
 	case JSON:
 		return NewString("null")
+	case Geometry, Point, LineString, Polygon, MultiPoint, MultiLineString, MultiPolygon, GeometryCollection:
+		return NewBytes(geometry.Geometry{}.Encode()) // an empty collection; HasZero keeps it from being stored
 	case UUID:
 		return NewBytes(make([]byte, 16))
 	case Binary:

@@ -30,8 +30,9 @@ const (
 // there is one, the value (the end of a range), each after its length as a
 // varint. See db/write_batch.cc in RocksDB.
 type Batch struct {
-	rep []byte
-	err error
+	rep    []byte
+	err    error
+	spaces uint8 // a bit for each that it changes
 }
 
 const headerLen = 12
@@ -70,6 +71,22 @@ func (b *Batch) DeleteRange(s Space, start, end []byte) {
 	b.rep = appendSized(b.rep, end)
 }
 
+// Append adds the changes of another batch.
+func (b *Batch) Append(c *Batch) {
+	if b.err == nil {
+		b.err = c.err
+	}
+	if c.Len() == 0 {
+		return
+	}
+	if len(b.rep) == 0 {
+		b.rep = append(b.rep, make([]byte, headerLen)...)
+	}
+	binary.LittleEndian.PutUint32(b.rep[8:], uint32(b.Len()+c.Len()))
+	b.rep = append(b.rep, c.rep[headerLen:]...)
+	b.spaces |= c.spaces
+}
+
 // grow makes room for about n more bytes.
 func (b *Batch) grow(n int) { b.rep = slices.Grow(b.rep, n) }
 
@@ -78,6 +95,7 @@ func (b *Batch) add(tag byte, s Space, key []byte) {
 		b.rep = append(b.rep, make([]byte, headerLen)...)
 	}
 	binary.LittleEndian.PutUint32(b.rep[8:], uint32(b.Len()+1))
+	b.spaces |= 1 << s
 	b.rep = append(b.rep, tag, byte(s.Family()))
 	b.rep = appendSized(b.rep, key)
 }
@@ -102,7 +120,10 @@ func (b *Batch) Bytes() []byte { return b.rep }
 func (b *Batch) Err() error { return b.err }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.rep, b.err = b.rep[:0], nil }
+func (b *Batch) Reset() { b.rep, b.err, b.spaces = b.rep[:0], nil, 0 }
+
+// Only reports whether the batch changes one space and no other.
+func (b *Batch) Only(s Space) bool { return b.spaces == 1<<s }
 
 // Each calls f for each change in order; value is the end of a range, nil for
 // OpDelete. The slices are the batch's own, valid until it is next changed.

@@ -98,6 +98,14 @@ type Range struct {
 	NoCache bool
 }
 
+// RangeReader is a Reader that is quick with many short ranges.
+type RangeReader interface {
+	Reader
+	// ScanRanges returns the keys of ranges that ascend and are apart, in order: as
+	// one scan after the other would. bounds has each range's start and end.
+	ScanRanges(s Space, bounds [][]byte, keysOnly bool) Scanner
+}
+
 // Scanner returns the pairs of a range in chunks. It is used by one goroutine.
 type Scanner interface {
 	// Next returns the next pairs; an empty chunk means the end, again and

@@ -235,13 +235,14 @@ func (o *Overlay) Freeze() *Overlay {
 // Batch returns the changes as a new batch.
 func (o *Overlay) Batch() *Batch {
 	b := new(Batch)
-	o.AppendTo(b)
+	o.AppendTo(b, nil)
 	return b
 }
 
 // AppendTo adds the changes to b: for each space the ranges deleted, then the
-// last write of each key, in key order.
-func (o *Overlay) AppendTo(b *Batch) {
+// last write of each key, in key order. settle, if not nil, returns what becomes of
+// a value that is put, nil for a key that is deleted instead.
+func (o *Overlay) AppendTo(b *Batch, settle func(s Space, key, value []byte) []byte) {
 	b.grow(headerLen + o.size)
 	for i := range o.spaces {
 		s := Space(i)
@@ -250,6 +251,9 @@ func (o *Overlay) AppendTo(b *Batch) {
 			return true
 		})
 		o.spaces[s].entries.Scan(func(key string, value []byte) bool {
+			if value != nil && settle != nil {
+				value = settle(s, raw(key), value)
+			}
 			if value == nil {
 				b.Delete(s, raw(key))
 			} else {
@@ -282,6 +286,12 @@ func (o *Overlay) Len() int {
 	return n
 }
 
+// Deleted reports whether key was deleted, by itself or in a range, and not put again.
+func (o *Overlay) Deleted(s Space, key []byte) bool {
+	v, known := o.spaces[s].get(key)
+	return known && v == nil
+}
+
 // Touches reports whether a key of r was changed.
 func (o *Overlay) Touches(s Space, r Range) bool { return o.spaces[s].touches(r) }
 
@@ -294,6 +304,31 @@ func (o *Overlay) Ranges(f func(s Space, start, end []byte)) {
 			return true
 		})
 	}
+}
+
+// Within calls f for each key put or deleted, as the range of it alone, and each
+// range deleted from start to end, cut to that. What f gets is its own.
+func (o *Overlay) Within(s Space, start, end []byte, f func(start, end []byte)) {
+	b := &o.spaces[s]
+	from, to := string(start), string(end)
+	b.entries.Ascend(from, func(key string, _ []byte) bool {
+		if key >= to {
+			return false
+		}
+		k := append(append(make([]byte, 0, len(key)+1), key...), 0)
+		f(k[:len(key):len(key)], k)
+		return true
+	})
+	if k, e, ok := floor(&b.ranges, from); ok && k < from && e > from {
+		f([]byte(from), []byte(min(e, to)))
+	}
+	b.ranges.Ascend(from, func(k, e string) bool {
+		if k >= to {
+			return false
+		}
+		f([]byte(k), []byte(min(e, to)))
+		return true
+	})
 }
 
 // Get returns key's value as the buffer, else the snapshot, has it.

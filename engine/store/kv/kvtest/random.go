@@ -163,7 +163,7 @@ func testOverlay(t *testing.T, db kv.DB) {
 			}
 		}
 		var b kv.Batch
-		o.AppendTo(&b)
+		o.AppendTo(&b, nil)
 		if err := db.Write(t.Context(), &b, kv.NoSync); err != nil {
 			t.Fatal(err)
 		}

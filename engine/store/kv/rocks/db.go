@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/linxGnu/grocksdb"
 
@@ -31,11 +32,17 @@ type DB struct {
 	families [kv.NumSpaces]*C.rocksdb_column_family_handle_t
 	writing  [kv.NoLog + 1]*grocksdb.WriteOptions
 	tracker  kv.Tracker
-	freeing  sync.WaitGroup // scanners that are freed in the background
+	freeing  sync.WaitGroup // what is freed, or noted, in the background
 	release  []func()       // gives back what opening took, last first
 
 	mu     sync.RWMutex // held for reading by calls that run
 	closed bool
+
+	noting    sync.Mutex // see noteManifest
+	noted     string     // the manifest whose length is noted
+	notedSize int64
+	opened    time.Time
+	noteDue   atomic.Int64 // nanoseconds since opened
 
 	resuming sync.Mutex
 	resumed  atomic.Uint64 // how often writes were made to work again
@@ -55,10 +62,13 @@ const memoryPath = "/memory"
 // writes follow the damage they would be lost: that is Corrupt.
 func Open(cfg Config) (kv.DB, error) {
 	cfg.setDefaults()
-	db := &DB{cfg: cfg}
+	db := &DB{cfg: cfg, opened: time.Now()}
 	if err := db.open(); err != nil {
 		db.free()
 		return nil, err
+	}
+	if db.keepsNote() {
+		db.noteManifest()
 	}
 	return db, nil
 }
@@ -98,7 +108,7 @@ func (db *DB) open() error {
 		}
 	}
 
-	db.cache = grocksdb.NewLRUCache(db.cfg.CacheBytes)
+	db.cache = newCache(db.cfg.CacheBytes)
 	db.own(db.cache.Destroy)
 	names := []string{"default"}
 	options := []*grocksdb.Options{db.familyOptions(kv.Meta)}
@@ -114,6 +124,13 @@ func (db *DB) open() error {
 		if err := grocksdb.RepairDb(path, options[0]); err != nil {
 			return db.openFailure(err.Error())
 		}
+	}
+	if db.keepsNote() {
+		db.own(func() { // once RocksDB is closed
+			if db.c != nil {
+				db.noteManifest()
+			}
+		})
 	}
 	if err := db.openNative(path, logDir, names, options); err != nil {
 		return db.openFailure(err.Error())
@@ -158,7 +175,7 @@ func (db *DB) takePath() error {
 	if db.cfg.Salvage {
 		files, err := os.ReadDir(db.cfg.Path)
 		if err == nil {
-			err = checkLogs(db.cfg.Path, files)
+			err = errors.Join(checkManifest(db.cfg.Path), checkLogs(db.cfg.Path, files))
 		}
 		if err != nil {
 			db.cfg.Damaged(err)
@@ -178,6 +195,9 @@ func (db *DB) takePath() error {
 	}
 	if !exists {
 		return nil
+	}
+	if err := checkManifest(db.cfg.Path); err != nil {
+		return err
 	}
 	if err := db.checkFamilies(files); err != nil {
 		return err
@@ -256,6 +276,7 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, d kv.Durability) error {
 		before := db.resumed.Load()
 		status := C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
 		if status == nil {
+			db.wrote()
 			return nil
 		}
 		err := db.failure(takeError(status))

@@ -149,5 +149,6 @@ func (in *ingest) ingest() error {
 	if status != nil {
 		return in.db.failure(takeError(status))
 	}
+	in.db.wrote()
 	return nil
 }

@@ -2,8 +2,12 @@
 
 #include "native.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 kalam_snapshot kalam_snapshot_open(rocksdb_t* db) {
   kalam_snapshot s;
@@ -99,7 +103,10 @@ struct kalam_scan {
   int flags;
   bool started;
   char* after;  // where to start when it is not NULL: behind this key
-  size_t afterlen;
+  size_t afterlen, aftercap;
+  size_t ranges, range;  // how many there are, 0: one; the current one
+  char* keys;            // of the ranges, as kalam_scan_ranges gets them
+  uint32_t* pos;
   char bounds[];  // the options point here
 };
 
@@ -116,6 +123,10 @@ kalam_scan* kalam_scan_open(rocksdb_t* db, kalam_snapshot s,
   scan->flags = flags;
   scan->started = false;
   scan->after = NULL;
+  scan->aftercap = 0;
+  scan->ranges = scan->range = 0;
+  scan->keys = NULL;
+  scan->pos = NULL;
   rocksdb_readoptions_set_snapshot(scan->options, s.snapshot);
   rocksdb_readoptions_set_max_skippable_internal_keys(scan->options, skippable);
   if (flags & kalam_no_cache) {
@@ -134,19 +145,57 @@ kalam_scan* kalam_scan_open(rocksdb_t* db, kalam_snapshot s,
   return scan;
 }
 
+kalam_scan* kalam_scan_ranges(rocksdb_t* db, kalam_snapshot s,
+                              rocksdb_column_family_handle_t* family,
+                              const char* keys, const uint32_t* pos, size_t n,
+                              int flags, uint64_t skippable) {
+  kalam_scan* scan = kalam_scan_open(
+      db, s, family, keys, pos[1] - pos[0], keys + pos[2 * n - 1],
+      pos[2 * n] - pos[2 * n - 1], flags, skippable);
+  scan->ranges = n;
+  scan->keys = malloc(pos[2 * n] + 1);
+  scan->pos = malloc((2 * n + 1) * sizeof *pos);
+  if (scan->keys == NULL || scan->pos == NULL) abort();
+  memcpy(scan->keys, keys, pos[2 * n]);
+  memcpy(scan->pos, pos, (2 * n + 1) * sizeof *pos);
+  return scan;
+}
+
+// remember makes key what the scan goes on behind, should it be opened again.
+static void remember(kalam_scan* s, const char* key, size_t len) {
+  if (s->aftercap < len + 1) {
+    free(s->after);
+    s->aftercap = 2 * len + 1;
+    s->after = malloc(s->aftercap);
+    if (s->after == NULL) abort();
+  }
+  memcpy(s->after, key, len);
+  s->afterlen = len;
+}
+
+// reopen makes a scan go on after key, if not NULL, with options that were
+// changed.
+static void reopen(kalam_scan* s, rocksdb_t* db,
+                   rocksdb_column_family_handle_t* family, const char* key,
+                   size_t keylen) {
+  rocksdb_iter_destroy(s->it);
+  s->it = rocksdb_create_iterator_cf(db, s->options, family);
+  s->started = false;
+  if (key != NULL) remember(s, key, keylen);
+}
+
 void kalam_scan_resume(kalam_scan* s, rocksdb_t* db,
                        rocksdb_column_family_handle_t* family, const char* key,
                        size_t keylen) {
-  rocksdb_iter_destroy(s->it);
   rocksdb_readoptions_set_max_skippable_internal_keys(s->options, 0);
-  s->it = rocksdb_create_iterator_cf(db, s->options, family);
-  s->started = false;
-  if (key != NULL) {
-    s->after = malloc(keylen + 1);
-    if (s->after == NULL) abort();
-    memcpy(s->after, key, keylen);
-    s->afterlen = keylen;
-  }
+  reopen(s, db, family, key, keylen);
+}
+
+void kalam_scan_uncache(kalam_scan* s, rocksdb_t* db,
+                        rocksdb_column_family_handle_t* family, const char* key,
+                        size_t keylen) {
+  rocksdb_readoptions_set_fill_cache(s->options, 0);
+  reopen(s, db, family, key, keylen);
 }
 
 static void step(kalam_scan* s) {
@@ -180,6 +229,39 @@ static void start(kalam_scan* s) {
   }
 }
 
+// bound compares key with bound i of the ranges: 2*range is its start, 2*range+1
+// its end.
+static int bound(const kalam_scan* s, size_t i, const char* key, size_t len) {
+  const size_t blen = s->pos[i + 1] - s->pos[i];
+  const int c = memcmp(key, s->keys + s->pos[i], len < blen ? len : blen);
+  if (c != 0) return c;
+  return len < blen ? -1 : len > blen;
+}
+
+// near is how many keys are stepped over before the iterator seeks: a seek costs
+// about as much.
+enum { near = 8 };
+
+// find moves on to the next key in a range and reports whether there is one.
+static bool find(kalam_scan* s) {
+  for (int steps = 0; rocksdb_iter_valid(s->it); steps++) {
+    size_t len;
+    const char* key = rocksdb_iter_key(s->it, &len);
+    while (bound(s, 2 * s->range + 1, key, len) >= 0) {
+      if (++s->range == s->ranges) return false;
+    }
+    if (bound(s, 2 * s->range, key, len) >= 0) return true;
+    if (steps < near) {
+      step(s);
+    } else {
+      const uint32_t* p = s->pos + 2 * s->range;
+      rocksdb_iter_seek(s->it, s->keys + p[0], p[1] - p[0]);
+      steps = 0;
+    }
+  }
+  return false;
+}
+
 void kalam_scan_next(kalam_scan* s, size_t rows, char* buf, size_t cap,
                      uint32_t* pos, kalam_result* result) {
   rocksdb_iterator_t* it = s->it;
@@ -188,7 +270,8 @@ void kalam_scan_next(kalam_scan* s, size_t rows, char* buf, size_t cap,
   if (!s->started) start(s);
   pos[0] = 0;
   result->need = 0;
-  while (n < rows && rocksdb_iter_valid(it)) {
+  while (n < rows && (s->ranges > 0 ? s->range < s->ranges && find(s)
+                                    : rocksdb_iter_valid(it))) {
     const char* key = rocksdb_iter_key(it, &klen);
     const char* value = keys_only ? NULL : rocksdb_iter_value(it, &vlen);
     if (klen + vlen > cap - used) {
@@ -204,8 +287,12 @@ void kalam_scan_next(kalam_scan* s, size_t rows, char* buf, size_t cap,
     n++;
     step(s);
   }
+  if (s->ranges > 0 && n > 0) {
+    // A later call may get stuck before it finds anything.
+    remember(s, buf + pos[2 * n - 2], pos[2 * n - 1] - pos[2 * n - 2]);
+  }
   result->rows = n;
-  result->end = !rocksdb_iter_valid(it);
+  result->end = !rocksdb_iter_valid(it) || (s->ranges > 0 && s->range == s->ranges);
   result->stuck = false;
   result->err = NULL;
   if (result->end) rocksdb_iter_get_error(it, &result->err);
@@ -224,6 +311,8 @@ void kalam_scan_free(kalam_scan* s) {
   rocksdb_iter_destroy(s->it);
   rocksdb_readoptions_destroy(s->options);
   free(s->after);
+  free(s->keys);
+  free(s->pos);
   free(s);
 }
 
@@ -234,4 +323,24 @@ char* kalam_write(rocksdb_t* db, const rocksdb_writeoptions_t* options,
   rocksdb_write(db, options, batch, &err);
   rocksdb_writebatch_destroy(batch);
   return err;
+}
+
+int64_t kalam_sync_file(const char* path) {
+  struct stat st;
+  int64_t size = -1;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  if (fstat(fd, &st) == 0 && fsync(fd) == 0) size = st.st_size;
+  close(fd);
+  return size;
+}
+
+int kalam_replace_file(const char* temp, const char* path, const char* data,
+                       size_t len) {
+  const int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return -1;
+  const bool written = write(fd, data, len) == (ssize_t)len;
+  if (close(fd) == 0 && written && rename(temp, path) == 0) return 0;
+  unlink(temp);
+  return -1;
 }

@@ -52,12 +52,27 @@ kalam_scan* kalam_scan_open(rocksdb_t* db, kalam_snapshot s,
                             const char* end, ptrdiff_t endlen, int flags,
                             uint64_t skippable);
 
+// kalam_scan_ranges starts an ascending scan of n ranges, in order and apart, one
+// after the other. Their bounds lie in keys, range i's start from pos[2*i] on and
+// its end from pos[2*i+1] on.
+kalam_scan* kalam_scan_ranges(rocksdb_t* db, kalam_snapshot s,
+                              rocksdb_column_family_handle_t* family,
+                              const char* keys, const uint32_t* pos, size_t n,
+                              int flags, uint64_t skippable);
+
 // kalam_scan_resume makes a scan that got stuck go on after key, the last that
 // it returned, or from its start when key is NULL; it won't get stuck again.
 // The scan's snapshot must be alive.
 void kalam_scan_resume(kalam_scan* s, rocksdb_t* db,
                        rocksdb_column_family_handle_t* family, const char* key,
                        size_t keylen);
+
+// kalam_scan_uncache makes a scan go on after key, the last that it returned,
+// without leaving what it reads in the block cache. The scan's snapshot must be
+// alive.
+void kalam_scan_uncache(kalam_scan* s, rocksdb_t* db,
+                        rocksdb_column_family_handle_t* family, const char* key,
+                        size_t keylen);
 
 // kalam_result tells what kalam_scan_next did.
 typedef struct {
@@ -83,5 +98,14 @@ char* kalam_write(rocksdb_t* db, const rocksdb_writeoptions_t* options,
 // kalam_resume lets writes work again after an error that stopped them, if its
 // cause is gone. RocksDB's C interface lacks it.
 char* kalam_resume(rocksdb_t* db);
+
+// kalam_sync_file waits until what a file has is on stable storage. It returns how
+// many bytes these are at least, or -1.
+int64_t kalam_sync_file(const char* path);
+
+// kalam_replace_file writes a file under the name temp and gives it another one. It
+// returns 0, or -1.
+int kalam_replace_file(const char* temp, const char* path, const char* data,
+                       size_t len);
 
 #endif

@@ -4,6 +4,7 @@ package rocks
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/linxGnu/grocksdb"
 
@@ -26,6 +27,8 @@ type Config struct {
 	// seen on the way.
 	Salvage, Repair bool
 	Damaged         func(error)
+	// Scratch tells that the database will not be opened again.
+	Scratch bool
 
 	// Budgets in bytes; 0 stands for the default.
 	CacheBytes       uint64 // blocks, with indexes and filters; 64 MiB
@@ -109,6 +112,12 @@ func (db *DB) familyOptions(s kv.Space) *grocksdb.Options {
 	table.SetCacheIndexAndFilterBlocks(true)
 	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
 	table.SetPinL0FilterAndIndexBlocksInCache(true)
+	// Both are in parts: a whole filter of a million keys is larger than a part of the
+	// cache (see newCache), and would be read from the file for each key.
+	table.SetIndexType(grocksdb.KTwoLevelIndexSearchIndexType)
+	table.SetPartitionFilters(true)
+	table.SetMetadataBlockSize(16 * kib)
+	table.SetPinTopLevelIndexAndFilter(true)
 	o.SetBlockBasedTableFactory(table)
 
 	o.SetCompression(grocksdb.LZ4Compression)
@@ -121,7 +130,6 @@ func (db *DB) familyOptions(s kv.Space) *grocksdb.Options {
 	case kv.Data:
 		o.SetWriteBufferSize(max(total/2, 64*kib))
 		o.SetMaxWriteBufferNumber(3)
-		o.SetBottommostCompression(grocksdb.ZSTDCompression)
 	case kv.Meta:
 		o.SetWriteBufferSize(max(total/8, 64*kib))
 	case kv.Stream:
@@ -131,4 +139,15 @@ func (db *DB) familyOptions(s kv.Space) *grocksdb.Options {
 		o.SetTargetFileSizeBase(8 * mib)
 	}
 	return o
+}
+
+// newCache returns a cache in parts of 8 MiB and more, of which each takes the
+// blocks that hash to it. RocksDB's own choice are 64 parts, which leaves no room in a
+// small cache for large values' blocks.
+func newCache(bytes uint64) *grocksdb.Cache {
+	o := grocksdb.NewLRUCacheOptions()
+	defer o.Destroy()
+	o.SetCapacity(uint(bytes))
+	o.SetNumShardBits(min(max(bits.Len64(bytes/(8*mib))-1, 0), 6))
+	return grocksdb.NewLRUCacheWithOptions(o)
 }

@@ -86,7 +86,7 @@ func lockFile(dir string, share bool) (*os.File, error) {
 // and those that may be there when it was interrupted in making a database.
 var (
 	contentFile = regexp.MustCompile(`^[0-9]+\.(sst|ldb|log|blob)$`)
-	otherFile   = regexp.MustCompile(`^(LOCK|LOG(\.old.*)?|IDENTITY|MANIFEST-[0-9]+|OPTIONS-[0-9]+|.*\.dbtmp|lost\+found)$`)
+	otherFile   = regexp.MustCompile(`^(LOCK|LOG(\.old.*)?|IDENTITY|MANIFEST-[0-9]+|OPTIONS-[0-9]+|.*\.dbtmp|lost\+found|kalam-manifest)$`)
 )
 
 // inspect tells whether dir holds a database, or could come to hold one. It

@@ -37,21 +37,24 @@ type buffers struct {
 // spare has the buffers of scans that ended.
 var spare = sync.Pool{New: func() any { return new(buffers) }}
 
-// scanner is a kv.Scanner. Its chunk lies in Go's memory.
+// scanner is a kv.Scanner. Its chunk lies in Go's memory. While its caller works
+// on a chunk of a long scan, the next is read.
 type scanner struct {
 	snap   *snapshot
 	family *C.rocksdb_column_family_handle_t
-	left   int // pairs still wanted, -1: no limit
-	rows   int // of the next chunk
+	left   int    // pairs still wanted, -1: no limit
+	rows   int    // of the next chunk
+	cached uint64 // bytes that may still go to the block cache
 
-	mu      sync.Mutex
-	c       *C.kalam_scan // nil at the end
-	err     error         // what Next returns from now on
-	slow    bool          // read in the background
-	running chan struct{} // nil, or closed when the background read is done
-	*buffers
-	result C.kalam_result
-	chunk  kv.Chunk
+	mu       sync.Mutex
+	c        *C.kalam_scan // nil at the end
+	err      error         // what Next returns from now on
+	slow     bool          // read in the background
+	running  chan struct{} // nil, or closed when the background read is done
+	*buffers               // of the chunk, or of what is read in the background
+	other    *buffers      // of the chunk while the next is read
+	result   C.kalam_result
+	chunk    kv.Chunk
 }
 
 // Next implements kv.Scanner.
@@ -64,8 +67,11 @@ func (s *scanner) Next(ctx context.Context) (*kv.Chunk, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	if s.running == nil { // else go on with what a cancelled call began
-		s.chunk.Reset()
+	if kv.Invariants {
+		clear(s.chunk.Buf) // who kept the last chunk notices
+	}
+	s.chunk.Reset()
+	if s.running == nil { // else take what was begun
 		if s.c == nil || s.left == 0 {
 			return &s.chunk, nil
 		}
@@ -95,23 +101,51 @@ func (s *scanner) Next(ctx context.Context) (*kv.Chunk, error) {
 			s.buf = make([]byte, need)
 		}
 	}
-	s.rows = min(growFactor*s.rows, mostRows)
 	if s.left > 0 {
 		s.left -= int(s.result.rows)
 	}
 	if s.result.end {
 		s.free()
+		return &s.chunk, nil
+	}
+	long := s.rows == mostRows
+	s.rows = min(growFactor*s.rows, mostRows)
+	if err := s.spareCache(); err != nil {
+		return nil, err
+	}
+	if long && s.left != 0 {
+		s.readAhead()
 	}
 	return &s.chunk, nil
+}
+
+// spareCache keeps a scan that has read much from driving out what is cached.
+func (s *scanner) spareCache() error {
+	n := uint64(len(s.chunk.Buf))
+	if s.cached == 0 {
+		return nil
+	}
+	if s.cached > n {
+		s.cached -= n
+		return nil
+	}
+	s.cached = 0
+	return s.reopen(func(last *C.char, size C.size_t) {
+		C.kalam_scan_uncache(s.c, s.snap.db.c, s.family, last, size)
+	})
+}
+
+// readAhead begins to read the next chunk.
+func (s *scanner) readAhead() {
+	s.buffers, s.other = s.other, s.buffers
+	s.makeRoom()
+	s.begin()
 }
 
 // makeRoom readies the buffers for the next chunk.
 func (s *scanner) makeRoom() {
 	if s.buffers == nil {
 		s.buffers = spare.Get().(*buffers)
-	}
-	if kv.Invariants {
-		clear(s.buf) // who kept the last chunk notices
 	}
 	if s.left > 0 {
 		s.rows = min(s.rows, s.left)
@@ -135,18 +169,12 @@ func (s *scanner) makeRoom() {
 // read fills the buffers and the result. When ctx ends first, a background
 // read goes on, and s.running tells of it.
 func (s *scanner) read(ctx context.Context) error {
-	c, rows, buf, pos := s.c, C.size_t(s.rows), s.buf, (*C.uint32_t)(unsafe.SliceData(s.pos))
-	if !s.slow {
-		C.kalam_scan_next(c, rows, chars(buf), C.size_t(len(buf)), pos, &s.result)
-		return nil
-	}
 	if s.running == nil {
-		done := make(chan struct{})
-		s.running = done
-		go func() {
-			defer close(done)
-			C.kalam_scan_next(c, rows, chars(buf), C.size_t(len(buf)), pos, &s.result)
-		}()
+		if !s.slow {
+			s.fill(s.c, s.rows, s.buffers)
+			return nil
+		}
+		s.begin()
 	}
 	select {
 	case <-s.running:
@@ -157,19 +185,40 @@ func (s *scanner) read(ctx context.Context) error {
 	}
 }
 
+// begin starts a background read, which goes on with its buffers after Close.
+func (s *scanner) begin() {
+	done, c, rows, into := make(chan struct{}), s.c, s.rows, s.buffers
+	s.running = done
+	go func() {
+		defer close(done)
+		s.fill(c, rows, into)
+	}()
+}
+
+func (s *scanner) fill(c *C.kalam_scan, rows int, b *buffers) {
+	C.kalam_scan_next(c, C.size_t(rows), chars(b.buf), C.size_t(len(b.buf)), (*C.uint32_t)(unsafe.SliceData(b.pos)), &s.result)
+}
+
 // resume goes on in the background behind the chunk's last key.
 func (s *scanner) resume() error {
+	s.slow = true
+	return s.reopen(func(last *C.char, size C.size_t) {
+		C.kalam_scan_resume(s.c, s.snap.db.c, s.family, last, size)
+	})
+}
+
+// reopen calls f, which goes on behind the chunk's last key.
+func (s *scanner) reopen(f func(last *C.char, size C.size_t)) error {
 	s.snap.mu.RLock()
 	defer s.snap.mu.RUnlock()
 	if s.snap.freed {
 		return s.fail(errFreed())
 	}
-	s.slow = true
 	var last []byte
 	if n := s.chunk.Len(); n > 0 {
 		last = s.chunk.Key(n - 1)
 	}
-	C.kalam_scan_resume(s.c, s.snap.db.c, s.family, chars(last), C.size_t(len(last)))
+	f(chars(last), C.size_t(len(last)))
 	return nil
 }
 
@@ -236,12 +285,14 @@ func (s *scanner) Close() error {
 func (s *scanner) giveBuffers() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.buffers == nil {
-		return
+	for _, b := range []*buffers{s.buffers, s.other} {
+		if b == nil {
+			continue
+		}
+		if kv.Invariants {
+			clear(b.buf) // who kept the last chunk notices
+		}
+		spare.Put(b)
 	}
-	if kv.Invariants {
-		clear(s.buf) // who kept the last chunk notices
-	}
-	spare.Put(s.buffers)
-	s.buffers = nil
+	s.buffers, s.other = nil, nil
 }

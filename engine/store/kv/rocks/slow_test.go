@@ -3,6 +3,7 @@
 package rocks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -70,5 +71,78 @@ func TestSlowScan(t *testing.T) {
 	}
 	if _, err := abandoned.Next(t.Context()); !errors.Is(err, sqlerr.Closed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestLongScan goes on with scans in which reading ahead and sparing the cache
+// come together with cancelled calls, and closes some in the middle.
+func TestLongScan(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	db := mustOpen(t, Config{InMemory: true, CacheBytes: 256 * kib, WriteBufferBytes: mib})
+	value := bytes.Repeat([]byte("v"), 100)
+	for from := 0; from < n; from += 1000 {
+		kvtest.Write(t, db, func(b *kv.Batch) {
+			for i := from; i < from+1000; i++ {
+				b.Put(kv.Data, key(i), value[:i%100])
+			}
+		})
+	}
+	snap := kvtest.Snapshot(t, db)
+	defer snap.Release()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, r := range []kv.Range{{}, {Reverse: true}, {KeysOnly: true}, {Limit: n - 1}, {Start: key(17), End: key(n - 5)}, {NoCache: true}} {
+		first, last := 0, n
+		if r.Limit > 0 {
+			last = r.Limit
+		} else if r.End != nil {
+			first, last = 17, n-5
+		}
+		sc := snap.Scan(kv.Data, r)
+		i := first
+		for calls := 0; ; calls++ {
+			if calls%3 == 1 {
+				if _, err := sc.Next(ended); !errors.Is(err, sqlerr.Interrupted) {
+					t.Fatalf("got %v", err)
+				}
+			}
+			c, err := sc.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Len() == 0 {
+				break
+			}
+			for k := range c.Len() {
+				at := i
+				if r.Reverse {
+					at = n - 1 - i
+				}
+				want := value[:at%100]
+				if r.KeysOnly {
+					want = nil
+				}
+				if !bytes.Equal(c.Key(k), key(at)) || !bytes.Equal(c.Value(k), want) {
+					t.Fatalf("%+v: pair %d is %q, %q", r, i, c.Key(k), c.Value(k))
+				}
+				i++
+			}
+		}
+		if i != last {
+			t.Errorf("%+v: got up to %d, not %d", r, i, last)
+		}
+		sc.Close()
+
+		sc = snap.Scan(kv.Data, r)
+		for range 5 {
+			if _, err := sc.Next(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sc.Close()
+		if _, err := sc.Next(t.Context()); !errors.Is(err, sqlerr.Closed) {
+			t.Errorf("after Close: %v", err)
+		}
 	}
 }

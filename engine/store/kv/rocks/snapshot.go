@@ -149,28 +149,9 @@ func (s *snapshot) multiGet(sp kv.Space, packed []byte, lens []int64, sorted boo
 
 // Scan implements kv.Reader.
 func (s *snapshot) Scan(sp kv.Space, r kv.Range) kv.Scanner {
-	sc := &scanner{snap: s, family: s.db.families[sp], left: r.Limit}
-	if r.Limit == 0 {
-		sc.left = -1
-	}
-	sc.rows = firstRows
+	limit := -1
 	if r.Limit > 0 {
-		sc.rows = min(r.Limit, firstRows)
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	sc.mu.Lock() // once the tracker has it, it may be freed
-	defer sc.mu.Unlock()
-	if s.freed {
-		sc.err = errFreed()
-		return sc
-	}
-	if !s.db.tracker.Add(sc) {
-		sc.err = errClosed()
-		return sc
-	}
-	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
-		return sc // RocksDB expects bounds in order
+		limit = r.Limit
 	}
 	var flags C.int
 	if r.Reverse {
@@ -189,7 +170,58 @@ func (s *snapshot) Scan(sp kv.Space, r kv.Range) kv.Scanner {
 	if r.End == nil {
 		endLen = -1
 	}
-	sc.c = C.kalam_scan_open(s.db.c, s.c, sc.family, chars(r.Start), C.ptrdiff_t(startLen),
-		chars(r.End), C.ptrdiff_t(endLen), flags, skippable)
+	return s.scan(sp, limit, flags, func() *C.kalam_scan {
+		if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
+			return nil // RocksDB expects bounds in order
+		}
+		return C.kalam_scan_open(s.db.c, s.c, s.db.families[sp], chars(r.Start), C.ptrdiff_t(startLen),
+			chars(r.End), C.ptrdiff_t(endLen), flags, skippable)
+	})
+}
+
+// ScanRanges implements kv.RangeReader.
+func (s *snapshot) ScanRanges(sp kv.Space, bounds [][]byte, keysOnly bool) kv.Scanner {
+	var flags C.int
+	if keysOnly {
+		flags |= C.kalam_keys_only
+	}
+	return s.scan(sp, -1, flags, func() *C.kalam_scan {
+		if len(bounds) == 0 {
+			return nil
+		}
+		var keys []byte
+		pos := make([]uint32, 1, len(bounds)+1)
+		for _, b := range bounds {
+			keys = append(keys, b...)
+			pos = append(pos, uint32(len(keys)))
+		}
+		return C.kalam_scan_ranges(s.db.c, s.c, s.db.families[sp], chars(keys), (*C.uint32_t)(unsafe.SliceData(pos)),
+			C.size_t(len(bounds)/2), flags, skippable)
+	})
+}
+
+// scan returns the scanner of what open begins, nil: nothing. limit is how many
+// pairs are wanted, -1: all.
+func (s *snapshot) scan(sp kv.Space, limit int, flags C.int, open func() *C.kalam_scan) *scanner {
+	sc := &scanner{snap: s, family: s.db.families[sp], left: limit, rows: firstRows}
+	if limit > 0 {
+		sc.rows = min(limit, firstRows)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sc.mu.Lock() // once the tracker has it, it may be freed
+	defer sc.mu.Unlock()
+	if s.freed {
+		sc.err = errFreed()
+		return sc
+	}
+	if !s.db.tracker.Add(sc) {
+		sc.err = errClosed()
+		return sc
+	}
+	if flags&C.kalam_no_cache == 0 {
+		sc.cached = s.db.cfg.CacheBytes / 2
+	}
+	sc.c = open()
 	return sc
 }

@@ -1,0 +1,381 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamgo/kalam"
+)
+
+// scale is a database of many users.
+type scale struct {
+	users, rows int
+	dir         string
+	progress    io.Writer
+}
+
+// What must hold of the figures.
+const (
+	mostSize = 1.2 // of the user table's bytes on disk, in those of the shared table
+	mostTime = 1.5 // of a query's time with all users, in that with the fewest
+)
+
+// asked is how many users' queries are measured.
+const asked = 2000
+
+// stage is what is measured at a number of users.
+type stage struct {
+	users            int
+	rate             float64       // rows loaded a second since the stage before
+	cold             time.Duration // the first query of a user
+	list, get, write time.Duration // those after it
+	heap, resident   int64         // bytes
+}
+
+const (
+	userTable   = "CREATE USER TABLE notes (id INT PRIMARY KEY AUTO_INCREMENT, title VARCHAR(60), body VARCHAR(200), KEY title (title))"
+	sharedTable = "CREATE TABLE notes (user VARCHAR(60), id INT, title VARCHAR(60), body VARCHAR(200), PRIMARY KEY (user, id), KEY title (user, title))"
+)
+
+// run prints figures and returns how many goals they miss.
+func (s *scale) run(ctx context.Context, out io.Writer) (failed int, err error) {
+	if s.rows < 1 {
+		return 0, errors.New("-rows must be positive")
+	}
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "tenancy"); err != nil {
+			return 0, err
+		}
+		defer os.RemoveAll(s.dir)
+	}
+	own, shared := filepath.Join(s.dir, "own"), filepath.Join(s.dir, "shared")
+	stages, err := s.ownRows(ctx, out, own)
+	if err != nil {
+		return 0, err
+	}
+	opened, first, ownSize, err := s.reopen(ctx, own)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(out, "\nopened again in %v, the first query took %v\n", opened.Round(time.Millisecond), first.Round(time.Microsecond))
+	rate, err := s.sharedRows(ctx, shared)
+	if err != nil {
+		return 0, err
+	}
+	_, _, sharedSize, err := s.reopen(ctx, shared)
+	if err != nil {
+		return 0, err
+	}
+	rows := float64(s.users * s.rows)
+	fmt.Fprintf(out, "on disk: %s, %.1f bytes a row; in one shared table %s, %.1f bytes a row, loaded at %s rows/s\n\n",
+		megabytes(ownSize), float64(ownSize)/rows, megabytes(sharedSize), float64(sharedSize)/rows, thousands(int(rate)))
+
+	goal := func(name string, value, most float64) {
+		word := "ok  "
+		if value > most {
+			word = "FAIL"
+			failed++
+		}
+		fmt.Fprintf(out, "%s %s: %.2f, at most %.2f\n", word, name, value, most)
+	}
+	goal("size on disk against one shared table", float64(ownSize)/float64(sharedSize), mostSize)
+	few, all := stages[0], stages[len(stages)-1]
+	if len(stages) > 1 {
+		goal(fmt.Sprintf("time of one user's list with %s users against %s", thousands(all.users), thousands(few.users)), float64(all.list)/float64(few.list), mostTime)
+		goal(fmt.Sprintf("time of one user's row with %s users against %s", thousands(all.users), thousands(few.users)), float64(all.get)/float64(few.get), mostTime)
+	}
+	return failed, nil
+}
+
+func userName(n int) string { return fmt.Sprintf("user-%07d@example.org", n) }
+
+// ownRows loads the user table and measures at each power of ten.
+func (s *scale) ownRows(ctx context.Context, out io.Writer, dir string) (stages []stage, err error) {
+	db, err := s.open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, userTable); err != nil {
+		return nil, err
+	}
+	insert, err := db.PrepareContext(ctx, "INSERT INTO notes (title, body) VALUES "+list("(?, ?)", s.rows))
+	if err != nil {
+		return nil, err
+	}
+	defer insert.Close()
+	fmt.Fprintf(out, "%d rows of each user, each user's INSERT a transaction; times are medians of %d users picked at random,\n"+
+		"the first for a user, which may have to read files, and after it\n\n", s.rows, asked)
+	fmt.Fprintf(out, "%10s %12s %12s %12s %12s %12s %10s %10s\n", "users", "load rows/s", "first list", "list of 10", "one row", "insert", "Go heap", "resident")
+	for _, n := range s.counts() {
+		from := 0
+		if len(stages) > 0 {
+			from = stages[len(stages)-1].users
+		}
+		begin := time.Now()
+		err := s.each(ctx, from, n, func(ctx context.Context, u int, rng *rand.Rand) error {
+			var args []any
+			for range s.rows {
+				args = append(args, title(rng), body(rng))
+			}
+			_, err := insert.ExecContext(kalam.WithUser(ctx, userName(u)), args...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		st := stage{users: n, rate: float64((n-from)*s.rows) / time.Since(begin).Seconds()}
+		if err := s.measure(ctx, db, &st); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(out, "%10s %12s %12v %12v %12v %12v %10s %10s\n", thousands(n), thousands(int(st.rate)), st.cold, st.list, st.get, st.write, megabytes(st.heap), megabytes(st.resident))
+		stages = append(stages, st)
+	}
+	return stages, nil
+}
+
+// counts are the numbers of users at which to measure.
+func (s *scale) counts() (list []int) {
+	for n := 1000; n < s.users; n *= 10 {
+		list = append(list, n)
+	}
+	return append(list, s.users)
+}
+
+// sharedRows loads the same rows into one table and returns rows a second.
+func (s *scale) sharedRows(ctx context.Context, dir string) (rate float64, err error) {
+	db, err := s.open(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, sharedTable); err != nil {
+		return 0, err
+	}
+	insert, err := db.PrepareContext(ctx, "INSERT INTO notes (user, id, title, body) VALUES "+list("(?, ?, ?, ?)", s.rows))
+	if err != nil {
+		return 0, err
+	}
+	defer insert.Close()
+	begin := time.Now()
+	err = s.each(ctx, 0, s.users, func(ctx context.Context, u int, rng *rand.Rand) error {
+		var args []any
+		for i := range s.rows {
+			args = append(args, userName(u), i+1, title(rng), body(rng))
+		}
+		_, err := insert.ExecContext(ctx, args...)
+		return err
+	})
+	return float64(s.users*s.rows) / time.Since(begin).Seconds(), err
+}
+
+// open opens a database whose commits survive the process, as most are loaded.
+func (s *scale) open(dir string) (*sql.DB, error) {
+	return sql.Open("kalam", "file:"+dir+"?sync=normal")
+}
+
+// each calls f with the users from one number to before another, on all cores.
+func (s *scale) each(ctx context.Context, from, to int, f func(context.Context, int, *rand.Rand) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var next, done atomic.Int64
+	next.Store(int64(from))
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				const some = 100
+				first := int(next.Add(some)) - some
+				for u := first; u < min(first+some, to); u++ {
+					// The rows are the same in both tables.
+					if err := f(ctx, u, rand.New(rand.NewPCG(uint64(u), 0))); err != nil {
+						stop(err)
+						return
+					}
+				}
+				if done.Add(some); first >= to || ctx.Err() != nil {
+					return
+				}
+			}
+		})
+	}
+	finished := make(chan struct{})
+	go func() {
+		begin := time.Now()
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-finished:
+				return
+			case <-tick.C:
+				n := int(done.Load())
+				fmt.Fprintf(s.progress, "%s of %s users, %s rows/s\n", thousands(from+n), thousands(to), thousands(int(float64(n*s.rows)/time.Since(begin).Seconds())))
+			}
+		}
+	}()
+	wg.Wait()
+	close(finished)
+	return context.Cause(ctx)
+}
+
+// measure takes the times of some users' statements, and memory.
+func (s *scale) measure(ctx context.Context, db *sql.DB, st *stage) error {
+	rng := rand.New(rand.NewPCG(uint64(st.users), 1))
+	// median returns the medians of a first and a second call for the same user.
+	median := func(f func(ctx context.Context) error) (first, again time.Duration, err error) {
+		times := [2][]time.Duration{make([]time.Duration, asked), make([]time.Duration, asked)}
+		for i := range asked {
+			user := kalam.WithUser(ctx, userName(rng.IntN(st.users)))
+			for k := range times {
+				begin := time.Now()
+				if err := f(user); err != nil {
+					return 0, 0, err
+				}
+				times[k][i] = time.Since(begin)
+			}
+		}
+		for k := range times {
+			slices.Sort(times[k])
+		}
+		return times[0][asked/2].Round(100 * time.Nanosecond), times[1][asked/2].Round(100 * time.Nanosecond), nil
+	}
+	var errs [3]error
+	st.cold, st.list, errs[0] = median(func(ctx context.Context) error {
+		n, err := count(ctx, db, "SELECT id, title, body FROM notes ORDER BY id LIMIT 10")
+		if err == nil && n < min(s.rows, 10) {
+			err = fmt.Errorf("a user has %d rows", n)
+		}
+		return err
+	})
+	_, st.get, errs[1] = median(func(ctx context.Context) error {
+		n, err := count(ctx, db, "SELECT title, body FROM notes WHERE id = ?", 1)
+		if err == nil && n != 1 {
+			err = fmt.Errorf("a user has %d rows with id 1", n)
+		}
+		return err
+	})
+	tx := func(ctx context.Context) error { // undone, so that sizes stay
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO notes (title, body) VALUES ('t', 'b')")
+		return errors.Join(err, tx.Rollback())
+	}
+	_, st.write, errs[2] = median(tx)
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	st.heap, st.resident = int64(m.HeapAlloc), resident()
+	return errors.Join(errs[:]...)
+}
+
+func count(ctx context.Context, db *sql.DB, query string, args ...any) (n int, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for ; rows.Next(); n++ {
+	}
+	return n, rows.Err()
+}
+
+// reopen opens a database again, which writes what is only in its log into tables,
+// and returns how long that and a first query took, and its bytes once they settle.
+func (s *scale) reopen(ctx context.Context, dir string) (opened, first time.Duration, size int64, err error) {
+	db, err := s.open(dir)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	begin := time.Now()
+	if err := db.PingContext(ctx); err != nil {
+		return 0, 0, 0, err
+	}
+	opened = time.Since(begin)
+	begin = time.Now()
+	if _, err := count(kalam.WithUser(ctx, userName(s.users/2)), db, "SELECT id, title FROM notes ORDER BY id LIMIT 10"); err != nil {
+		return 0, 0, 0, err
+	}
+	first = time.Since(begin)
+	for same := 0; same < 5 && ctx.Err() == nil; time.Sleep(time.Second) {
+		now, err := bytesIn(dir)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if same++; now != size {
+			size, same = now, 0
+		}
+	}
+	return opened, first, size, ctx.Err()
+}
+
+// bytesIn returns the bytes of a directory's files.
+func bytesIn(dir string) (n int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // compacted away
+		}
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	return n, err
+}
+
+// resident returns the process's memory in bytes, 0 where that is not known.
+func resident() int64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	kb, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	n, _ := strconv.ParseInt(kb, 10, 64)
+	return n << 10
+}
+
+func list(s string, n int) string { return strings.TrimSuffix(strings.Repeat(s+", ", n), ", ") }
+
+var words = strings.Fields("the quick brown fox jumps over a lazy dog while seven grey wolves sleep below old stone walls and count their sheep in silence")
+
+func text(rng *rand.Rand, n int) string {
+	b := make([]string, n)
+	for i := range b {
+		b[i] = words[rng.IntN(len(words))]
+	}
+	return strings.Join(b, " ")
+}
+
+func title(rng *rand.Rand) string { return text(rng, 3) }
+func body(rng *rand.Rand) string  { return text(rng, 15) }
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// thousands prints a number with commas.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

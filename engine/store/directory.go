@@ -1,0 +1,432 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kalamgo/kalam/engine/store/keyenc"
+	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/store/segment"
+)
+
+// Rows of user and shared tables are kept in two places that are read as one: as
+// pairs of their own, and packed into segments, which are columns of adjacent rows.
+// A segment is told of by a record in kv.Meta, and has a block for each column in
+// kv.Data (see package segment for both):
+//
+//	metaSegments | table (4) | [user] | elements          -> record
+//	table (4) | segmentBlocks | [user] | elements | column id (4) -> block
+//
+// The elements are what the segment covers from; what it covers up to, inclusive, is in
+// the record. No two cover the same keys. A row of its own lies over a packed row with
+// the same key; its value may be rowGone, which hides that. Such pairs exist only under
+// keys that a segment covers: a commit makes them of deleted rows, see Tx.settle.
+//
+// What is in the records is also in memory, as of each snapshot: a directory never
+// changes, but is replaced by another in one step with the write that changes records.
+// Only packing writes records one by one, see pack; DeleteRange removes them as it
+// removes rows.
+const (
+	segmentBlocks = 0x7ffffffd // in place of an index id
+	damagedBlocks = 0x7ffffffc // of segments that a repair took out
+	rowGone       = 0x00       // the one byte of such a value
+
+	// updatedColumn is under which id segments keep the time of rows' last change.
+	updatedColumn = 0xffffffff
+)
+
+// isGone reports whether a row's value says that there is none.
+func isGone(value []byte) bool { return len(value) == 1 && value[0] == rowGone }
+
+// directory is the segments of each table, by its number in keys, in key order.
+type directory map[uint32][]*packedRun
+
+// packedRun is a segment: a run of packed rows.
+type packedRun struct {
+	table uint32
+	// from and to are what it covers, inclusive, as keys of rows.
+	from, to []byte
+	rec      *segment.Record // nil: damaged
+	size     int             // bytes of record and blocks
+	pairs    atomic.Uint32   // unknownPairs, somePairs or noPairs
+	cached   []atomic.Pointer[cachedColumn]
+}
+
+// Whether there are pairs under keys that a segment covers. Commits note that there may
+// be some before they write them, so whoever finds noPairs has a snapshot without.
+const (
+	unknownPairs = iota
+	somePairs
+	noPairs
+)
+
+func newPackedRun(table uint32, elements []byte, rec *segment.Record, size int) *packedRun {
+	p := &packedRun{table: table, from: append(appendPrefix(nil, table, rowsIndex, nil), elements...), rec: rec, size: size}
+	p.to = p.from
+	if rec != nil {
+		p.to = append(appendPrefix(nil, table, rowsIndex, nil), rec.Last...)
+		p.cached = make([]atomic.Pointer[cachedColumn], len(rec.Columns)+1)
+		for i := range rec.Columns {
+			p.size += rec.Columns[i].Size
+		}
+	}
+	return p
+}
+
+// columns returns the number of columns that have a block.
+func (p *packedRun) columns() int {
+	if p.rec == nil {
+		return 0
+	}
+	return len(p.rec.Columns)
+}
+
+// elements returns what is left of a row's key without table and index.
+func (p *packedRun) elements() []byte { return p.from[prefixBytes:] }
+
+// recordKey returns under which key of kv.Meta the segment is.
+func (p *packedRun) recordKey() []byte { return append(recordPrefix(p.table), p.elements()...) }
+
+func recordPrefix(table uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{metaSegments}, table)
+}
+
+// blockKey returns under which key of kv.Data the block of a column is.
+func (p *packedRun) blockKey(table, column uint32) []byte {
+	key := appendPrefix(make([]byte, 0, len(p.from)+4), table, segmentBlocks, nil)
+	return binary.BigEndian.AppendUint32(append(key, p.elements()...), column)
+}
+
+// covers reports whether a row's key is one that the segment may have.
+func (p *packedRun) covers(key []byte) bool {
+	return bytes.Compare(key, p.from) >= 0 && bytes.Compare(key, p.to) <= 0
+}
+
+// find returns the segment that covers the key of a row, or nil.
+func find(runs []*packedRun, key []byte) *packedRun {
+	i := sort.Search(len(runs), func(i int) bool { return bytes.Compare(runs[i].from, key) > 0 })
+	if i > 0 && bytes.Compare(key, runs[i-1].to) <= 0 {
+		return runs[i-1]
+	}
+	return nil
+}
+
+// overlapping returns those of runs that cover keys from start, inclusive, to end, exclusive.
+func overlapping(runs []*packedRun, start, end []byte) []*packedRun {
+	i := sort.Search(len(runs), func(i int) bool { return bytes.Compare(runs[i].to, start) >= 0 })
+	n := sort.Search(len(runs), func(i int) bool { return bytes.Compare(runs[i].from, end) >= 0 })
+	return runs[i:max(i, n)]
+}
+
+// segments is what a DB knows of its segments.
+type segments struct {
+	mu    sync.RWMutex // taken shared to take a snapshot, exclusively to change dir
+	dir   directory    // as of the last write
+	rows  int          // SegmentRows, but in tests
+	cache columnCache
+
+	// locks keep commits that write a table and packing of it apart, by table.
+	locks sync.Map
+	// unlogged tells that there were commits without log. Packing has none either then: it
+	// must not outlive what it packed. What comes after it may, if it is logged, so that
+	// after a crash pairs tell of rows that are gone under keys that no segment covers:
+	// stray tells that there may be such, also those of an earlier process.
+	unlogged, stray atomic.Bool
+
+	// written counts the pairs of rows that were written of each table since OnWritten's
+	// function was called last.
+	written   sync.Map // of *atomic.Int64
+	onWritten func(table uint32)
+	// packing has a lock for each table that one packs at a time.
+	packing sync.Map
+}
+
+// lock returns the lock that commits of a table take shared.
+func (s *segments) lock(table uint32) *sync.RWMutex { return lockIn(&s.locks, table) }
+
+func lockIn(m *sync.Map, table uint32) *sync.RWMutex {
+	l, ok := m.Load(table)
+	if !ok {
+		l, _ = m.LoadOrStore(table, new(sync.RWMutex))
+	}
+	return l.(*sync.RWMutex)
+}
+
+// enter takes tables' locks for a commit; the caller calls leave.
+func (s *segments) enter(tables []uint32) (leave func()) {
+	if len(tables) == 0 {
+		return func() {}
+	}
+	tables = slices.Clone(tables)
+	slices.Sort(tables) // in one order, so that nobody waits in a circle
+	for _, t := range tables {
+		s.lock(t).RLock()
+	}
+	return func() {
+		for _, t := range tables {
+			s.lock(t).RUnlock()
+		}
+	}
+}
+
+// current returns the directory of this moment.
+func (s *segments) current() directory {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.dir
+}
+
+// change calls write, which changes records, and makes of the directory what
+// then holds, as update does it for the one that it is given.
+func (s *segments) change(write func() error, update func(directory)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := write(); err != nil {
+		return err
+	}
+	dir := maps.Clone(s.dir)
+	if dir == nil {
+		dir = directory{}
+	}
+	update(dir)
+	s.dir = dir
+	return nil
+}
+
+// replace puts segments of a table in the place of others.
+func (d directory) replace(table uint32, old, new []*packedRun) {
+	list := make([]*packedRun, 0, len(d[table])+len(new))
+	for _, p := range d[table] {
+		if !slices.Contains(old, p) {
+			list = append(list, p)
+		}
+	}
+	list = append(list, new...)
+	slices.SortFunc(list, func(a, b *packedRun) int { return bytes.Compare(a.from, b.from) })
+	d.set(table, list)
+}
+
+func (d directory) set(table uint32, list []*packedRun) {
+	if d[table] = list; len(list) == 0 {
+		delete(d, table)
+	}
+}
+
+// removeRange takes out the segments whose records are from start, inclusive, to
+// end, exclusive, in kv.Meta.
+func (d directory) removeRange(start, end []byte) {
+	for table := range d {
+		p := recordPrefix(table)
+		if bytes.Compare(edge(p, true), start) > 0 && bytes.Compare(p, end) < 0 {
+			d.set(table, slices.DeleteFunc(slices.Clone(d[table]), func(r *packedRun) bool {
+				k := r.recordKey()
+				return bytes.Compare(k, start) >= 0 && bytes.Compare(k, end) < 0
+			}))
+		}
+	}
+}
+
+// loadSegments reads the records of all segments.
+func (db *DB) loadSegments(ctx context.Context) error {
+	snap, err := db.kv.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Release()
+	dir := directory{}
+	err = eachPair(ctx, snap, kv.Meta, []byte{metaSegments}, func(key, value []byte) error {
+		if len(key) < 1+4 {
+			return keyenc.ErrMalformed
+		}
+		table := binary.BigEndian.Uint32(key[1:])
+		rec, err := segment.ParseRecord(value)
+		if err != nil {
+			rec = nil // whoever reads the table finds out
+		}
+		dir[table] = append(dir[table], newPackedRun(table, bytes.Clone(key[1+4:]), rec, len(key)+len(value)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, stray, err := snap.Get(ctx, kv.Meta, []byte{metaUnlogged})
+	if err != nil {
+		return err
+	}
+	db.segments.stray.Store(stray)
+	return db.segments.change(func() error { return nil }, func(d directory) { maps.Copy(d, dir) })
+}
+
+// durability returns what packing has to wait for.
+func (s *segments) durability(ctx context.Context, db *DB) (Durability, error) {
+	if !s.unlogged.Load() {
+		return NoSync, nil
+	}
+	if !s.stray.Load() {
+		var b kv.Batch
+		b.Put(kv.Meta, []byte{metaUnlogged}, nil)
+		if err := db.kv.Write(ctx, &b, Sync); err != nil {
+			return NoLog, err
+		}
+		s.stray.Store(true)
+	}
+	return NoLog, nil
+}
+
+// runs returns the segments of a table as the transaction sees them: not those that
+// it removed.
+func (tx *Tx) runs(table uint32) []*packedRun {
+	list := tx.snap.dir[table]
+	if len(list) == 0 {
+		return nil
+	}
+	p := recordPrefix(table)
+	if !tx.buffer.Touches(kv.Meta, kv.Range{Start: p, End: edge(p, true)}) {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(r *packedRun) bool { return tx.buffer.Deleted(kv.Meta, r.recordKey()) })
+}
+
+// removeRuns removes the segments of a table, those of one user where that is given.
+func (tx *Tx) removeRuns(table uint32, user []byte) {
+	p := append(recordPrefix(table), user...)
+	tx.DeleteRange(kv.Meta, p, edge(p, true))
+	p = appendPrefix(nil, table, segmentBlocks, user)
+	tx.DeleteRange(kv.Data, p, edge(p, true))
+}
+
+// settle returns what of a row is written to the database: of a deleted one
+// something only where a segment covers its key, in the directory as it will be. It
+// notes that there are pairs over the segment.
+type settle struct {
+	dir     directory
+	tx      *Tx
+	written map[uint32]int64 // pairs of rows by table
+}
+
+func (s settle) value(space kv.Space, key, value []byte) []byte {
+	if space != kv.Data || !isRow(key) {
+		return value
+	}
+	table := binary.BigEndian.Uint32(key)
+	s.written[table]++
+	p := find(s.dir[table], key)
+	if p != nil {
+		p.pairs.Store(somePairs)
+	}
+	if isGone(value) && (p == nil || s.tx.buffer.Deleted(kv.Meta, p.recordKey())) {
+		return nil
+	}
+	return value
+}
+
+// done tells of tables of which much was written, after the commit.
+func (s settle) done() {
+	of := &s.tx.db.segments
+	if of.onWritten == nil {
+		return
+	}
+	for table, n := range s.written {
+		c, ok := of.written.Load(table)
+		if !ok {
+			c, _ = of.written.LoadOrStore(table, new(atomic.Int64))
+		}
+		if count := c.(*atomic.Int64); count.Add(n) >= int64(of.rows) {
+			count.Store(0)
+			of.onWritten(table)
+		}
+	}
+}
+
+// OnWritten has f called, soon and not in the way of others, when so much of a table
+// was written that packing is worth it; table is its number in keys. It is called
+// before the database is used.
+func (db *DB) OnWritten(f func(table uint32)) { db.segments.onWritten = f }
+
+// Unpacked returns how many rows of a table are pairs of their own, limit at most.
+func (s *AllUsersStore) Unpacked(ctx context.Context, limit int) (int, error) {
+	p := packer{tx: s.relation.tx}
+	prefix := appendPrefix(nil, s.relation.l.t.StorageID(), rowsIndex, nil)
+	return p.count(ctx, prefix, edge(prefix, true), limit)
+}
+
+// SegmentStats are figures of a table's segments.
+type SegmentStats struct {
+	Segments int
+	Rows     int64 // in them
+	Bytes    int64 // of them
+	Shadowed int64 // pairs under keys that they cover
+	Unpacked int64 // other pairs
+}
+
+// Segments returns the figures. It reads the keys of the rows that are not packed.
+func (s *AllUsersStore) Segments(ctx context.Context) (SegmentStats, error) {
+	var st SegmentStats
+	r := s.relation
+	if !r.packs() {
+		return st, nil
+	}
+	runs := r.tx.runs(r.l.t.StorageID())
+	st.Segments = len(runs)
+	for _, p := range runs {
+		st.Bytes += int64(p.size)
+		if p.rec != nil {
+			st.Rows += int64(p.rec.Rows)
+		}
+	}
+	prefix := appendPrefix(nil, r.l.t.StorageID(), rowsIndex, nil)
+	sc := r.tx.Scan(r.space, kv.Range{Start: prefix, End: edge(prefix, true), KeysOnly: true, NoCache: true})
+	defer sc.Close()
+	for {
+		c, err := sc.Next(ctx)
+		if err != nil || c.Len() == 0 {
+			return st, err
+		}
+		for i := range c.Len() {
+			k := c.Key(i)
+			for len(runs) > 0 && bytes.Compare(runs[0].to, k) < 0 {
+				runs = runs[1:]
+			}
+			if len(runs) > 0 && bytes.Compare(runs[0].from, k) <= 0 {
+				st.Shadowed++
+			} else {
+				st.Unpacked++
+			}
+		}
+	}
+}
+
+// source is a kv.Source with rows settled.
+func (s settle) source(src kv.Source) kv.Source {
+	var out kv.Chunk
+	return func(ctx context.Context) (kv.Space, *kv.Chunk, error) {
+		space, c, err := src(ctx)
+		if err != nil || space != kv.Data {
+			return space, c, err
+		}
+		same := true
+		for i := range c.Len() {
+			if v := c.Value(i); v[0] == kv.TagPut && s.value(space, c.Key(i), v[1:]) == nil {
+				same = false
+			}
+		}
+		if same {
+			return space, c, nil
+		}
+		out.Reset()
+		for i := range c.Len() {
+			v := c.Value(i)
+			if len(v) == 2 && v[0] == kv.TagPut && s.value(space, c.Key(i), v[1:]) == nil {
+				v = []byte{kv.TagDeleted}
+			}
+			out.Append(c.Key(i), v)
+		}
+		return space, &out, nil
+	}
+}

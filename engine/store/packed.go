@@ -1,0 +1,724 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/keyenc"
+	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// openRun is a segment that is being read, by one goroutine.
+type openRun struct {
+	*packedRun
+	r *rowReader
+	l *layout
+
+	keyColumns []*types.Vector // of the primary key's parts, unless encoded
+	encoded    *types.Vector   // the elements of the rows' keys
+	all        *types.Batch    // stored columns by ordinal, see row
+	updated    *types.Vector
+	shape      *rowShape
+	key        []byte
+}
+
+// column returns a column by its id, nil when the segment has none.
+func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*types.Vector, error) {
+	n := o.rec.Find(id)
+	if n < 0 {
+		return nil, nil
+	}
+	return o.r.db.column(ctx, o.r.snap, o.packedRun, n, t)
+}
+
+// updatedType is the type of updatedColumn's values: microseconds since 1970.
+var updatedType = types.Int64Type
+
+// openKeys makes find and keyAt work.
+func (o *openRun) openKeys(ctx context.Context) error {
+	if o.keyColumns != nil || o.encoded != nil {
+		return nil
+	}
+	if o.rec == nil {
+		return errSegment
+	}
+	quick := true
+	for _, p := range o.l.primary.parts {
+		quick = quick && p.t.Physical() != types.PhysBytes
+	}
+	slot := len(o.cached) - 1
+	if v := o.get(slot); v != nil && !quick {
+		o.encoded = v
+		return nil
+	}
+	columns := make([]*types.Vector, len(o.l.primary.parts))
+	for i, p := range o.l.primary.parts {
+		v, err := o.column(ctx, o.l.t.Columns[p.Column].ID, p.t)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return errSegment
+		}
+		columns[i] = v
+	}
+	if quick {
+		o.keyColumns = columns
+		return nil
+	}
+	v := types.NewVector(types.BytesType, o.rec.Rows)
+	for i := range o.rec.Rows {
+		var err error
+		for n := range o.l.primary.parts {
+			if v.Data, err = o.l.primary.parts[n].append(v.Data, columns[n], i); err != nil {
+				return err
+			}
+		}
+		v.AppendBytes(nil)
+	}
+	o.encoded = v
+	o.r.db.segments.cache.add(&cachedColumn{run: o.packedRun, slot: slot, bytes: vectorBytes(v), vector: v})
+	return nil
+}
+
+// keyAt returns the elements of row i's key, valid until the next call. openKeys
+// comes before.
+func (o *openRun) keyAt(i int) []byte {
+	if o.encoded != nil {
+		return o.encoded.BytesAt(i)
+	}
+	o.key = o.key[:0]
+	for n, v := range o.keyColumns {
+		o.key, _ = o.l.primary.parts[n].append(o.key, v, i) // numbers can be encoded
+	}
+	return o.key
+}
+
+// find returns the first row whose key has elements that are not less, and whether
+// it has those.
+func (o *openRun) find(elements []byte) (i int, found bool) {
+	if len(o.keyColumns) == 1 && !o.l.primary.parts[0].Desc && len(elements) == 9 && elements[0] == 1 {
+		// The key is one number.
+		x := binary.BigEndian.Uint64(elements[1:])
+		switch v := o.keyColumns[0]; {
+		case v.Valid != nil:
+		case len(v.Int64s) > 0:
+			return slices.BinarySearch(v.Int64s, int64(x^1<<63))
+		case len(v.Uint64s) > 0:
+			return slices.BinarySearch(v.Uint64s, x)
+		}
+	}
+	i = sort.Search(o.rec.Rows, func(i int) bool { return bytes.Compare(o.keyAt(i), elements) >= 0 })
+	return i, i < o.rec.Rows && bytes.Equal(o.keyAt(i), elements)
+}
+
+// userLen returns how many of the bytes after table and index are the user's.
+func (o *openRun) userLen() (int, error) {
+	if o.l.t.Kind == schema.Shared {
+		return 0, nil
+	}
+	e := o.elements()
+	_, rest, err := keyenc.CutBytes(nil, e)
+	return len(e) - len(rest), err
+}
+
+// appendColumn appends to v the values that rows from, inclusive, to to, exclusive,
+// have in a column, which may be a system column; backwards from the last.
+func (o *openRun) appendColumn(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {
+	if ordinal >= len(o.l.types) {
+		return o.appendSystem(ctx, v, ordinal, from, to, backwards)
+	}
+	col := &o.l.t.Columns[ordinal]
+	src, err := o.column(ctx, col.ID, col.Type)
+	if err != nil {
+		return err
+	}
+	switch {
+	case src != nil:
+		v.AppendRange(src, from, to, backwards)
+		return nil
+	case col.Generated != "":
+		return o.generate(ctx, v, ordinal, from, to, backwards)
+	}
+	x, err := o.r.db.values.Initial(o.l.t, ordinal)
+	if err != nil {
+		return err
+	}
+	for range to - from {
+		v.AppendValue(x)
+	}
+	return nil
+}
+
+func (o *openRun) appendSystem(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {
+	if o.l.t.At(ordinal).Name != schema.UpdatedColumn {
+		for range to - from {
+			v.AppendInt(0)
+		}
+		return nil
+	}
+	src, err := o.column(ctx, updatedColumn, updatedType)
+	if err != nil {
+		return err
+	}
+	if src == nil {
+		return errSegment
+	}
+	for i := range to - from {
+		at := from + i
+		if backwards {
+			at = to - 1 - i
+		}
+		v.AppendInt(types.TimeToPacked(time.UnixMicro(src.Int64s[at]).UTC(), 6))
+	}
+	return nil
+}
+
+// generate computes a generated column.
+func (o *openRun) generate(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {
+	gen := o.r.generators[ordinal]
+	if gen == nil {
+		var err error
+		if gen, err = o.r.db.values.Generator(o.l.t, ordinal); err != nil {
+			return err
+		}
+		if o.r.generators == nil {
+			o.r.generators = map[int]Generator{}
+		}
+		o.r.generators[ordinal] = gen
+	}
+	rows := types.NewBatch(typesOf(o.l.t, gen.Columns()))
+	for i, c := range gen.Columns() {
+		if err := o.appendColumn(ctx, rows.Columns[i], c, from, to, backwards); err != nil {
+			return err
+		}
+	}
+	rows.Len = to - from
+	return gen.Append(rows, v)
+}
+
+// openRows makes row work.
+func (o *openRun) openRows(ctx context.Context) error {
+	if o.shape != nil {
+		return nil
+	}
+	all, shape := &types.Batch{Columns: make([]*types.Vector, len(o.l.types)), Len: o.rec.Rows}, &rowShape{}
+	for _, c := range o.l.stored {
+		n := o.rec.Find(c.id)
+		if n < 0 || o.rec.Columns[n].Kept == absent {
+			continue
+		}
+		v, err := o.r.db.column(ctx, o.r.snap, o.packedRun, n, o.l.types[c.ordinal])
+		if err != nil {
+			return err
+		}
+		all.Columns[c.ordinal] = v
+		shape.stored = append(shape.stored, c.keptIn(o.rec.Columns[n].Kept))
+	}
+	var err error
+	if o.updated, err = o.column(ctx, updatedColumn, updatedType); err != nil {
+		return err
+	}
+	if o.updated == nil {
+		return errSegment
+	}
+	shape.setHead(o.rec.Version)
+	o.all, o.shape = all, shape
+	return nil
+}
+
+// row returns row i as it would be on its own.
+func (o *openRun) row(ctx context.Context, i int) ([]byte, error) {
+	if err := o.openRows(ctx); err != nil {
+		return nil, err
+	}
+	return o.l.appendRowAs(nil, o.shape, o.all, i, o.updated.Int64s[i])
+}
+
+// rowReader reads the rows of a table, packed or not, as pairs of their own. Other
+// keys of the table it leaves to the reader below.
+type rowReader struct {
+	kv.Reader
+	db   *DB
+	l    *layout
+	snap kv.Reader // for blocks
+	runs []*packedRun
+	last *openRun // the one read last
+
+	generators map[int]Generator // of generated columns, by ordinal
+}
+
+// rows returns a reader of the relation's rows as rd has them: rd, if that is the same.
+func (r *relation) rows(rd kv.Reader) kv.Reader {
+	if rr := r.rowReader(rd); rr != nil {
+		return rr
+	}
+	return rd
+}
+
+// rowReader returns nil when all rows are pairs of their own, and no pair tells of a
+// row that is gone.
+func (r *relation) rowReader(rd kv.Reader) *rowReader {
+	if !r.packs() || r.tx.snap == nil {
+		return nil
+	}
+	p := r.prefix(&r.l.primary)
+	end := edge(p, true)
+	runs := r.tx.runs(r.l.t.StorageID())
+	if len(r.user) > 0 {
+		runs = overlapping(runs, p, end)
+	}
+	if len(r.unreadable) > 0 {
+		runs = slices.DeleteFunc(slices.Clone(runs), func(p *packedRun) bool { return slices.Contains(r.unreadable, p) })
+	}
+	// What was spilled is no more in the buffer's tree.
+	if len(runs) == 0 && len(r.unreadable) == 0 && !r.tx.db.segments.stray.Load() && !r.tx.buffer.Spilled() && !r.tx.buffer.Touches(r.space, kv.Range{Start: p, End: end}) {
+		return nil
+	}
+	return &rowReader{Reader: rd, db: r.tx.db, l: r.l, snap: r.tx.snap.Snapshot, runs: runs}
+}
+
+// before returns a reader of a table's rows as they were before the transaction wrote
+// them.
+func (tx *Tx) before(table uint32) (kv.Reader, error) {
+	runs, l := tx.snap.dir[table], tx.layouts[table]
+	switch {
+	case len(runs) == 0 && !tx.db.segments.stray.Load():
+		return tx.snap, nil
+	case l == nil:
+		return nil, sqlerr.Internal.New("table number %d was written without its definition", table)
+	}
+	return &rowReader{Reader: tx.snap, db: tx.db, l: l, snap: tx.snap.Snapshot, runs: runs}, nil
+}
+
+// packs reports whether the table's rows may be in segments.
+func (r *relation) packs() bool { return r.space == kv.Data }
+
+// deleteRow removes a row, wherever it is.
+func (r *relation) deleteRow(key []byte) {
+	r.tx.wroteRows(r.l)
+	if r.packs() {
+		r.tx.Put(r.space, key, gone)
+	} else {
+		r.tx.Delete(r.space, key)
+	}
+}
+
+var gone = []byte{rowGone}
+
+// open returns a segment for reading.
+func (r *rowReader) open(p *packedRun) *openRun {
+	if r.last == nil || r.last.packedRun != p {
+		r.last = &openRun{packedRun: p, r: r, l: r.l}
+	}
+	return r.last
+}
+
+// isRow reports whether a key is one of a row.
+func isRow(key []byte) bool {
+	return len(key) >= prefixBytes && binary.BigEndian.Uint32(key[4:]) == rowsIndex
+}
+
+// foundRow is where a row was found: a pair's value, or a place in a segment.
+type foundRow struct {
+	pair []byte
+	run  *openRun
+	at   int
+}
+
+// lookUp finds the rows that have keys.
+func (r *rowReader) lookUp(ctx context.Context, keys [][]byte) ([]foundRow, error) {
+	found := make([]foundRow, len(keys))
+	if len(keys) == 1 {
+		clear, err := r.clear(ctx, keys[0])
+		if clear && err == nil {
+			found[0].run, found[0].at, err = r.locate(ctx, keys[0])
+		}
+		if clear || err != nil {
+			return found, err
+		}
+	}
+	values := make([][]byte, len(keys))
+	if err := r.Reader.MultiGet(ctx, kv.Data, keys, values); err != nil {
+		return nil, err
+	}
+	for i, v := range values {
+		switch {
+		case v == nil:
+			var err error
+			if found[i].run, found[i].at, err = r.locate(ctx, keys[i]); err != nil {
+				return nil, err
+			}
+		case !isGone(v):
+			found[i].pair = v
+		}
+	}
+	return found, nil
+}
+
+// clear reports whether a segment covers a key, and no pairs are over it.
+func (r *rowReader) clear(ctx context.Context, key []byte) (bool, error) {
+	if v, ok := r.Reader.(*view); !ok || v.Reader != kv.Reader(v.snap) {
+		return false, nil // there are own changes, or it is noted what is read
+	}
+	p := find(r.runs, key)
+	if p == nil {
+		return false, nil
+	}
+	if p.pairs.Load() == unknownPairs {
+		first, err := firstKey(ctx, r.snap, kv.Data, p.from, append(bytes.Clone(p.to), 0))
+		if err != nil {
+			return false, err
+		}
+		now := uint32(noPairs)
+		if first != nil {
+			now = somePairs
+		}
+		p.pairs.CompareAndSwap(unknownPairs, now) // unless a commit was faster
+	}
+	return p.pairs.Load() == noPairs, nil
+}
+
+// Get implements kv.Reader.
+func (r *rowReader) Get(ctx context.Context, s kv.Space, key []byte) ([]byte, bool, error) {
+	values := [][]byte{nil}
+	err := r.MultiGet(ctx, s, [][]byte{key}, values)
+	return values[0], values[0] != nil, err
+}
+
+// locate returns where a row is packed; nil when it isn't.
+func (r *rowReader) locate(ctx context.Context, key []byte) (*openRun, int, error) {
+	p := find(r.runs, key)
+	if p == nil {
+		return nil, 0, nil
+	}
+	o := r.open(p)
+	if err := o.openKeys(ctx); err != nil {
+		return nil, 0, err
+	}
+	n, err := o.userLen()
+	if err != nil {
+		return nil, 0, err
+	}
+	i, found := o.find(key[prefixBytes+n:])
+	if !found {
+		return nil, 0, nil
+	}
+	return o, i, nil
+}
+
+// MultiGet implements kv.Reader. A packed row is returned as it would be on its own.
+func (r *rowReader) MultiGet(ctx context.Context, s kv.Space, keys, values [][]byte) error {
+	if err := r.Reader.MultiGet(ctx, s, keys, values); err != nil || s != kv.Data {
+		return err
+	}
+	for i, k := range keys {
+		if !isRow(k) {
+			continue
+		}
+		if isGone(values[i]) {
+			values[i] = nil
+			continue
+		}
+		if values[i] != nil {
+			continue
+		}
+		o, n, err := r.locate(ctx, k)
+		if err != nil {
+			return err
+		}
+		if o == nil {
+			continue
+		}
+		if values[i], err = o.row(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Scan implements kv.Reader. The range is one of rows.
+func (r *rowReader) Scan(s kv.Space, rng kv.Range) kv.Scanner {
+	return &rowScanner{m: r.merge(rng), keysOnly: rng.KeysOnly, left: rng.Limit, limited: rng.Limit > 0}
+}
+
+// rowScanner is a kv.Scanner of rows, packed or not.
+type rowScanner struct {
+	m                 *merge
+	keysOnly, limited bool
+	left              int
+	key               []byte
+	out               kv.Chunk
+}
+
+// Close implements kv.Scanner.
+func (s *rowScanner) Close() error { return s.m.close() }
+
+// Next implements kv.Scanner.
+func (s *rowScanner) Next(ctx context.Context) (*kv.Chunk, error) {
+	s.out.Reset()
+	rows := types.BatchRows
+	if s.limited {
+		rows = min(rows, s.left)
+	}
+	if rows == 0 {
+		return &s.out, nil
+	}
+	st, err := s.m.next(ctx, rows)
+	if err == nil && st.run != nil {
+		err = st.run.openKeys(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for n := st.from; n < st.to; n++ {
+		i := n
+		if st.run == nil {
+			v := st.chunk.Value(i)
+			if s.keysOnly {
+				v = nil
+			}
+			s.out.Append(st.chunk.Key(i), v)
+			continue
+		}
+		if s.m.rng.Reverse {
+			i = st.to - 1 - (n - st.from)
+		}
+		var v []byte
+		if !s.keysOnly {
+			if v, err = st.run.row(ctx, i); err != nil {
+				return nil, err
+			}
+		}
+		s.key = append(append(s.key[:0], st.prefix...), st.run.keyAt(i)...)
+		s.out.Append(s.key, v)
+	}
+	if s.limited {
+		s.left -= st.to - st.from
+	}
+	return &s.out, nil
+}
+
+// merge lays the pairs of a table's rows over its segments, in a range of keys.
+type merge struct {
+	r     *rowReader
+	rng   kv.Range
+	runs  []*packedRun // those to come, in reading order
+	pairs kv.Scanner
+	chunk *kv.Chunk // nil: not read yet
+	at    int
+	ended bool // the pairs are
+
+	run    *openRun // being read
+	prefix []byte   // of its rows' keys
+	// The rows of it that are still to come: all in reverse from the last.
+	from, to int
+}
+
+// stretch is rows that follow one another: pairs from to to of a chunk, or rows of a
+// segment, which a reverse scan has from the last. None: the end.
+type stretch struct {
+	chunk    *kv.Chunk
+	run      *openRun
+	prefix   []byte // of the keys of run's rows
+	from, to int
+}
+
+// merge begins to read a range of rows.
+func (r *rowReader) merge(rng kv.Range) *merge {
+	m := &merge{r: r, rng: kv.Range{Start: bytes.Clone(rng.Start), End: bytes.Clone(rng.End), Reverse: rng.Reverse, NoCache: rng.NoCache}}
+	m.runs = overlapping(r.runs, rng.Start, rng.End)
+	// Some pairs may hide rows, or be no rows: there is no limit, and values are needed.
+	m.pairs = r.Reader.Scan(kv.Data, m.rng)
+	return m
+}
+
+func (m *merge) close() error { return m.pairs.Close() }
+
+// peek returns the next pair's key, nil at the end.
+func (m *merge) peek(ctx context.Context) ([]byte, error) {
+	for !m.ended && (m.chunk == nil || m.at == m.chunk.Len()) {
+		var err error
+		if m.chunk, err = m.pairs.Next(ctx); err != nil {
+			return nil, err
+		}
+		m.at, m.ended = 0, m.chunk.Len() == 0
+	}
+	if m.ended {
+		return nil, nil
+	}
+	return m.chunk.Key(m.at), nil
+}
+
+// before reports whether key a comes before b in the order of the scan.
+func (m *merge) before(a, b []byte) bool {
+	if m.rng.Reverse {
+		return bytes.Compare(a, b) > 0
+	}
+	return bytes.Compare(a, b) < 0
+}
+
+// next returns the following rows, most at most, valid until the next call.
+func (m *merge) next(ctx context.Context, most int) (stretch, error) {
+	for {
+		if err := kv.Cancelled(ctx); err != nil {
+			return stretch{}, err
+		}
+		key, err := m.peek(ctx)
+		if err != nil {
+			return stretch{}, err
+		}
+		if m.run == nil && len(m.runs) > 0 && (key == nil || !m.before(key, m.first(0))) {
+			if err := m.enter(ctx); err != nil {
+				return stretch{}, err
+			}
+		}
+		if m.run == nil {
+			if key == nil {
+				return stretch{}, nil
+			}
+			// Pairs up to the next segment.
+			stop := func([]byte) bool { return false }
+			if len(m.runs) > 0 {
+				first := m.first(0)
+				stop = func(k []byte) bool { return !m.before(k, first) }
+			}
+			if st := m.takePairs(most, stop); st.from < st.to {
+				return st, nil
+			}
+			continue
+		}
+		if m.from == m.to {
+			// What is left are pairs that the segment covers, if any.
+			last := m.last()
+			if key == nil || m.before(last, key) {
+				m.run = nil
+				continue
+			}
+			if st := m.takePairs(most, func(k []byte) bool { return m.before(last, k) }); st.from < st.to {
+				return st, nil
+			}
+			continue
+		}
+		if key == nil || m.before(m.last(), key) {
+			return m.takeRows(m.to-m.from, most), nil
+		}
+		// Rows before the pair.
+		if err := m.run.openKeys(ctx); err != nil {
+			return stretch{}, err
+		}
+		i, found := m.run.find(key[len(m.prefix):])
+		switch {
+		case m.rng.Reverse && found && i+1 < m.to:
+			return m.takeRows(m.to-max(i+1, m.from), most), nil
+		case m.rng.Reverse && !found && i < m.to:
+			return m.takeRows(m.to-max(i, m.from), most), nil
+		case m.rng.Reverse && found:
+			m.to = max(m.from, min(m.to, i))
+		case m.rng.Reverse:
+		case i > m.from:
+			return m.takeRows(min(i, m.to)-m.from, most), nil
+		case found:
+			m.from = max(m.from, i+1)
+		}
+		at := m.at
+		m.at++
+		if !isGone(m.chunk.Value(at)) {
+			return stretch{chunk: m.chunk, from: at, to: at + 1}, nil
+		}
+	}
+}
+
+// first returns where the n-th of the segments to come begins in the scan's order.
+func (m *merge) first(n int) []byte {
+	if m.rng.Reverse {
+		return m.runs[len(m.runs)-1-n].to
+	}
+	return m.runs[n].from
+}
+
+// last returns where the segment that is read ends in the scan's order.
+func (m *merge) last() []byte {
+	if m.rng.Reverse {
+		return m.run.packedRun.from
+	}
+	return m.run.packedRun.to
+}
+
+// enter begins with the next segment.
+func (m *merge) enter(ctx context.Context) error {
+	p := m.runs[0]
+	if m.rng.Reverse {
+		p = m.runs[len(m.runs)-1]
+		m.runs = m.runs[:len(m.runs)-1]
+	} else {
+		m.runs = m.runs[1:]
+	}
+	o := m.r.open(p)
+	if p.rec == nil {
+		return errSegment
+	}
+	n, err := o.userLen()
+	if err != nil {
+		return err
+	}
+	m.run, m.prefix = o, p.from[:prefixBytes+n]
+	m.from, m.to = 0, p.rec.Rows
+	if bytes.Compare(m.rng.Start, p.from) > 0 {
+		if err := o.openKeys(ctx); err != nil {
+			return err
+		}
+		m.from = m.bound(m.rng.Start)
+	}
+	if m.rng.End != nil && bytes.Compare(m.rng.End, p.to) <= 0 {
+		if err := o.openKeys(ctx); err != nil {
+			return err
+		}
+		m.to = max(m.from, m.bound(m.rng.End))
+	}
+	return nil
+}
+
+// bound returns the first row of the segment that is read whose key is not less.
+func (m *merge) bound(key []byte) int {
+	i, _ := m.run.find(key[len(m.prefix):])
+	return i
+}
+
+// takeRows returns the next n rows of the segment that is read, most at most.
+func (m *merge) takeRows(n, most int) stretch {
+	n = min(n, most)
+	st := stretch{run: m.run, prefix: m.prefix}
+	if m.rng.Reverse {
+		st.from, st.to = m.to-n, m.to
+		m.to -= n
+	} else {
+		st.from, st.to = m.from, m.from+n
+		m.from += n
+	}
+	return st
+}
+
+// takePairs returns the next pairs of rows, most at most and in the chunk, up to where
+// stop says. They may be none, when what it passed were rows that are gone.
+func (m *merge) takePairs(most int, stop func(key []byte) bool) stretch {
+	st := stretch{chunk: m.chunk, from: m.at, to: m.at}
+	for ; m.at < m.chunk.Len() && st.to-st.from < most && !stop(m.chunk.Key(m.at)); m.at++ {
+		if !isGone(m.chunk.Value(m.at)) {
+			st.to = m.at + 1
+			continue
+		}
+		if st.from < st.to {
+			break
+		}
+		st.from, st.to = m.at+1, m.at+1
+	}
+	return st
+}

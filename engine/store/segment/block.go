@@ -1,0 +1,354 @@
+package segment
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math"
+	"slices"
+	"unsafe"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// How a block's NULLs are told.
+const (
+	noNulls byte = iota
+	someNulls
+	allNulls
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksumBytes is the length of the checksum at the end of blocks and records.
+const checksumBytes = 4
+
+func appendChecksum(dst []byte, start int) []byte {
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// cutChecksum returns b without its checksum, and whether that is right.
+func cutChecksum(b []byte) ([]byte, bool) {
+	n := len(b) - checksumBytes
+	if n < 0 || crc32.Checksum(b[:n], castagnoli) != binary.LittleEndian.Uint32(b[n:]) {
+		return nil, false
+	}
+	return b[:n], true
+}
+
+// Append appends the block of v's values, which are MaxRows and MaxBytes at most.
+func Append(dst []byte, v *types.Vector) []byte {
+	start, n := len(dst), v.Len()
+	phys := v.Type.Physical()
+	dst = append(dst, blockFormat, byte(phys))
+	dst = binary.AppendUvarint(dst, uint64(n))
+	nulls := Nulls(v)
+	switch {
+	case nulls == n:
+		return appendChecksum(append(dst, allNulls), start)
+	case nulls > 0:
+		dst = append(append(dst, someNulls), v.Valid[:(n+7)/8]...)
+	default:
+		dst = append(dst, noNulls)
+	}
+	switch phys {
+	case types.PhysInt64:
+		dst = appendIntegers(dst, filled(bitsOf(v.Int64s[:n]), v, nulls), true, false)
+	case types.PhysUint64:
+		dst = appendIntegers(dst, filled(v.Uint64s[:n], v, nulls), false, false)
+	case types.PhysFloat64:
+		dst = appendFloats(dst, filled(bitsOf(v.Float64s[:n]), v, nulls))
+	case types.PhysBytes:
+		dst = appendStrings(dst, v, nulls)
+	}
+	return appendChecksum(dst, start)
+}
+
+// Nulls returns the number of NULLs in v.
+func Nulls(v *types.Vector) int {
+	if v.Type.Kind == types.Null {
+		return v.Len()
+	}
+	nulls := 0
+	for i := range v.Len() {
+		if v.IsNull(i) {
+			nulls++
+		}
+	}
+	return nulls
+}
+
+// bitsOf sees numbers as their 64 bits.
+func bitsOf[T int64 | uint64 | float64](v []T) []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(v))), cap(v))[:len(v)]
+}
+
+// filled returns values with, for NULLs, what lets them take the least: the value
+// before, or the first one.
+func filled(values []uint64, v *types.Vector, nulls int) []uint64 {
+	if nulls == 0 {
+		return values
+	}
+	values = slices.Clone(values)
+	var last uint64
+	for i := range values {
+		if !v.IsNull(i) {
+			last = values[i]
+			break
+		}
+	}
+	for i := range values {
+		if v.IsNull(i) {
+			values[i] = last
+		}
+		last = values[i]
+	}
+	return values
+}
+
+// maxDigits is how many digits after the point scaled floats have.
+const maxDigits = 6
+
+var powers = [maxDigits + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
+
+// appendFloats appends floats, given as their bits.
+func appendFloats(dst []byte, values []uint64) []byte {
+	size := func(n int) bool { return n < 8*len(values) }
+	if s := measure(values, false); s.runs <= len(values)/4 || s.width == 0 {
+		return appendEncoded(dst, values, s, runs, nil)
+	}
+	if digits, ints := scale(values); ints != nil {
+		return appendIntegers(append(dst, scaled, byte(digits)), ints, true, false)
+	}
+	if d := newDictionary(values, len(values)/4); d != nil && size(3+9*len(d.values)+2*len(values)) {
+		return appendEncoded(dst, values, measures{}, dict, d)
+	}
+	if !slices.ContainsFunc(values, func(b uint64) bool {
+		f := math.Float64frombits(b)
+		return math.Float64bits(float64(float32(f))) != b
+	}) {
+		dst = append(dst, single)
+		for _, b := range values {
+			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(math.Float64frombits(b))))
+		}
+		return dst
+	}
+	return appendEncoded(dst, values, measures{}, plain, nil)
+}
+
+// scale returns floats as integers, times 10^digits; nil when they are not exactly
+// that, or larger than what is sure to be.
+func scale(values []uint64) (digits int, ints []uint64) {
+	const most = 1 << 50
+	ints = make([]uint64, len(values))
+next:
+	for digits = 0; digits <= maxDigits; digits++ {
+		p := powers[digits]
+		for i, b := range values {
+			f := math.Float64frombits(b)
+			x := math.Round(f * p)
+			if !(math.Abs(x) < most) {
+				return 0, nil
+			}
+			if math.Float64bits(x/p) != b { // -0 too
+				continue next
+			}
+			ints[i] = uint64(int64(x))
+		}
+		return digits, ints
+	}
+	return 0, nil
+}
+
+// appendStrings appends the values of bytes.
+func appendStrings(dst []byte, v *types.Vector, nulls int) []byte {
+	n := v.Len()
+	codes, seen := make([]uint64, n), make(map[string]uint64, 64)
+	first := []int{} // where each of the different values is first
+	bytes := 0       // of those
+	limit := min(n/2, maxDict)
+	for i := range n {
+		if nulls > 0 && v.IsNull(i) {
+			if i > 0 {
+				codes[i] = codes[i-1]
+			}
+			continue
+		}
+		b := v.BytesAt(i)
+		code, ok := seen[string(b)]
+		if !ok {
+			if len(seen) >= limit {
+				return appendPlainStrings(append(dst, plain), n, v.BytesAt)
+			}
+			code = uint64(len(seen))
+			seen[string(b)] = code
+			first = append(first, i)
+			bytes += len(b)
+		}
+		codes[i] = code
+	}
+	dst = append(dst, dict)
+	dst = binary.AppendUvarint(dst, uint64(len(first)))
+	dst = appendPlainStrings(dst, len(first), func(i int) []byte { return v.BytesAt(first[i]) })
+	return appendIntegers(dst, codes, false, false)
+}
+
+func appendPlainStrings(dst []byte, n int, value func(int) []byte) []byte {
+	lengths, total := make([]uint64, n), 0
+	for i := range lengths {
+		k := len(value(i))
+		lengths[i] = uint64(k)
+		total += k
+	}
+	dst = binary.AppendUvarint(dst, uint64(total))
+	dst = appendIntegers(dst, lengths, false, false)
+	for i := range n {
+		dst = append(dst, value(i)...)
+	}
+	return dst
+}
+
+// Decode replaces v's values by those of a block, whose physical form must be that of
+// v's type, and which must have rows values. v's memory is used where it is large enough.
+func Decode(block []byte, v *types.Vector, rows int) error {
+	v.Reset(v.Type)
+	body, ok := cutChecksum(block)
+	if !ok {
+		return ErrMalformed
+	}
+	r := reader{rest: body}
+	phys := v.Type.Physical()
+	if r.byte() != blockFormat || r.byte() != byte(phys) || r.number(MaxRows) != rows || r.failed {
+		return ErrMalformed
+	}
+	var valid []byte
+	switch r.byte() {
+	case noNulls:
+	case someNulls:
+		valid = slices.Clone(r.take((rows + 7) / 8))
+		if valid == nil {
+			return ErrMalformed
+		}
+		if n := rows & 7; n > 0 {
+			valid[len(valid)-1] &= 1<<n - 1
+		}
+	case allNulls:
+		if len(r.rest) > 0 || r.failed {
+			return ErrMalformed
+		}
+		for range rows {
+			v.AppendNull()
+		}
+		return nil
+	default:
+		return ErrMalformed
+	}
+	switch phys {
+	case types.PhysInt64:
+		v.Int64s = unbits[int64](r.integers(bitsOf(v.Int64s), rows, false))
+	case types.PhysUint64:
+		v.Uint64s = r.integers(v.Uint64s, rows, false)
+	case types.PhysFloat64:
+		v.Float64s = r.floats(v.Float64s, rows)
+	case types.PhysBytes:
+		r.strings(v, rows)
+	default:
+		return ErrMalformed
+	}
+	if r.failed || len(r.rest) > 0 {
+		v.Reset(v.Type)
+		return ErrMalformed
+	}
+	v.Valid = valid
+	v.SetLen(rows)
+	return nil
+}
+
+// unbits is bitsOf's inverse.
+func unbits[T int64 | float64](v []uint64) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(v))), cap(v))[:len(v)]
+}
+
+func (r *reader) floats(dst []float64, n int) []float64 {
+	if len(r.rest) == 0 {
+		r.failed = true
+		return dst
+	}
+	switch r.rest[0] {
+	case single:
+		r.byte()
+		p := r.take(4 * n)
+		dst = slices.Grow(dst[:0], n)[:n]
+		for i := range len(p) / 4 {
+			dst[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(p[4*i:])))
+		}
+		return dst
+	case scaled:
+		r.byte()
+		digits := r.byte()
+		if digits > maxDigits {
+			r.failed = true
+			return dst
+		}
+		ints := r.integers(bitsOf(dst), n, false)
+		dst = unbits[float64](ints)
+		p := powers[digits]
+		for i, x := range ints {
+			dst[i] = float64(int64(x)) / p
+		}
+		return dst
+	}
+	return unbits[float64](r.integers(bitsOf(dst), n, false))
+}
+
+// strings reads values of bytes into v.
+func (r *reader) strings(v *types.Vector, n int) {
+	switch r.byte() {
+	case plain:
+		v.Offsets, v.Data = r.plainStrings(v.Offsets[:0], v.Data[:0], n)
+	case dict:
+		k := r.number(uint64(min(n, maxDict)))
+		offsets, data := r.plainStrings(nil, nil, k)
+		codes := r.integers(nil, n, false)
+		if r.failed {
+			return
+		}
+		total := 0
+		for _, c := range codes {
+			if c >= uint64(k) {
+				r.failed = true
+				return
+			}
+			total += int(offsets[c+1] - offsets[c])
+		}
+		if total > MaxBytes {
+			r.failed = true
+			return
+		}
+		v.Offsets = append(slices.Grow(v.Offsets[:0], n+1), 0)
+		v.Data = slices.Grow(v.Data[:0], total)
+		for _, c := range codes {
+			v.Data = append(v.Data, data[offsets[c]:offsets[c+1]]...)
+			v.Offsets = append(v.Offsets, int32(len(v.Data)))
+		}
+	default:
+		r.failed = true
+	}
+}
+
+func (r *reader) plainStrings(offsets []int32, data []byte, n int) ([]int32, []byte) {
+	total := r.number(MaxBytes)
+	lengths := r.integers(nil, n, false)
+	offsets = append(slices.Grow(offsets, n+1), 0)
+	at := 0
+	for _, k := range lengths {
+		if r.failed || k > uint64(total-at) {
+			r.failed = true
+			return offsets, data
+		}
+		at += int(k)
+		offsets = append(offsets, int32(at))
+	}
+	p := r.take(total)
+	r.failed = r.failed || at != total
+	return offsets, append(data, p...)
+}

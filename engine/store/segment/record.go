@@ -1,0 +1,186 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Record tells of a run of rows whose columns are kept as blocks.
+type Record struct {
+	Version uint32 // of the schema, under which the rows were written
+	Rows    int
+	// Last is the elements of the last row's key; the first row's are those that the
+	// record is kept under.
+	Last    []byte
+	Columns []Column // by ID, ascending
+}
+
+// Column tells of a column's block.
+type Column struct {
+	ID    uint32
+	Kept  byte           // how rows keep the column, 0: they don't
+	Phys  types.Physical // the block's
+	Nulls int
+	Size  int // bytes of the block
+	// Min and Max bound the values that are not NULL, as bytes or numbers are ordered.
+	// NULL: they are not known, or there are no such values.
+	Min, Max types.Value
+}
+
+// maxBound is how many bytes of a value of bytes bounds have.
+const maxBound = 32
+
+// Bounds returns what Column.Min and Max are for v's values.
+func Bounds(v *types.Vector) (least, most types.Value) {
+	for i := range v.Len() {
+		if v.IsNull(i) {
+			continue
+		}
+		x := v.Value(i)
+		if x.Physical() == types.PhysFloat64 && math.IsNaN(x.Float()) {
+			return types.Value{}, types.Value{}
+		}
+		if least.IsNull() || less(x, least) {
+			least = x
+		}
+		if most.IsNull() || less(most, x) {
+			most = x
+		}
+	}
+	if least.Physical() != types.PhysBytes {
+		return least, most
+	}
+	least = types.NewBytes(bytes.Clone(least.Bytes()[:min(len(least.Bytes()), maxBound)]))
+	high := most.Bytes()
+	if len(high) <= maxBound {
+		return least, types.NewBytes(bytes.Clone(high))
+	}
+	// What follows all that begin so is a bound as well.
+	high = bytes.Clone(high[:maxBound])
+	for n := len(high) - 1; n >= 0; n-- {
+		if high[n]++; high[n] != 0 {
+			return least, types.NewBytes(high[:n+1])
+		}
+	}
+	return types.Value{}, types.Value{}
+}
+
+// less orders values of one physical form.
+func less(a, b types.Value) bool {
+	switch a.Physical() {
+	case types.PhysInt64:
+		return a.Int() < b.Int()
+	case types.PhysUint64:
+		return a.Uint() < b.Uint()
+	case types.PhysFloat64:
+		return a.Float() < b.Float()
+	}
+	return bytes.Compare(a.Bytes(), b.Bytes()) < 0
+}
+
+// Append appends the record's bytes.
+func (r *Record) Append(dst []byte) []byte {
+	start := len(dst)
+	dst = append(dst, recordFormat)
+	dst = binary.AppendUvarint(dst, uint64(r.Version))
+	dst = binary.AppendUvarint(dst, uint64(r.Rows))
+	dst = appendSized(dst, r.Last)
+	dst = binary.AppendUvarint(dst, uint64(len(r.Columns)))
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		dst = binary.AppendUvarint(dst, uint64(c.ID))
+		dst = append(dst, c.Kept, byte(c.Phys))
+		dst = binary.AppendUvarint(dst, uint64(c.Nulls))
+		dst = binary.AppendUvarint(dst, uint64(c.Size))
+		if c.Min.IsNull() || c.Max.IsNull() {
+			dst = append(dst, 0)
+			continue
+		}
+		dst = append(dst, 1)
+		dst = appendValue(appendValue(dst, c.Min), c.Max)
+	}
+	return appendChecksum(dst, start)
+}
+
+func appendSized(dst, b []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+}
+
+func appendValue(dst []byte, v types.Value) []byte {
+	switch v.Physical() {
+	case types.PhysInt64:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.Int()))
+	case types.PhysUint64:
+		return binary.LittleEndian.AppendUint64(dst, v.Uint())
+	case types.PhysFloat64:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float()))
+	}
+	return appendSized(dst, v.Bytes())
+}
+
+// ParseRecord reads what Record.Append wrote.
+func ParseRecord(b []byte) (*Record, error) {
+	body, ok := cutChecksum(b)
+	if !ok {
+		return nil, ErrMalformed
+	}
+	r := reader{rest: body}
+	if r.byte() != recordFormat {
+		return nil, ErrMalformed
+	}
+	rec := &Record{Version: uint32(r.number(math.MaxUint32)), Rows: r.number(MaxRows)}
+	rec.Last = r.sized()
+	for range r.number(uint64(len(r.rest))) {
+		if r.failed {
+			break
+		}
+		c := Column{ID: uint32(r.number(math.MaxUint32)), Kept: r.byte(), Phys: types.Physical(r.byte())}
+		c.Nulls, c.Size = r.number(uint64(rec.Rows)), r.number(math.MaxInt32)
+		n := len(rec.Columns)
+		r.failed = r.failed || c.Phys > types.PhysBytes || n > 0 && c.ID <= rec.Columns[n-1].ID
+		switch r.byte() {
+		case 0:
+		case 1:
+			c.Min, c.Max = r.value(c.Phys), r.value(c.Phys)
+		default:
+			r.failed = true
+		}
+		rec.Columns = append(rec.Columns, c)
+	}
+	if r.failed || len(r.rest) > 0 || rec.Rows == 0 || rec.Version == 0 {
+		return nil, ErrMalformed
+	}
+	return rec, nil
+}
+
+func (r *reader) sized() []byte {
+	return bytes.Clone(r.take(r.number(uint64(len(r.rest)))))
+}
+
+func (r *reader) value(p types.Physical) types.Value {
+	switch p {
+	case types.PhysInt64:
+		return types.NewInt(int64(r.uint64()))
+	case types.PhysUint64:
+		return types.NewUint(r.uint64())
+	case types.PhysFloat64:
+		return types.NewFloat(math.Float64frombits(r.uint64()))
+	case types.PhysBytes:
+		return types.NewBytes(r.sized())
+	}
+	r.failed = true
+	return types.Value{}
+}
+
+// Find returns which of Columns has an id, or -1.
+func (r *Record) Find(id uint32) int {
+	for i := range r.Columns {
+		if r.Columns[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,331 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+var update = flag.Bool("update", false, "write golden files")
+
+var encodingNames = [...]string{"plain", "packed", "delta", "runs", "dict", "single", "scaled"}
+
+// encodingOf returns the name of the encoding that a block of values has.
+func encodingOf(block []byte) string {
+	r := reader{rest: block[2:]}
+	n := r.number(MaxRows)
+	switch r.byte() {
+	case allNulls:
+		return "nulls"
+	case someNulls:
+		r.take((n + 7) / 8)
+	}
+	return encodingNames[r.byte()]
+}
+
+func ints(n int, f func(i int) int64) *types.Vector {
+	v := types.NewVector(types.Int64Type, n)
+	for i := range n {
+		v.AppendInt(f(i))
+	}
+	return v
+}
+
+func floats(n int, f func(i int) float64) *types.Vector {
+	v := types.NewVector(types.Float64Type, n)
+	for i := range n {
+		v.AppendFloat(f(i))
+	}
+	return v
+}
+
+func texts(n int, f func(i int) string) *types.Vector {
+	v := types.NewVector(types.TextType, n)
+	for i := range n {
+		v.AppendBytes([]byte(f(i)))
+	}
+	return v
+}
+
+// withNulls makes every third value NULL.
+func withNulls(v *types.Vector) *types.Vector {
+	w := types.NewVector(v.Type, v.Len())
+	for i := range v.Len() {
+		if i%3 == 1 {
+			w.AppendNull()
+		} else {
+			w.AppendFrom(v, i)
+		}
+	}
+	return w
+}
+
+// columns are vectors that call for each of the encodings.
+func columns() []struct {
+	name string
+	v    *types.Vector
+} {
+	r := rand.New(rand.NewPCG(1, 2))
+	type column = struct {
+		name string
+		v    *types.Vector
+	}
+	unsigned := types.NewVector(types.Uint64Type, 100)
+	for range 100 {
+		unsigned.AppendUint(math.MaxUint64 - r.Uint64N(9))
+	}
+	sparse := []int64{math.MinInt64, -1, 77, 1 << 40, math.MaxInt64}
+	nulls := types.NewVector(types.TextType, 20)
+	for range 20 {
+		nulls.AppendNull()
+	}
+	list := []column{
+		{"no rows", ints(0, nil)},
+		{"no texts", texts(0, nil)},
+		{"one", ints(1, func(int) int64 { return -5 })},
+		{"one text", texts(1, func(int) string { return "x" })},
+		{"sequence", ints(1000, func(i int) int64 { return int64(i) - 500 })},
+		{"rising", ints(1000, func(i int) int64 { return int64(i)*1000 + r.Int64N(20) })},
+		{"same", ints(1000, func(i int) int64 { return 7 })},
+		{"small", ints(1000, func(i int) int64 { return r.Int64N(100) - 50 })},
+		{"all bits", ints(100, func(i int) int64 { return int64(r.Uint64()) })},
+		{"60 bits", ints(100, func(i int) int64 { return int64(r.Uint64() >> 4) })},
+		{"runs", ints(1000, func(i int) int64 { return int64(i/100) * 1e15 })},
+		{"few values", ints(1000, func(i int) int64 { return sparse[r.IntN(len(sparse))] })},
+		{"unsigned", unsigned},
+		{"prices", floats(500, func(i int) float64 { return float64(r.IntN(100000)) / 100 })},
+		{"singles", floats(500, func(i int) float64 { return float64(r.Float32()) })},
+		{"doubles", floats(500, func(i int) float64 { return r.Float64() })},
+		{"odd floats", floats(8, func(i int) float64 {
+			return []float64{math.Copysign(0, -1), 0, math.Inf(1), math.Inf(-1), math.MaxFloat64, math.SmallestNonzeroFloat64, 1, -1}[i]
+		})},
+		{"float runs", floats(500, func(i int) float64 { return float64(i/50) / 3 })},
+		{"few floats", floats(500, func(i int) float64 { return float64(r.IntN(5)) / 3 })},
+		{"few texts", texts(500, func(i int) string { return []string{"", "open", "closed"}[r.IntN(3)] })},
+		{"texts", texts(300, func(i int) string { return fmt.Sprint("text ", i, strings.Repeat("\x00é", r.IntN(4))) })},
+		{"nulls", nulls},
+	}
+	for _, c := range list {
+		if c.v.Len() > 10 && c.name != "nulls" {
+			list = append(list, column{c.name + ", some NULL", withNulls(c.v)})
+		}
+	}
+	return list
+}
+
+func show(v *types.Vector) []string {
+	out := make([]string, v.Len())
+	for i := range out {
+		switch x := v.Value(i); x.Physical() {
+		case types.PhysNull:
+			out[i] = "NULL"
+		case types.PhysInt64:
+			out[i] = fmt.Sprint(x.Int())
+		case types.PhysUint64:
+			out[i] = fmt.Sprint(x.Uint())
+		case types.PhysFloat64:
+			out[i] = fmt.Sprintf("%x", math.Float64bits(x.Float()))
+		default:
+			out[i] = fmt.Sprintf("%q", x.Bytes())
+		}
+	}
+	return out
+}
+
+// TestGolden compares blocks with those of testdata: what is on disk must stay readable.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	var got strings.Builder
+	for _, c := range columns() {
+		block := Append(nil, c.v)
+		least, most := Bounds(c.v)
+		b := types.NewVector(c.v.Type, 2)
+		b.AppendValue(least)
+		b.AppendValue(most)
+		fmt.Fprintf(&got, "%s: %d rows, %s, %d bytes, bounds %s\n", c.name, c.v.Len(), encodingOf(block), len(block), strings.Join(show(b), " "))
+		if len(block) < 150 {
+			fmt.Fprintf(&got, "  %s\n", hex.EncodeToString(block))
+		}
+	}
+	file := filepath.Join("testdata", "blocks.golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	v := map[types.Physical]*types.Vector{} // used again and again
+	for _, c := range columns() {
+		block := Append(nil, c.v)
+		used[encodingOf(block)] = true
+		p := c.v.Type.Physical()
+		if v[p] == nil {
+			v[p] = &types.Vector{}
+		}
+		got := v[p]
+		got.Type = c.v.Type
+		if err := Decode(block, got, c.v.Len()); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if d := cmp.Diff(show(c.v), show(got)); d != "" {
+			t.Errorf("%s: %s", c.name, d)
+		}
+		if err := Decode(block, got, c.v.Len()+1); err == nil {
+			t.Errorf("%s: decoded with a wrong number of rows", c.name)
+		}
+		for i := range block {
+			bad := bytes.Clone(block)
+			bad[i] ^= 0x10
+			if err := Decode(bad, got, c.v.Len()); err == nil {
+				t.Fatalf("%s: decoded with byte %d changed", c.name, i)
+			}
+		}
+	}
+	for _, name := range encodingNames {
+		if !used[name] {
+			t.Errorf("no column was encoded as %s", name)
+		}
+	}
+}
+
+func TestRandom(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		n, span := 1+r.IntN(3000), uint64(1)<<r.IntN(64)
+		base, sorted, last := r.Uint64(), r.IntN(2) == 0, uint64(0)
+		v := types.NewVector(types.Uint64Type, n)
+		for range n {
+			if last += r.Uint64N(span); !sorted {
+				last = r.Uint64N(span)
+			}
+			if r.IntN(50) == 0 && span&1 == 0 {
+				v.AppendNull()
+			} else {
+				v.AppendUint(base + last)
+			}
+		}
+		var got types.Vector
+		got.Type = v.Type
+		if err := Decode(Append(nil, v), &got, n); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(show(v), show(&got)); d != "" {
+			t.Fatal(d)
+		}
+	}
+}
+
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	rec := &Record{Version: 3, Rows: 1000, Last: []byte("last")}
+	for i, c := range columns() {
+		least, most := Bounds(c.v)
+		rec.Columns = append(rec.Columns, Column{ID: uint32(i * 7), Kept: byte(i % 6), Phys: c.v.Type.Physical(),
+			Nulls: Nulls(c.v), Size: 100 + i, Min: least, Max: most})
+	}
+	b := rec.Append(nil)
+	got, err := ParseRecord(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(rec, got, cmp.AllowUnexported(types.Value{})); d != "" {
+		t.Error(d)
+	}
+	for i := range b {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		if _, err := ParseRecord(bad); err == nil {
+			t.Errorf("parsed with byte %d changed", i)
+		}
+	}
+}
+
+func TestLongBounds(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 40)
+	least, most := Bounds(texts(2, func(i int) string { return long + fmt.Sprint(i) }))
+	if !(string(least.Bytes()) <= long+"0") || !(string(most.Bytes()) >= long+"1") || len(most.Bytes()) > maxBound {
+		t.Errorf("bounds %q, %q", least.Bytes(), most.Bytes())
+	}
+	if _, most := Bounds(texts(1, func(int) string { return strings.Repeat("\xff", 40) })); !most.IsNull() {
+		t.Errorf("bound %q of what has no successor", most.Bytes())
+	}
+}
+
+// FuzzDecode lets decoders read bytes that no encoder wrote, under a right checksum.
+func FuzzDecode(f *testing.F) {
+	for _, c := range columns() {
+		b := Append(nil, c.v)
+		f.Add(b[:len(b)-checksumBytes], c.v.Len())
+	}
+	f.Fuzz(func(t *testing.T, b []byte, rows int) {
+		block := appendChecksum(bytes.Clone(b), 0)
+		for _, typ := range []types.Type{types.Int64Type, types.Uint64Type, types.Float64Type, types.TextType} {
+			v := types.Vector{Type: typ}
+			if Decode(block, &v, rows) != nil {
+				continue
+			}
+			// What can be read can be written, and is the same then.
+			var again types.Vector
+			again.Type = typ
+			if err := Decode(Append(nil, &v), &again, rows); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(show(&v), show(&again)); d != "" {
+				t.Fatal(d)
+			}
+		}
+		_, _ = ParseRecord(block)
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const n = 16384
+	for _, c := range []struct {
+		name string
+		v    *types.Vector
+	}{
+		{"packed", ints(n, func(int) int64 { return r.Int64N(1000) })},
+		{"sequence", ints(n, func(i int) int64 { return int64(i) })},
+		{"scaled", floats(n, func(i int) float64 { return float64(r.IntN(100000)) / 100 })},
+		{"doubles", floats(n, func(i int) float64 { return r.Float64() })},
+		{"dict", texts(n, func(int) string { return []string{"open", "closed"}[r.IntN(2)] })},
+		{"texts", texts(n, func(i int) string { return fmt.Sprint("some text ", r.IntN(1e9)) })},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			block := Append(nil, c.v)
+			v := types.Vector{Type: c.v.Type}
+			b.ReportMetric(float64(len(block))/n, "bytes/row")
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := Decode(block, &v, n); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

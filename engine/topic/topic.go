@@ -1,0 +1,362 @@
+// Package topic runs topics: feeds of the changes of some tables for programs, which say
+// how far they are.
+//
+// A topic has no store of its own. Its messages are made of the logs of changes of its
+// sources (package store), which commits write, when they are consumed; so a message is
+// as durable as the change, and a topic costs nothing but the logs. The log of a source is
+// pinned (live.Pin): kept for the topic's retention, whether anybody consumes or not.
+//
+// A message's offset is
+//
+//	number of the commit (40 bits) | its place in the commit (24 bits)
+//
+// and the last one of a commit has all bits of the place set: so an offset tells by itself
+// whether more of its commit is to come.
+package topic
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/live"
+	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
+	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/txn"
+)
+
+// What a topic keeps of each source when nothing else is said.
+const (
+	DefaultRetention = 7 * 24 * time.Hour
+	DefaultBytes     = 1 << 30
+)
+
+const (
+	placeBits = 24
+	lastPlace = 1<<placeBits - 1
+)
+
+// after is the offset of the last message of a commit.
+func after(seq uint64) uint64 { return seq<<placeBits | lastPlace }
+
+// Tables finds tables by what sources know.
+type Tables interface {
+	TableByID(ctx context.Context, id uint32) (*schema.Table, error)
+}
+
+// Topics are the topics of a database. They may be used from several goroutines at once.
+type Topics struct {
+	db     *store.DB
+	txns   *txn.Manager
+	hub    *live.Hub
+	tables Tables
+	mu     sync.Mutex // held by who changes topics or groups
+}
+
+// New returns the topics of a database.
+func New(db *store.DB, txns *txn.Manager, hub *live.Hub, tables Tables) *Topics {
+	return &Topics{db: db, txns: txns, hub: hub, tables: tables}
+}
+
+// Restore pins the sources of all topics when the database is opened, before anybody
+// writes.
+func (t *Topics) Restore(ctx context.Context) error {
+	list, err := t.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, topic := range list {
+		for i := range topic.Sources {
+			table, err := t.tables.TableByID(ctx, topic.Sources[i].TableID)
+			if err != nil {
+				continue // a backup without it was restored: consuming tells
+			}
+			if _, err := t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func pinName(t *sqlmeta.Topic) string { return "topic '" + t.Namespace + "." + t.Name + "'" }
+
+func pinOf(t *sqlmeta.Topic) live.Pin { return live.Pin{Retention: t.Retention, Bytes: t.Bytes} }
+
+// List returns all topics, by name.
+func (t *Topics) List(ctx context.Context) (list []*sqlmeta.Topic, err error) {
+	err = t.txns.View(func(tx *store.Tx) error {
+		return sqlmeta.Topics.ScanAll(ctx, tx, func(r *sqlmeta.Topic) error {
+			list = append(list, r)
+			return nil
+		})
+	})
+	slices.SortFunc(list, func(a, b *sqlmeta.Topic) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return list, err
+}
+
+// Groups returns the groups of all topics.
+func (t *Topics) Groups(ctx context.Context) (list []*sqlmeta.TopicGroup, err error) {
+	err = t.txns.View(func(tx *store.Tx) error {
+		return sqlmeta.TopicGroups.ScanAll(ctx, tx, func(r *sqlmeta.TopicGroup) error {
+			list = append(list, r)
+			return nil
+		})
+	})
+	return list, err
+}
+
+// change runs f and commits what it has changed, durably.
+func (t *Topics) change(ctx context.Context, f func(*store.Tx) error) error {
+	return t.txns.Update(ctx, store.Sync, f)
+}
+
+// Create makes a topic without sources; sqlerr.TopicExists.
+func (t *Topics) Create(ctx context.Context, topic sqlmeta.Topic) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.change(ctx, func(tx *store.Tx) error {
+		last, err := sqlmeta.Topics.Last(ctx, tx)
+		if err != nil {
+			return err
+		}
+		topic.ID = 1
+		if last != nil {
+			topic.ID = last.ID + 1
+		}
+		// The number of a topic that was dropped may come again: its groups must not.
+		if err := dropGroups(ctx, tx, topic.ID); err != nil {
+			return err
+		}
+		topic.Created = time.Now().UTC()
+		return sqlmeta.Topics.Insert(ctx, tx, &topic)
+	})
+}
+
+func dropGroups(ctx context.Context, tx *store.Tx, id uint32) error {
+	var gone []sqlmeta.GroupKey
+	err := sqlmeta.TopicGroups.ScanAll(ctx, tx, func(g *sqlmeta.TopicGroup) error {
+		if g.TopicID == id {
+			gone = append(gone, sqlmeta.GroupKey{TopicID: id, Name: g.Name})
+		}
+		return nil
+	})
+	for _, k := range gone {
+		if err == nil {
+			err = sqlmeta.TopicGroups.Delete(ctx, tx, k)
+		}
+	}
+	return err
+}
+
+// Drop removes a topic and its groups; sqlerr.NoSuchTopic.
+func (t *Topics) Drop(ctx context.Context, namespace, name string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.drop(ctx, namespace, name)
+}
+
+func (t *Topics) drop(ctx context.Context, namespace, name string) error {
+	var topic *sqlmeta.Topic
+	err := t.change(ctx, func(tx *store.Tx) (err error) {
+		if topic, err = sqlmeta.TopicByName(ctx, tx, namespace, name); err != nil {
+			return err
+		}
+		if err := dropGroups(ctx, tx, topic.ID); err != nil {
+			return err
+		}
+		return sqlmeta.Topics.Delete(ctx, tx, topic.ID)
+	})
+	if err != nil {
+		return err
+	}
+	for i := range topic.Sources {
+		t.unpin(ctx, topic, &topic.Sources[i])
+	}
+	return nil
+}
+
+func (t *Topics) unpin(ctx context.Context, topic *sqlmeta.Topic, s *sqlmeta.TopicSource) {
+	if table, err := t.tables.TableByID(ctx, s.TableID); err == nil {
+		t.hub.Unpin(table.StorageID(), pinName(topic))
+	}
+}
+
+// DropAll removes the topics of a namespace.
+func (t *Topics) DropAll(ctx context.Context, namespace string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list, err := t.List(ctx)
+	for _, topic := range list {
+		if err == nil && topic.Namespace == namespace {
+			err = t.drop(ctx, namespace, topic.Name)
+		}
+	}
+	return err
+}
+
+// AddSource makes a topic have the changes that commits from now on make to a table. while
+// runs a function as long as the table's definition is that of table, else it reports
+// false, and so does AddSource. Errors: sqlerr.NoSuchTopic, WrongTopic where the topic has
+// the table, and those of binding the condition.
+func (t *Topics) AddSource(ctx context.Context, namespace, name string, table *schema.Table, s sqlmeta.TopicSource, while func(func() error) (bool, error)) (ok bool, err error) {
+	if table.Kind == schema.Viewed || table.Kind == schema.System {
+		return false, sqlerr.WrongTopic.New("'%s' is no table whose changes a topic can have", table.QualifiedName())
+	}
+	s.TableID = table.ID
+	if _, err := bindSource(table, &s); err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var topic *sqlmeta.Topic
+	err = t.txns.View(func(tx *store.Tx) (err error) {
+		topic, err = sqlmeta.TopicByName(ctx, tx, namespace, name)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	if sourceOf(topic, table.ID) >= 0 {
+		return false, sqlerr.WrongTopic.New("Topic '%s.%s' has the source '%s' already", namespace, name, table.QualifiedName())
+	}
+	// A crash after this leaves a log that ends by itself.
+	if s.Since, err = t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic)); err != nil {
+		return false, err
+	}
+	topic.Sources = append(topic.Sources, s)
+	ok, err = while(func() error {
+		return t.change(ctx, func(tx *store.Tx) error { return sqlmeta.Topics.Update(ctx, tx, topic) })
+	})
+	if !ok || err != nil {
+		t.hub.Unpin(table.StorageID(), pinName(topic))
+	}
+	return ok, err
+}
+
+// DropSource takes a source off a topic; sqlerr.NoSuchTopic, WrongTopic.
+func (t *Topics) DropSource(ctx context.Context, namespace, name string, table *schema.Table) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var topic *sqlmeta.Topic
+	err := t.change(ctx, func(tx *store.Tx) (err error) {
+		if topic, err = sqlmeta.TopicByName(ctx, tx, namespace, name); err != nil {
+			return err
+		}
+		i := sourceOf(topic, table.ID)
+		if i < 0 { // perhaps the table was restored from a backup: another has its name
+			i = slices.IndexFunc(topic.Sources, func(s sqlmeta.TopicSource) bool {
+				_, err := t.tables.TableByID(ctx, s.TableID)
+				return err != nil
+			})
+		}
+		if i < 0 {
+			return sqlerr.WrongTopic.New("Topic '%s.%s' has no source '%s'", namespace, name, table.QualifiedName())
+		}
+		topic.Sources = slices.Delete(topic.Sources, i, i+1)
+		return sqlmeta.Topics.Update(ctx, tx, topic)
+	})
+	if err == nil {
+		t.hub.Unpin(table.StorageID(), pinName(topic))
+	}
+	return err
+}
+
+func sourceOf(t *sqlmeta.Topic, table uint32) int {
+	return slices.IndexFunc(t.Sources, func(s sqlmeta.TopicSource) bool { return s.TableID == table })
+}
+
+// Ack notes that a group has dealt with all messages up to an offset. Less than it has
+// acknowledged changes nothing. Errors: sqlerr.NoSuchTopic; WrongTopic for what is yet to
+// come.
+func (t *Topics) Ack(ctx context.Context, namespace, name, group string, offset uint64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	through := after(t.txns.Through())
+	return t.change(ctx, func(tx *store.Tx) error {
+		topic, err := sqlmeta.TopicByName(ctx, tx, namespace, name)
+		if err != nil {
+			return err
+		}
+		if offset > through {
+			return sqlerr.WrongTopic.New("Topic '%s.%s' has no offset %d yet", namespace, name, offset)
+		}
+		g, err := groupOf(ctx, tx, topic, group)
+		if err != nil || g != nil && g.Offset >= offset {
+			return err
+		}
+		return putGroup(ctx, tx, &sqlmeta.TopicGroup{TopicID: topic.ID, Name: group, Offset: offset, Acked: time.Now().UTC()}, g != nil)
+	})
+}
+
+// groupOf returns a group; nil: there is none.
+func groupOf(ctx context.Context, tx *store.Tx, topic *sqlmeta.Topic, name string) (*sqlmeta.TopicGroup, error) {
+	g, err := sqlmeta.TopicGroups.Get(ctx, tx, sqlmeta.GroupKey{TopicID: topic.ID, Name: name})
+	if sqlerr.As(err) != nil && sqlerr.As(err).Kind == sqlerr.NoSuchRecord {
+		return nil, nil
+	}
+	return g, err
+}
+
+func putGroup(ctx context.Context, tx *store.Tx, g *sqlmeta.TopicGroup, there bool) error {
+	if there {
+		return sqlmeta.TopicGroups.Update(ctx, tx, g)
+	}
+	return sqlmeta.TopicGroups.Insert(ctx, tx, g)
+}
+
+// boundSource is a source whose expressions are over the whole rows of its table.
+type boundSource struct {
+	*sqlmeta.TopicSource
+	table     *schema.Table
+	columns   []int
+	where     expr.Expr // or nil
+	key, full expr.Expr // JSON objects
+}
+
+// bindSource binds a source's condition.
+func bindSource(t *schema.Table, s *sqlmeta.TopicSource) (*boundSource, error) {
+	b := &boundSource{TopicSource: s, table: t}
+	for i := range t.Columns {
+		b.columns = append(b.columns, i)
+	}
+	var err error
+	if s.Where != "" {
+		e, err := parse.ParseExpr(s.Where)
+		if err != nil {
+			return nil, err
+		}
+		if b.where, err = plan.BindRow(t, e); err != nil {
+			return nil, err
+		}
+		if expr.HasAggregate(b.where) || !expr.Deterministic(b.where) {
+			return nil, sqlerr.WrongTopic.New("The condition of a topic's source has to depend on the row alone")
+		}
+	}
+	var key []int
+	for _, c := range t.PrimaryKey {
+		if !t.Columns[c].Hidden {
+			key = append(key, c)
+		}
+	}
+	if b.key, err = bindObject(t, key); err != nil {
+		return nil, err
+	}
+	var all []int
+	for i := range t.Columns {
+		if !t.Columns[i].Hidden {
+			all = append(all, i)
+		}
+	}
+	b.full, err = bindObject(t, all)
+	return b, err
+}
