@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/txn"
 )
 
 // openPacking opens a database whose tables are packed in the background all the time.
@@ -157,4 +159,29 @@ func TestTransfersWhilePacked(t *testing.T) {
 	if got := query(t, setup, "CHECK TABLE a EXTENDED"); got != "default.a|check|status|OK;" {
 		t.Error(got)
 	}
+}
+
+// TestPackingAndLocks: packing waits for who changes a table's definition, and for nobody
+// who has locked the table.
+func TestPackingAndLocks(t *testing.T) {
+	t.Parallel()
+	e := openStore(t, Config{LockWait: time.Millisecond}, store.Config{SegmentRows: 16})
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE TABLE a (id INT PRIMARY KEY, n INT)")
+	insertNumbers(t, s, "a", 40)
+	table, err := e.catalog.Table(t.Context(), "default", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := e.txns.Begin(txn.Options{})
+	defer tx.Rollback()
+	if err := tx.LockTable(t.Context(), table.ID, txn.Exclusive); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, query(t, s, "PACK TABLE a"), "default.a|pack|note|3 segments made of 40 rows;default.a|pack|status|OK;")
+	if err := tx.LockDefinition(t.Context(), table.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Exec(t.Context(), "PACK TABLE a", nil)
+	wantKind(t, err, sqlerr.LockWaitTimeout)
 }

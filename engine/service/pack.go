@@ -30,7 +30,11 @@ func (c *Catalog) startPacking(s *jobs.Scheduler) {
 	s.Register(jobs.Kind{Name: packJob, Attempts: 10, Run: func(ctx context.Context, r *jobs.Run) error {
 		done, err := c.packSlowly(ctx, r.Job.Namespace, r.Job.Table)
 		r.Result = fmt.Sprintf("%d segments made of %d rows, in the place of %d older ones", done.Segments, done.Rows, done.Replaced)
-		if err == nil && done.Young >= int64(c.Pack.MinRows) {
+		switch {
+		case errors.Is(err, sqlerr.LockWaitTimeout): // the table is being altered
+			s.Submit(packOf(r.Job.Namespace, r.Job.Table), c.Pack.Age)
+			return nil
+		case err == nil && done.Young >= int64(c.Pack.MinRows):
 			s.Submit(packOf(r.Job.Namespace, r.Job.Table), c.Pack.Age)
 		}
 		return err
@@ -116,7 +120,7 @@ func (c *Catalog) PackTable(ctx context.Context, s Scope, table sqlparser.TableN
 
 // pack packs what of a table is worth it, step by step: between two others may
 // change the table's definition, and pause is called with how long the step took. wait
-// is how long to wait for those who have locked the table.
+// is how long to wait for those who change it.
 func (c *Catalog) pack(ctx context.Context, t *schema.Table, o store.PackOptions, wait time.Duration, pause func(time.Duration) error) (done store.Packed, err error) {
 	var from []byte
 	storage := t.StorageID()
@@ -136,12 +140,12 @@ func (c *Catalog) pack(ctx context.Context, t *schema.Table, o store.PackOptions
 func (c *Catalog) packOnce(ctx context.Context, id, storage uint32, from []byte, o store.PackOptions, wait time.Duration, done *store.Packed) ([]byte, error) {
 	tx := c.txns.Begin(txn.Options{TableWait: wait})
 	defer tx.Rollback()
-	for _, table := range []uint32{id, storage} {
-		if err := tx.LockTable(ctx, table, txn.Shared); err != nil {
-			return nil, err
-		}
+	// The lock keeps the definition from now on what it is. The table's own lock is
+	// none of packing's concern, which is in nobody's way: who alters the table would wait
+	// for that in turns with writers, and find it taken each time.
+	if err := tx.LockDefinition(ctx, id); err != nil {
+		return nil, err
 	}
-	// The lock keeps the definition from now on what it is.
 	var t *schema.Table
 	err := c.read(func(tx *store.Tx) error {
 		r, err := sqlmeta.Tables.Get(ctx, tx, id)
