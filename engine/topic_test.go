@@ -85,6 +85,39 @@ func TestTopicRetention(t *testing.T) {
 	wantKind(t, err, sqlerr.ChangesGone)
 }
 
+// TestTopicPassesOver checks that a group goes on past changes that make no message: they are
+// read once, and their end is nothing that it missed.
+func TestTopicPassesOver(t *testing.T) {
+	t.Parallel()
+	e := openMem(t, Config{LogBytes: 20_000})
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, body TEXT); CREATE TOPIC feed WITH (RETENTION_MB = 1); ALTER TOPIC feed ADD SOURCE t WHERE id < 0")
+	if list := mustConsume(t, s, "CONSUME FROM feed GROUP g"); len(list) != 0 {
+		t.Fatal(list)
+	}
+	begin := query(t, s, "SHOW TOPIC GROUPS")
+	if list := mustConsume(t, s, "CONSUME FROM feed GROUP g"); len(list) != 0 || query(t, s, "SHOW TOPIC GROUPS") != begin {
+		t.Fatal(list, "a group went on where nothing had changed")
+	}
+	for i := 1; i <= 500; i++ {
+		run(t, s, fmt.Sprintf("INSERT INTO t VALUES (%d, REPEAT('x', 10000))", i))
+		if i%20 == 0 {
+			if list := mustConsume(t, s, "CONSUME FROM feed GROUP g"); len(list) != 0 {
+				t.Fatal(list)
+			}
+		}
+	}
+	if query(t, s, "SHOW TOPIC GROUPS") == begin {
+		t.Error("the group did not go on")
+	}
+	run(t, s, "INSERT INTO t VALUES (-1, 'at last'), (1000, 'not for it')")
+	for range 2 {
+		if list := mustConsume(t, s, "CONSUME FROM feed GROUP g"); len(list) != 1 || list[0].key != `{"id": -1}` {
+			t.Fatal(list)
+		}
+	}
+}
+
 // TestTopicConcurrent consumes while many write: each change comes once, those of a commit
 // together.
 func TestTopicConcurrent(t *testing.T) {

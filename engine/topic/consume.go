@@ -45,7 +45,8 @@ type Request struct {
 const maxBytes = 16 << 20
 
 // Consume returns the next messages, in the order of commits. Those of a group come again
-// until it acknowledges them. Errors: sqlerr.NoSuchTopic, WrongTopic, ChangesGone.
+// until it acknowledges them; past changes that make no message it goes on by itself.
+// Errors: sqlerr.NoSuchTopic, WrongTopic, ChangesGone.
 func (t *Topics) Consume(ctx context.Context, q Request) ([]Message, error) {
 	through := t.txns.Through()
 	topic, from, err := t.position(ctx, q, through)
@@ -61,11 +62,32 @@ func (t *Topics) Consume(ctx context.Context, q Request) ([]Message, error) {
 	}
 	for len(c.out) < c.limit && c.bytes < maxBytes {
 		more, err := c.commit(ctx)
-		if err != nil || !more {
-			return c.out, err
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
 		}
 	}
+	if q.Group != nil && len(c.out) == 0 && c.read > 0 {
+		return nil, t.pass(ctx, topic, *q.Group, from, after(c.read))
+	}
 	return c.out, nil
+}
+
+// pass moves a group on to an offset when it is still at another, since there is no message
+// in between: else it would read the same changes at each call, until they are gone.
+func (t *Topics) pass(ctx context.Context, topic *sqlmeta.Topic, group string, from, to uint64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.change(ctx, func(tx *store.Tx) error {
+		g, err := groupOf(ctx, tx, topic, group)
+		if err != nil || g == nil || g.Offset != from || to <= from {
+			return err
+		}
+		g.Offset = to
+		return putGroup(ctx, tx, g, true)
+	})
 }
 
 // position returns a topic and the offset that is consumed after. Where a group begins is
@@ -154,6 +176,7 @@ type consumer struct {
 	parts []*part
 	out   []Message
 	bytes int
+	read  uint64 // the last commit that was read whole; 0: none
 }
 
 // part is a source that is being read.
@@ -260,6 +283,7 @@ func (c *consumer) commit(ctx context.Context) (more bool, err error) {
 		}
 	}
 	emit(after(seq))
+	c.read = seq
 	return true, nil
 }
 
