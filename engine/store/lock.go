@@ -30,7 +30,7 @@ next:
 				return got, err
 			}
 		}
-		err := r.tx.lock(ctx, r.space, key, req.Mode, req.Wait == WaitLocked)
+		err := r.lock(ctx, key, req.Mode, req.Wait == WaitLocked)
 		if req.Wait == SkipLocked && errors.Is(err, sqlerr.LockNoWait) {
 			continue
 		}

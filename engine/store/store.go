@@ -134,7 +134,9 @@ type LockRequest struct {
 // transaction is its error (sqlerr.WriteConflict, LockWaitTimeout, LockDeadlock,
 // without wait LockNoWait).
 type Locker interface {
-	LockKey(ctx context.Context, key []byte, mode LockMode, wait bool) error
+	// LockKey locks a key of a table, in a user table that of a user; both belong to
+	// the caller.
+	LockKey(ctx context.Context, key, user []byte, mode LockMode, wait bool) error
 	// LockValues locks values that foreign keys tie rows by, see Tied. It is no
 	// conflict that they were used since the snapshot.
 	LockValues(ctx context.Context, key []byte, alone bool) error

@@ -334,7 +334,7 @@ type locks struct {
 	refuse error
 }
 
-func (l *locks) LockKey(_ context.Context, key []byte, _ LockMode, _ bool) error {
+func (l *locks) LockKey(_ context.Context, key, _ []byte, _ LockMode, _ bool) error {
 	l.keys[string(key)] = true
 	return l.refuse
 }

@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/store/kv"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Tx is a transaction's reads and writes: a snapshot, and a buffer of changes
@@ -141,13 +143,22 @@ func (tx *Tx) change() *kv.Overlay {
 // SetLocker sets whom to ask before keys are written; nil: nobody.
 func (tx *Tx) SetLocker(l Locker) { tx.locker = l }
 
-// lock asks for a key of a table.
-func (tx *Tx) lock(ctx context.Context, s kv.Space, key []byte, mode LockMode, wait bool) error {
+// lock asks for a key of the relation.
+func (r *relation) lock(ctx context.Context, key []byte, mode LockMode, wait bool) error {
+	tx := r.tx
 	if tx.locker == nil {
 		return nil
 	}
-	tx.lockKey = append(append(tx.lockKey[:0], byte(s)), key...)
-	return tx.locker.LockKey(ctx, tx.lockKey, mode, wait)
+	user := r.user
+	if r.allUsers {
+		rest, err := keyenc.Skip(key[prefixBytes:], types.BytesType)
+		if err != nil {
+			return r.l.corrupt(err)
+		}
+		user = key[prefixBytes : len(key)-len(rest)]
+	}
+	tx.lockKey = append(append(tx.lockKey[:0], byte(r.space)), key...)
+	return tx.locker.LockKey(ctx, tx.lockKey, user, mode, wait)
 }
 
 // Get implements kv.Reader.

@@ -66,7 +66,7 @@ func (r *relation) eachDeleted(ctx context.Context, rows *types.Batch, f func(i 
 		if key, _, err = r.l.primary.appendKey(append(key[:0], prefix...), rows, i); err != nil {
 			return err
 		}
-		if err := r.tx.lock(ctx, r.space, key, LockExclusive, true); err != nil {
+		if err := r.lock(ctx, key, LockExclusive, true); err != nil {
 			return err
 		}
 		if err := f(i, key); err != nil {
@@ -217,7 +217,7 @@ func (c *change) lock(ctx context.Context) error {
 				if rows == nil || !rows[i].whole[d] || !moved && (n == 0 || d > 0 && !c.moved(i, 0)) {
 					continue
 				}
-				if err := c.r.tx.lock(ctx, c.r.space, rows[i].keys[d], LockExclusive, true); err != nil {
+				if err := c.r.lock(ctx, rows[i].keys[d], LockExclusive, true); err != nil {
 					return err
 				}
 			}
@@ -426,7 +426,7 @@ func (r *relation) purge(ctx context.Context, before time.Time, limit int) (rows
 				continue
 			}
 			key := bytes.Clone(c.Key(i))
-			if err := r.tx.lock(ctx, r.space, key, LockExclusive, true); err != nil {
+			if err := r.lock(ctx, key, LockExclusive, true); err != nil {
 				return rows, err
 			}
 			r.tx.Delete(r.space, key)

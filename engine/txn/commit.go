@@ -139,8 +139,10 @@ func (tx *Tx) endCommit(c *commit, ok bool) {
 		return
 	}
 	mk := marked{commit: c.number}
-	for _, t := range tx.tables {
-		mk.tables = append(mk.tables, m.locks.hash(tableKey(t.id)))
+	for i := range tx.tables {
+		if t := &tx.tables[i]; !t.parted || t.mode == Exclusive {
+			mk.tables = append(mk.tables, m.locks.hashOf(t))
+		}
 	}
 	if n, counted := c.writes.Len(); counted && n < manyKeys {
 		c.writes.Keys(func(key []byte) { mk.keys = append(mk.keys, m.locks.hash(key)) })

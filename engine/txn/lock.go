@@ -84,6 +84,14 @@ func newLockTable() *lockTable {
 
 func (t *lockTable) hash(key []byte) uint64 { return maphash.Bytes(t.seed, key) }
 
+// hashOf returns the hash of the key of a table's, or part's, lock.
+func (t *lockTable) hashOf(l *tableLock) uint64 {
+	if l.part != 0 {
+		return l.part
+	}
+	return t.hash(tableKey(l.id))
+}
+
 func (t *lockTable) shard(key uint64) *shard { return &t.shards[key%uint64(len(t.shards))] }
 
 // acquire gets tx the lock of key; without wait only if it is to be had at once.

@@ -100,17 +100,20 @@ type Tx struct {
 	valueKey []byte
 }
 
-// tableLock is a table's lock, and what the transaction has locked in it.
+// tableLock is the lock of a table, or of a user's part of it, and what the
+// transaction has locked in it.
 type tableLock struct {
 	id     uint32
+	part   uint64 // the hash of its key; 0: the whole table
+	parted bool   // of a whole table: rows are locked in parts of it
 	locked bool
 	mode   Mode // Exclusive: rows need no locks
 	rows   int
 }
 
-// Row locks are given up for the table's when there are very many: from
-// escalateAt rows on if nobody else is writing the table, from mustEscalateAt on
-// after waiting for those who are.
+// Row locks are given up for that of their table, in a user table of the user's
+// part, when there are very many: from escalateAt rows on if nobody else is
+// writing it, from mustEscalateAt on after waiting for those who are.
 const (
 	escalateAt     = 1 << 14
 	mustEscalateAt = 1 << 20
@@ -259,15 +262,14 @@ func (tx *Tx) leave() {
 // LockKey implements store.Locker: it locks a key of a table, and fails when the
 // key was committed after the snapshot. The lock is held then, too: with a new
 // snapshot the transaction can go on.
-func (tx *Tx) LockKey(ctx context.Context, key []byte, mode Mode, wait bool) error {
+func (tx *Tx) LockKey(ctx context.Context, key, user []byte, mode Mode, wait bool) error {
 	if tx.opts.ReadOnly {
 		return errReadOnly()
 	}
-	t := tx.table(binary.BigEndian.Uint32(key[1:]))
-	if !t.locked {
-		if err := tx.LockTable(ctx, t.id, Shared); err != nil {
-			return err
-		}
+	id := binary.BigEndian.Uint32(key[1:])
+	t, err := tx.rowsOf(ctx, id, user)
+	if err != nil {
+		return err
 	}
 	h := tx.m.locks.hash(key)
 	if t.mode != Exclusive {
@@ -285,7 +287,8 @@ func (tx *Tx) LockKey(ctx context.Context, key []byte, mode Mode, wait bool) err
 	}
 	newer := tx.m.locks.newer(h, tx.start)
 	if !newer && tx.m.locks.wholes.Load() > 0 {
-		newer = tx.m.locks.newer(tx.m.locks.hash(tableKey(t.id)), tx.start)
+		newer = tx.m.locks.newer(tx.m.locks.hash(tableKey(id)), tx.start) ||
+			len(user) > 0 && tx.m.locks.newer(tx.m.locks.hash(partKey(id, user)), tx.start)
 	}
 	if newer {
 		return sqlerr.WriteConflict.New("The row was changed by another transaction; try restarting transaction")
@@ -293,22 +296,46 @@ func (tx *Tx) LockKey(ctx context.Context, key []byte, mode Mode, wait bool) err
 	return nil
 }
 
-// table returns what the transaction has locked of a table.
-func (tx *Tx) table(id uint32) *tableLock {
-	for i := range tx.tables {
-		if tx.tables[i].id == id {
-			return &tx.tables[i]
+// rowsOf returns the lock under which rows of a table are locked: the table's own
+// when it is no user's, or held alone, else that of the user's part.
+func (tx *Tx) rowsOf(ctx context.Context, id uint32, user []byte) (*tableLock, error) {
+	t := tx.table(id, 0)
+	if !t.locked {
+		if err := tx.LockTable(ctx, id, Shared); err != nil {
+			return nil, err
 		}
 	}
-	tx.tables = append(tx.tables, tableLock{id: id})
+	if len(user) == 0 || t.mode == Exclusive {
+		return t, nil
+	}
+	t.parted = true
+	h := tx.m.locks.hash(partKey(id, user))
+	p := tx.table(id, h)
+	if !p.locked {
+		if err := tx.m.locks.acquire(ctx, tx, h, Shared, true, tx.opts.LockWait); err != nil {
+			return nil, err
+		}
+		p.locked = true
+	}
+	return p, nil
+}
+
+// table returns what the transaction has locked of a table, or a part of it. The
+// pointer is good until the next call.
+func (tx *Tx) table(id uint32, part uint64) *tableLock {
+	for i := len(tx.tables) - 1; i >= 0; i-- {
+		if t := &tx.tables[i]; t.id == id && t.part == part {
+			return t
+		}
+	}
+	tx.tables = append(tx.tables, tableLock{id: id, part: part})
 	return &tx.tables[len(tx.tables)-1]
 }
 
-// escalate locks a whole table, in which very many rows are locked, if that is
-// possible at once or cannot be put off any longer.
+// escalate locks a whole table, or part, in which very many rows are locked, if
+// that is possible at once or cannot be put off any longer.
 func (tx *Tx) escalate(ctx context.Context, t *tableLock) error {
-	h := tx.m.locks.hash(tableKey(t.id))
-	err := tx.m.locks.acquire(ctx, tx, h, Exclusive, t.rows >= mustEscalateAt, tx.opts.LockWait)
+	err := tx.m.locks.acquire(ctx, tx, tx.m.locks.hashOf(t), Exclusive, t.rows >= mustEscalateAt, tx.opts.LockWait)
 	switch {
 	case err == nil:
 		t.mode = Exclusive
@@ -355,13 +382,16 @@ func tableKey(id uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 5), tableLocks), id)
 }
 
+// partKey is the key of a user's part of a table.
+func partKey(id uint32, user []byte) []byte { return append(tableKey(id), user...) }
+
 // LockTable locks a table against changes of its definition (Shared) or all
 // other writers (Exclusive). The catalogue as a whole is table 0.
 func (tx *Tx) LockTable(ctx context.Context, id uint32, mode Mode) error {
 	if tx.opts.ReadOnly {
 		return errReadOnly()
 	}
-	t := tx.table(id)
+	t := tx.table(id, 0)
 	if t.locked && t.mode >= mode {
 		return nil
 	}

@@ -505,3 +505,46 @@ func TestSerializable(t *testing.T) {
 		t.Errorf("%d commits, %d transactions and %d locks are left", len(m.log), m.tracking, m.locks.size())
 	}
 }
+
+// In user tables it locks the user's part: others go on, and hear of no conflict.
+func TestEscalationOfUser(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, 20*time.Millisecond)
+	notes := *counters
+	notes.ID, notes.Name, notes.Kind = 1001, "notes", schema.User
+	insert := func(tx *Tx, user string, from, n int64) error {
+		rows := types.NewBatch(notes.Types())
+		for id := from; id < from+n; id++ {
+			rows.AppendRow([]types.Value{types.NewInt(id), types.NewInt(0)})
+		}
+		_, err := tx.Store().User(&notes, user).Insert(ctx, rows)
+		return err
+	}
+	early := begin(t, m)
+	a := begin(t, m)
+	check(t, insert(a, "ann", 0, escalateAt), nil)
+	if n := len(a.held); n > escalateAt+2 {
+		t.Errorf("%d locks are held", n)
+	}
+	held := len(a.held)
+	check(t, insert(a, "ann", escalateAt, manyKeys), nil)
+	if len(a.held) != held {
+		t.Errorf("%d locks are held, %d before", len(a.held), held)
+	}
+	b := begin(t, m)
+	check(t, insert(b, "bob", 0, 10), nil)
+	check(t, b.Commit(ctx, store.NoSync), nil)
+	b = begin(t, m)
+	check(t, insert(b, "ann", -10, 1), sqlerr.LockWaitTimeout)
+	b.Rollback()
+	check(t, m.Begin(Options{TableWait: time.Millisecond}).LockTable(ctx, notes.ID, Exclusive), sqlerr.LockWaitTimeout)
+	check(t, a.Commit(ctx, store.NoSync), nil)
+	check(t, insert(early, "bob", 20, 1), nil)
+	check(t, insert(early, "ann", -10, 1), sqlerr.WriteConflict)
+	early.Rollback()
+	whole := begin(t, m)
+	check(t, whole.LockTable(ctx, notes.ID, Exclusive), nil)
+	check(t, insert(begin(t, m), "bob", 30, 1), sqlerr.LockWaitTimeout)
+	check(t, insert(whole, "ann", -10, 1), nil)
+}
