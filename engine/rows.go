@@ -123,6 +123,7 @@ type resultSet struct {
 	out     types.Batch     // what next returned: its reader may hold it while keep runs
 	rows    int64           // returned so far
 	most    *int64          // rows that are returned; nil: all
+	found   *int64          // rows there would be without LIMIT, if they were counted
 	// ctx is that of the statement, not of a call, so that KILL and
 	// max_execution_time end it whenever they come.
 	ctx    context.Context
@@ -162,7 +163,7 @@ func (s *resultSet) next(ctx context.Context) (*types.Batch, error) {
 		if err := s.stop(); err != nil {
 			return nil, err
 		}
-		s.session.foundRows = s.rows
+		s.session.foundRows = s.foundRows()
 		return &types.Batch{}, nil
 	}
 	b, err := s.fetch(ctx)
@@ -173,9 +174,17 @@ func (s *resultSet) next(ctx context.Context) (*types.Batch, error) {
 		b = b.Slice(0, int(*s.most-s.rows))
 	}
 	s.rows += int64(b.Len)
-	s.session.foundRows = s.rows
+	s.session.foundRows = s.foundRows()
 	s.out = *b
 	return &s.out, nil
+}
+
+// foundRows is what FOUND_ROWS() tells afterwards.
+func (s *resultSet) foundRows() int64 {
+	if s.found != nil {
+		return *s.found
+	}
+	return s.rows
 }
 
 func (s *resultSet) fetch(ctx context.Context) (b *types.Batch, err error) {

@@ -369,6 +369,16 @@ func (s *Session) queryOnce(ctx context.Context, set *resultSet, p *plan.Plan, v
 		return err == nil, err
 	}
 	set.columns = p.Columns
+	if p.Counts { // before anybody asks for the number
+		t.fresh = false
+		rt := s.runtime(ctx, t, args)
+		set.found = new(int64)
+		rt.Found = func(n int64) { *set.found = n }
+		if err := set.start(ctx, rt, p.Root); err != nil {
+			return false, err
+		}
+		return false, set.keep(ctx, s.memoryBytes())
+	}
 	if len(p.Locks) == 0 {
 		t.fresh = false
 		return false, set.start(ctx, s.runtime(ctx, t, args), p.Root)

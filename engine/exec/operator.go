@@ -39,6 +39,8 @@ type Runtime struct {
 	// Returned takes the rows of a write's RETURNING clause, which are the
 	// caller's for the call only.
 	Returned func(*types.Batch) error
+	// Found gets how many rows a plan.Limit that counts them has read.
+	Found func(rows int64)
 
 	// Watch, unless it is nil, gets what each operator does, of the plan and of
 	// its subqueries.

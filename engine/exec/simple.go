@@ -146,18 +146,25 @@ type limit struct {
 	count, offset expr.Expr
 	skip, left    int64
 	none          *types.Batch
+	found         func(rows int64) // nil: rows that are not wanted are not read
+	rows          int64            // read so far
 }
 
 func buildLimit(n *plan.Limit, rt *Runtime) (Operator, error) {
 	in, err := Build(n.Input, rt)
-	return &limit{Operator: in, env: rt.Env, count: n.Count, offset: n.Offset, none: emptyBatch(n.Types())}, err
+	l := &limit{Operator: in, env: rt.Env, count: n.Count, offset: n.Offset, none: emptyBatch(n.Types())}
+	if n.Counts {
+		l.found = rt.Found
+	}
+	return l, err
 }
 
 func (l *limit) Open(ctx context.Context) (err error) {
 	if l.left, err = rowCount(l.env, l.count, noLimit); err != nil {
 		return err
 	}
-	if l.skip, err = rowCount(l.env, l.offset, 0); err != nil || l.left == 0 {
+	l.rows = 0
+	if l.skip, err = rowCount(l.env, l.offset, 0); err != nil || l.left == 0 && l.found == nil {
 		return err
 	}
 	return l.Operator.Open(ctx)
@@ -166,9 +173,13 @@ func (l *limit) Open(ctx context.Context) (err error) {
 func (l *limit) Next(ctx context.Context) (*types.Batch, error) {
 	for l.left > 0 {
 		b, err := l.Operator.Next(ctx)
-		if err != nil || b.Len == 0 {
+		if err != nil {
 			return b, err
 		}
+		if b.Len == 0 {
+			break
+		}
+		l.rows += int64(b.Len)
 		from := min(l.skip, int64(b.Len))
 		to := min(int64(b.Len), from+min(l.left, int64(b.Len)))
 		l.skip -= from
@@ -177,7 +188,26 @@ func (l *limit) Next(ctx context.Context) (*types.Batch, error) {
 			return b.Slice(int(from), int(to)), nil
 		}
 	}
-	return l.none, nil
+	return l.none, l.countRest(ctx)
+}
+
+// countRest reads the rows after those that are wanted, if they are to be counted.
+func (l *limit) countRest(ctx context.Context) error {
+	if l.found == nil {
+		return nil
+	}
+	for {
+		b, err := l.Operator.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if b.Len == 0 {
+			break
+		}
+		l.rows += int64(b.Len)
+	}
+	l.found(l.rows)
+	return nil
 }
 
 // repeat yields each row a number of times.

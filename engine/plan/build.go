@@ -128,7 +128,13 @@ func (b *builder) statement(stmt sqlparser.Statement) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		return b.queryPlan(q), nil
+		counts := b.named != nil && b.named.SQLCalcFoundRows
+		if counts {
+			q.rel = counted(q.rel)
+		}
+		p := b.queryPlan(q)
+		p.Counts = counts
+		return p, nil
 	}
 	return nil, sqlerr.Unsupported("%s", sqlparser.ASTToStatementType(stmt).String())
 }
@@ -142,6 +148,10 @@ type query struct {
 	rows float64
 	// scalar is the column that has the query's value, where it became a join.
 	scalar int
+	// from is that of a SELECT whose rows have its columns still; else nil. With
+	// distinct they may not be told apart.
+	from     *from
+	distinct bool
 }
 
 // output is a column of a query's result.

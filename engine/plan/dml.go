@@ -43,15 +43,14 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	if n.Rules, err = b.rulesOf(t); err != nil {
 		return nil, err
 	}
+	var query *query
 	switch rows := s.Rows.(type) {
 	case sqlparser.Values:
 		release := b.forbid(t)
 		n.Input, err = b.insertRows(to, n.Columns, rows)
 		release()
-	case *sqlparser.ValuesStatement:
-		n.Input, err = b.insertQuery(t, n.Columns, rows)
 	case sqlparser.TableStatement:
-		n.Input, err = b.insertQuery(t, n.Columns, rows)
+		query, err = b.insertQuery(t, n.Columns, rows)
 	default:
 		err = sqlerr.Unsupported("INSERT of %T", rows)
 	}
@@ -61,15 +60,18 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	switch {
 	case s.Action == sqlparser.ReplaceAct:
 		n.Mode = InsertReplace
-	case len(s.OnDup) > 0 && bool(s.Ignore):
-		return nil, sqlerr.Unsupported("INSERT IGNORE … ON DUPLICATE KEY UPDATE")
 	case len(s.OnDup) > 0:
-		n.Mode = InsertUpdate
+		if n.Mode = InsertUpdate; bool(s.Ignore) {
+			n.Mode = InsertUpdateIgnore
+		}
 		release := b.forbid(t)
-		n.OnDuplicate, err = b.onDuplicate(s, to)
+		n.OnDuplicate, err = b.onDuplicate(s, to, query)
 		release()
 	case bool(s.Ignore):
 		n.Mode = InsertIgnore
+	}
+	if query != nil {
+		n.Input = b.queryPlan(query).Root
 	}
 	if err == nil && t.Kind == schema.System && n.Mode != InsertPlain {
 		err = sqlerr.Unsupported("IGNORE, REPLACE and ON DUPLICATE KEY UPDATE of system tables").On(t.QualifiedName())
@@ -334,8 +336,8 @@ func rowsType(t, u, target types.Type) (types.Type, bool) {
 	return common, true
 }
 
-// insertQuery plans INSERT … SELECT's query.
-func (b *builder) insertQuery(t *schema.Table, cols []int, s sqlparser.TableStatement) (Node, error) {
+// insertQuery binds INSERT … SELECT's query.
+func (b *builder) insertQuery(t *schema.Table, cols []int, s sqlparser.TableStatement) (*query, error) {
 	for _, c := range cols {
 		if _, err := generatedValue(t, c, nil); err != nil {
 			return nil, err
@@ -348,14 +350,41 @@ func (b *builder) insertQuery(t *schema.Table, cols []int, s sqlparser.TableStat
 	if len(q.out) != len(cols) {
 		return nil, wrongRow(0)
 	}
-	return b.queryPlan(q).Root, nil
+	return q, nil
 }
 
-// rowScope is the scope of ON DUPLICATE KEY UPDATE: it knows VALUES(c).
+// rowScope is the scope of ON DUPLICATE KEY UPDATE: it knows VALUES(c), and the columns
+// that INSERT … SELECT's query selects from.
 type rowScope struct {
 	*scope
 	target *target
-	first  int // number of the new row's first column
+	first  int    // number of the new row's first column
+	query  *query // nil: it is no SELECT
+	in     *phys  // what the assignments read
+}
+
+// Resolve implements expr.Scope. A column of the query becomes one more that it yields.
+func (s *rowScope) Resolve(name *sqlparser.ColName) (expr.Expr, error) {
+	e, err := s.lookup(name)
+	if err != nil || s.query == nil || s.query.from == nil {
+		return s.scope.Resolve(name)
+	}
+	of, err := (&scope{b: s.b, frame: &frame{}, from: s.query.from, clause: s.clause}).column(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case of == nil:
+		return s.scope.Resolve(name)
+	case e != nil:
+		return nil, sqlerr.AmbiguousColumn.New("Column '%s' in %s is ambiguous", nameText(name), s.clause).In(name.Name.String())
+	case s.query.distinct:
+		return nil, sqlerr.Unsupported("columns of SELECT DISTINCT in ON DUPLICATE KEY UPDATE").In(name.Name.String())
+	}
+	if id := of.(*expr.Column).Index; !slices.Contains(s.in.cols, id) {
+		s.in.cols = append(s.in.cols, id)
+		s.query.out = append(s.query.out, output{name: name.Name.String(), col: id})
+	}
+	return of, nil
 }
 
 // ResolveValues implements expr.ValuesScope.
@@ -367,7 +396,7 @@ func (s *rowScope) ResolveValues(name *sqlparser.ColName) (expr.Expr, error) {
 	return s.b.ref(s.first + c), nil
 }
 
-func (b *builder) onDuplicate(s *sqlparser.Insert, to *target) ([]Assignment, error) {
+func (b *builder) onDuplicate(s *sqlparser.Insert, to *target, q *query) ([]Assignment, error) {
 	t := to.rel.table
 	first := len(b.cols)
 	alias := "values"
@@ -394,7 +423,7 @@ func (b *builder) onDuplicate(s *sqlparser.Insert, to *target) ([]Assignment, er
 	for i := range t.Columns {
 		both.cols = append(both.cols, first+i)
 	}
-	sc := &rowScope{&scope{b: b, frame: &frame{}, from: to.from, clause: "field list", written: true}, to, first}
+	sc := &rowScope{&scope{b: b, frame: &frame{}, from: to.from, clause: "field list", written: true}, to, first, q, both}
 	return b.assignments(sqlparser.UpdateExprs(s.OnDup), to, sc, both)
 }
 

@@ -58,7 +58,11 @@ func describe(n Node) (string, []expr.Expr) {
 		}
 		return "Sort (" + strings.Join(keys, ", ") + ")" + optional(", limit ", n.Limit), exprs
 	case *Limit:
-		return "Limit" + optional(" ", n.Count) + optional(" offset ", n.Offset), nil
+		text := "Limit" + optional(" ", n.Count) + optional(" offset ", n.Offset)
+		if n.Counts {
+			text += ", counts all rows"
+		}
+		return text, nil
 	case *Distinct:
 		return "Distinct", nil
 	case *File:
@@ -231,10 +235,10 @@ func aggregateText(n *Aggregate) string {
 
 func insertText(n *Insert) (string, []expr.Expr) {
 	verb := map[InsertMode]string{InsertPlain: "Insert", InsertIgnore: "Insert ignore",
-		InsertReplace: "Replace", InsertUpdate: "Insert"}[n.Mode]
+		InsertReplace: "Replace", InsertUpdate: "Insert", InsertUpdateIgnore: "Insert ignore"}[n.Mode]
 	text := verb + " " + n.Table.QualifiedName() + " " + columnNames(n.Table, n.Columns)
 	var exprs []expr.Expr
-	if n.Mode == InsertUpdate {
+	if n.Mode.Updates() {
 		var set string
 		set, exprs = assignmentsText(n.Table, n.OnDuplicate)
 		text += ", on duplicate key update " + set

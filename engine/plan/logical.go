@@ -156,6 +156,7 @@ type orderCol struct {
 type limitRel struct {
 	in            logical
 	count, offset expr.Expr // constant; or nil
+	counts        bool      // SQL_CALC_FOUND_ROWS
 }
 
 // unionRel yields the rows of all parts, part i's column parts[i].cols[k] as cols[k].

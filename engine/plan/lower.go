@@ -528,7 +528,7 @@ const unknownLimit = 100
 
 func (b *builder) lowerLimit(l *limitRel, need colSet) *phys {
 	var h hint
-	if l.count != nil {
+	if l.count != nil && !l.counts {
 		h.limit = total(l.count, l.offset)
 		h.rows = unknownLimit
 		if lit, ok := h.limit.(*expr.Literal); ok {
@@ -540,7 +540,7 @@ func (b *builder) lowerLimit(l *limitRel, need colSet) *phys {
 	}
 	in := b.lower(l.in, need, h)
 	out := *in
-	out.node = &Limit{Input: in.node, Count: l.count, Offset: l.offset}
+	out.node = &Limit{Input: in.node, Count: l.count, Offset: l.offset, Counts: l.counts}
 	if h.rows > 0 {
 		out.rows = min(in.rows, h.rows)
 	}

@@ -63,7 +63,7 @@ func splitItems(t *sqlparser.Tokenizer, sql string) []string {
 			continue
 		case sqlparser.DISTINCT, sqlparser.DISTINCTROW, sqlparser.ALL, sqlparser.SQL_CACHE, sqlparser.SQL_NO_CACHE,
 			sqlparser.STRAIGHT_JOIN, sqlparser.HIGH_PRIORITY, sqlparser.SQL_BIG_RESULT, sqlparser.SQL_SMALL_RESULT,
-			sqlparser.SQL_BUFFER_RESULT:
+			sqlparser.SQL_BUFFER_RESULT, sqlparser.SQL_CALC_FOUND_ROWS:
 			if depth == 0 && strings.TrimSpace(sql[start:end]) == "" {
 				start, end = at, at
 				continue

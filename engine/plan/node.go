@@ -49,6 +49,7 @@ type Plan struct {
 	Params  int             // number of parameters
 	Costs   map[Node]Cost   // what is expected of the operators, subqueries' too
 	Watch   *Watch          // of a live query, else nil
+	Counts  bool            // it tells how many rows there were without LIMIT
 }
 
 // ResultColumn describes a column of a query's result.
@@ -202,6 +203,8 @@ type Sort struct {
 type Limit struct {
 	Input         Node
 	Count, Offset expr.Expr // nil: all, none
+	// Counts has the whole input read and its rows counted: SQL_CALC_FOUND_ROWS.
+	Counts bool
 }
 
 // Distinct drops repeated rows.
@@ -271,7 +274,8 @@ type Assignment struct {
 	Value  expr.Expr
 }
 
-// Insert adds rows. Input's columns are the values for Columns.
+// Insert adds rows. Input's columns are the values for Columns, and then others that
+// OnDuplicate reads.
 type Insert struct {
 	Table   *schema.Table
 	Input   Node
@@ -282,7 +286,7 @@ type Insert struct {
 	Rules    Rules
 	Mode     InsertMode
 	// OnDuplicate is evaluated over the existing row's columns followed by the
-	// new row's (VALUES(c)).
+	// new row's (VALUES(c)) and what Input has after the values.
 	OnDuplicate []Assignment
 	Check       *ViewCheck
 	Returning   []expr.Expr // over the row as it is afterwards
@@ -304,7 +308,15 @@ const (
 	InsertIgnore  InsertMode = "insert ignore"
 	InsertReplace InsertMode = "replace"
 	InsertUpdate  InsertMode = "insert on duplicate key update"
+	// InsertUpdateIgnore updates, and leaves a row that cannot be updated as it is.
+	InsertUpdateIgnore InsertMode = "insert ignore on duplicate key update"
 )
+
+// Updates reports whether rows whose keys are taken are updated.
+func (m InsertMode) Updates() bool { return m == InsertUpdate || m == InsertUpdateIgnore }
+
+// Ignores reports whether errors of rows become warnings.
+func (m InsertMode) Ignores() bool { return m == InsertIgnore || m == InsertUpdateIgnore }
 
 // Update changes rows. Input yields all of the table's columns; assignments see
 // the values of those before them, as MySQL's do.

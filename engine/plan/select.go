@@ -23,12 +23,12 @@ type orderItem struct {
 	desc bool
 }
 
-func refuseSelect(s *sqlparser.Select) error {
+func (b *builder) refuseSelect(s *sqlparser.Select) error {
 	switch {
 	case s.Into != nil:
 		return sqlerr.Unsupported("SELECT … INTO")
-	case s.SQLCalcFoundRows:
-		return sqlerr.Unsupported("SQL_CALC_FOUND_ROWS")
+	case s.SQLCalcFoundRows && s != b.named:
+		return sqlerr.WrongPlacement.New("Incorrect usage/placement of 'SQL_CALC_FOUND_ROWS'")
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func refuseSelect(s *sqlparser.Select) error {
 // DISTINCT, ORDER BY, LIMIT, as operators in this order. What the select list
 // computes and nothing before it needs comes last of all, for the rows that LIMIT leaves.
 func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
-	if err := refuseSelect(s); err != nil {
+	if err := b.refuseSelect(s); err != nil {
 		return nil, err
 	}
 	fr, err := b.from(s.From, f)
@@ -59,6 +59,9 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		return nil, err
 	}
 	lock, _ := rel.(*lockRel)
+	if lock != nil && s.SQLCalcFoundRows {
+		return nil, sqlerr.Unsupported("SQL_CALC_FOUND_ROWS with FOR UPDATE and FOR SHARE")
+	}
 	windows, err := newWindowNames(s.Windows)
 	if err != nil {
 		return nil, err
@@ -105,6 +108,9 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 	}
 	rel = b.windows(rel, items, order)
 	q, err := b.finish(rel, items, order, s.Distinct, s.Limit, f)
+	if err == nil && g.rel == nil {
+		q.from, q.distinct = fr, s.Distinct
+	}
 	if err == nil && lock != nil {
 		q.rel = lockLate(q.rel, lock)
 	}
@@ -244,6 +250,20 @@ func (b *builder) limit(rel logical, l *sqlparser.Limit, f *frame) (logical, err
 		}
 	}
 	return r, nil
+}
+
+// counted has the LIMIT of a query, below what its select list computes last, count
+// all rows.
+func counted(rel logical) logical {
+	switch r := rel.(type) {
+	case *extendRel:
+		r.in = counted(r.in)
+	case *limitRel:
+		r.counts = true
+	default:
+		return &limitRel{in: rel, counts: true}
+	}
+	return rel
 }
 
 // selectList binds a select list, * replaced by columns.

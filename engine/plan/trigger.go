@@ -103,7 +103,7 @@ func writes(n Node) []write {
 		switch n.Mode {
 		case InsertReplace:
 			w.events = append(w.events, "DELETE")
-		case InsertUpdate:
+		case InsertUpdate, InsertUpdateIgnore:
 			w.events, w.set = append(w.events, "UPDATE"), columnsSet(n.OnDuplicate)
 		}
 		return []write{w}

@@ -96,10 +96,11 @@ func watchable(stmt sqlparser.Statement) (*sqlparser.Select, error) {
 		}
 		return nil, sqlerr.Unsupported("a live query that is no SELECT")
 	}
-	if err := refuseSelect(s); err != nil {
-		return nil, err
-	}
 	switch {
+	case s.Into != nil:
+		return nil, notLive("SELECT … INTO")
+	case s.SQLCalcFoundRows:
+		return nil, notLive("SQL_CALC_FOUND_ROWS")
 	case s.With != nil:
 		return nil, notLive("WITH")
 	case s.Distinct:

@@ -27,12 +27,13 @@ type inserter struct {
 
 	counted []bool // rows of the batch whose AUTO_INCREMENT value is generated
 	local   *types.Batch
+	extra   *types.Batch // what the batch has after the values
 }
 
 // Insert adds the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, error) {
-	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode == plan.InsertIgnore, n.Returning)
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode.Ignores(), n.Returning)
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,14 +66,16 @@ func (in *inserter) add(ctx context.Context, b *types.Batch) error {
 	if err != nil {
 		return err
 	}
+	in.extra = &types.Batch{Columns: b.Columns[len(in.plan.Columns):], Len: b.Len}
 	if !in.stepwise() {
 		return in.addRows(ctx, rows)
 	}
-	counted := in.counted
+	counted, extra := in.counted, in.extra
 	for i := range rows.Len {
 		if len(counted) > 0 {
 			in.counted = counted[i : i+1]
 		}
+		in.extra = extra.Slice(i, i+1)
 		if err := in.each(1, true, func(int, int) error { return in.addRows(ctx, rows.Slice(i, i+1)) }); err != nil {
 			return err
 		}
@@ -88,18 +91,17 @@ func (in *inserter) addRows(ctx context.Context, rows *types.Batch) error {
 			return err
 		}
 	}
-	keep, err := in.check(rows)
-	if err != nil {
-		return err
-	}
-	if keep != nil {
-		rows, in.counted = pick(rows, keep), pickBools(in.counted, keep)
-	}
-	if keep, err = in.permitted(in.view, rows); err != nil {
-		return err
-	}
-	if keep != nil {
-		rows, in.counted = pick(rows, keep), pickBools(in.counted, keep)
+	for _, allowed := range []func() ([]int32, error){
+		func() ([]int32, error) { return in.check(rows) },
+		func() ([]int32, error) { return in.permitted(in.view, rows) },
+	} {
+		keep, err := allowed()
+		if err != nil {
+			return err
+		}
+		if keep != nil {
+			rows, in.counted, in.extra = pick(rows, keep), pickBools(in.counted, keep), pick(in.extra, keep)
+		}
 	}
 	if err := in.checkSize(rows); err != nil {
 		return err
@@ -190,8 +192,9 @@ func (in *inserter) put(ctx context.Context, rows *types.Batch) error {
 			from++
 		case plan.InsertReplace:
 			err = in.replace(ctx, c, row) // and try the row again
-		case plan.InsertUpdate:
-			err = in.updateExisting(ctx, c, in.local.Slice(from, from+1))
+		case plan.InsertUpdate, plan.InsertUpdateIgnore:
+			local := &types.Batch{Columns: slices.Concat(in.local.Slice(from, from+1).Columns, in.extra.Slice(from, from+1).Columns), Len: 1}
+			err = in.each(1, true, func(int, int) error { return in.updateExisting(ctx, c, local) })
 			from++
 		default:
 			err = in.duplicate(c, rest)
@@ -268,7 +271,7 @@ func (in *inserter) existing(c *store.Conflict) *types.Batch {
 }
 
 // updateExisting makes ON DUPLICATE KEY UPDATE's assignments to the row that
-// holds a key of the new one, which is in the session's zone.
+// holds a key of the new one, which is in the session's zone, with what comes after it.
 func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *types.Batch) error {
 	stored := in.existing(c)
 	old := in.fromUTC(stored)
@@ -287,7 +290,7 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 	if len(changed) == 0 {
 		return in.updated(ctx, old, updated)
 	}
-	if _, err := in.check(updated); err != nil {
+	if keep, err := in.check(updated); err != nil || keep != nil {
 		return err
 	}
 	if keep, err := in.permitted(in.view, updated); err != nil || keep != nil {

@@ -69,7 +69,7 @@ func fill(ctx context.Context, rt *exec.Runtime, n *plan.Spooled, spools []*exec
 func ignores(n plan.Node) bool {
 	switch n := n.(type) {
 	case *plan.Insert:
-		return n.Mode == plan.InsertIgnore
+		return n.Mode.Ignores()
 	case *plan.Update:
 		return n.Ignore
 	case *plan.Delete:
