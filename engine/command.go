@@ -95,12 +95,7 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *parse.KillJob:
 		return r, nil, s.engine.killJob(ctx, n)
 	case *parse.KillLive:
-		return r, nil, s.engine.live.Kill(n.ID, func(user string) error {
-			if s.engine.mayActAs(ctx, s.user, user) != nil {
-				return sqlerr.KillDenied.New("You are not owner of live query '%s'", n.ID)
-			}
-			return nil
-		})
+		return r, nil, s.engine.live.Kill(n.ID, func(user string) bool { return s.engine.mayActAs(ctx, s.user, user) == nil })
 	case *parse.Subscribe:
 		set, err = s.follow(ctx, st, n, args)
 	case *parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.Consume, *parse.Ack, *parse.ShowTopics:

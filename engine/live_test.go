@@ -270,7 +270,7 @@ func TestSubscribeEnds(t *testing.T) {
 		// KILL, by the owner or the system user.
 		bob := newSession(t, e, SessionConfig{User: "bob"})
 		_, err = bob.Exec(t.Context(), "KILL LIVE QUERY 'live-1'", nil)
-		wantKind(t, err, sqlerr.KillDenied)
+		wantKind(t, err, sqlerr.NoSuchLive)
 		run(t, s, "KILL LIVE QUERY 'live-1'")
 		wantKind(t, sub.fails(), sqlerr.LiveKilled)
 		wantKind(t, sub.fails(), sqlerr.LiveKilled)
@@ -480,6 +480,6 @@ func TestSubscribeRights(t *testing.T) {
 	subscribe(t, e, "ann", "SUBSCRIBE TO secret").want("initial|1")
 	wantText(t, query(t, ann, "SELECT id FROM system.live_queries"), "live-2;")
 	_, err := ann.Exec(t.Context(), "KILL LIVE QUERY 'live-1'", nil)
-	wantKind(t, err, sqlerr.KillDenied)
+	wantKind(t, err, sqlerr.NoSuchLive)
 	run(t, ann, "KILL LIVE QUERY 'live-2'")
 }

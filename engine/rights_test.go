@@ -137,7 +137,7 @@ func TestSubscribeNeedsRights(t *testing.T) {
 			wantKind(t, err, sqlerr.AccessDenied)
 			id := strings.TrimSuffix(query(t, s, "SELECT MIN(id) FROM system.live_queries"), ";")
 			_, err = s.Exec(ctx, "KILL LIVE QUERY '"+id+"'", nil)
-			wantKind(t, err, sqlerr.KillDenied)
+			wantKind(t, err, sqlerr.NoSuchLive)
 		}
 		run(t, s, "GRANT SELECT ON t TO ROLE user")
 		sub, err := s.Subscribe(WithUser(t.Context(), "ann"), sql, nil, SubscribeOptions{})

@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func checks(cfg config) (list []check) {
 		list = append(list, check{"attack: " + a.name, a.run})
 	}
 	list = append(list, idChecks...)
-	list = append(list, callChecks...)
+	list = slices.Concat(list, callChecks, liveChecks, rightsChecks)
 	return append(list,
 		check{"random statements, one after the other", func(ctx context.Context) error { return sequential(ctx, cfg.seed, cfg.statements) }},
 		check{"random statements, users at the same time", func(ctx context.Context) error { return concurrent(ctx, cfg.seed, cfg.statements) }})
