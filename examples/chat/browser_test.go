@@ -163,7 +163,16 @@ func (b *tab) eval(js string) any {
 // until waits until JavaScript is true in the page.
 func (b *tab) until(js string) {
 	b.t.Helper()
-	for range 600 {
+	b.untilWhile(js, func() {})
+}
+
+// untilWhile is until that does something every second.
+func (b *tab) untilWhile(js string, do func()) {
+	b.t.Helper()
+	for i := range 600 {
+		if i%20 == 0 {
+			do()
+		}
 		if b.eval(js) == true {
 			return
 		}
@@ -191,8 +200,10 @@ func TestPage(t *testing.T) {
 
 	bob.must("POST", messages, url.Values{"text": {"<b>hello</b> ann"}})
 	ann.until("document.getElementById('messages').innerText.includes('<b>hello</b> ann')")
-	bob.must("POST", fmt.Sprintf("/rooms/%d/typing", room.ID), nil)
-	ann.until("document.getElementById('typing').innerText === 'bob is typing …'")
+	// That somebody types is shown for some seconds only.
+	ann.untilWhile("document.getElementById('typing').innerText === 'bob is typing …'", func() {
+		bob.must("POST", fmt.Sprintf("/rooms/%d/typing", room.ID), nil)
+	})
 	ann.eval("document.querySelector('#say input').value = 'hello bob'; document.getElementById('say').requestSubmit()")
 	ann.until("document.getElementById('messages').innerText.includes('hello bob')")
 	if got := bob.must("GET", messages, nil); !strings.Contains(got, "hello bob") {
