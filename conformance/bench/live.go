@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -146,7 +147,22 @@ func printLive(out io.Writer, list []liveResult) error {
 			fmt.Fprintf(w, "none\t\t\t%.0f\t\t\n", r.Writes)
 			continue
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%.0f\t%d\t\n", r.Subscriptions, duration(float64(r.P50)), duration(float64(r.P99)), r.Writes, r.Bytes)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.0f\t%d\t\n", r.Subscriptions, shortTime(float64(r.P50)), shortTime(float64(r.P99)), r.Writes, r.Bytes)
 	}
 	return w.Flush()
+}
+
+// liveCommand measures live queries and shows the figures.
+func liveCommand(quick bool, dir, jsonFile string) error {
+	n := fullLive
+	if quick {
+		n = quickLive
+	}
+	list, err := benchLive(n, dir, os.Stderr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(printLive(os.Stdout, list), writeFile(jsonFile, func(out io.Writer) error {
+		return json.NewEncoder(out).Encode(list)
+	}))
 }

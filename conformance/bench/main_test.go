@@ -6,27 +6,36 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
+
+var testSizes = sizes{rows: 2000, bulk: 200, ycsb: 100, scale: 0.001, houses: []int{}, open: []int{0, 100}, round: time.Millisecond, rounds: 2}
 
 // TestBench does a little of everything: the answers of all peers must agree.
 func TestBench(t *testing.T) {
-	r, err := bench(sizes{rows: 400, points: 20, ranges: 3, durable: 4, bulk: 200, scans: 1, rounds: 2}, regexp.MustCompile(""), t.TempDir(), io.Discard)
+	r, err := bench(testSizes, []int{testSizes.rows}, regexp.MustCompile(""), t.TempDir(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, res := range r.Results {
-		for i, ns := range res.NsPerOp {
-			if ns <= 0 {
-				t.Errorf("%s of %s took %f ns", res.Workload, r.Peers[i], ns)
+	for _, s := range r.Sections {
+		for _, res := range s.Results {
+			for name, f := range res.Figures {
+				if f.Value <= 0 {
+					t.Errorf("%s: %s of %s is %f", s.Theme, res.Workload, name, f.Value)
+				}
 			}
 		}
 	}
-	var out bytes.Buffer
-	if err := r.print(&out); err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.Count(out.String(), "\n"); lines != len(r.Results)+3 {
-		t.Errorf("%d lines:\n%s", lines, &out)
+	for _, write := range []func(io.Writer) error{r.print, r.markdown, r.html, r.writeJSON} {
+		var out bytes.Buffer
+		if err := write(&out); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range r.Sections {
+			if !strings.Contains(out.String(), s.Theme) {
+				t.Errorf("no %s in\n%s", s.Theme, &out)
+			}
+		}
 	}
 }
 

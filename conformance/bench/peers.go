@@ -1,75 +1,227 @@
 package main
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 
-	_ "github.com/mattn/go-sqlite3"
+	"github.com/marcboeker/go-duckdb"
+	"github.com/mattn/go-sqlite3"
 	_ "modernc.org/sqlite"
 
 	_ "github.com/kalamgo/kalam/driver"
 )
 
-// peer is a database under test. All commit durably: Kalam by default, SQLite
-// with its write-ahead log and synchronous=FULL.
+// peer is a database under test, or a floor: what the work costs without one.
+// All commit durably: Kalam and DuckDB by default, SQLite with its write-ahead
+// log and synchronous=FULL.
 type peer struct {
-	name   string
-	driver string
-	dsn    func(dir string) string
-	key    string // type of an integer primary key
-	pack   string // statement that packs the table; "": there is none
-	db     *sql.DB
+	name    string
+	module  string // whose version a report shows
+	connect func(path string) (*sql.DB, error)
+	dialect dialect
+	conns   int // most connections; 0: one for each goroutine
+	// absent names themes and workloads that the peer has no part in, by how they
+	// begin, and why not.
+	absent map[string]string
+	most   int // rows of a table at most; 0: any number
+
+	floor bool
+	raw   *raw // with RocksDB alone
+	noop  *atomic.Pointer[reply]
+
+	path  string
+	db    *sql.DB
+	state state
 }
 
-const cacheMB = 64
+// dialect is in what SQL differs.
+type dialect uint8
 
-// peers returns Kalam first, then those it is compared with.
+const (
+	mysql dialect = iota
+	sqlite
+	duck
+)
+
+const (
+	kalamName = "Kalam"
+	cacheMB   = 256 // of each database
+	most      = 64  // goroutines, and so connections
+	noServer  = "is no database for many small writes: concurrent transactions on one table fail"
+	noMemory  = "keeps nothing on disk"
+)
+
+// peers returns Kalam first, then those it is compared with, then the floors.
 func peers() []*peer {
 	return []*peer{
-		{name: "kalam", driver: "kalam", key: "BIGINT PRIMARY KEY", pack: "PACK TABLE " + table, dsn: func(dir string) string {
-			return fmt.Sprintf("file:%s?cache_mb=%d", filepath.Join(dir, "kalam.kdb"), cacheMB)
+		{name: kalamName, connect: func(path string) (*sql.DB, error) {
+			return sql.Open("kalam", fmt.Sprintf("file:%s?cache_mb=%d", path, cacheMB))
 		}},
-		// SQLite's rowid is its fastest key.
-		{name: "go-sqlite3", driver: "sqlite3", key: "INTEGER PRIMARY KEY", dsn: func(dir string) string {
-			return "file:" + filepath.Join(dir, "mattn.db") + "?" + url.Values{
-				"_journal_mode": {"WAL"},
-				"_synchronous":  {"FULL"},
-				"_cache_size":   {fmt.Sprint(-cacheMB * 1024)},
-				"_busy_timeout": {"5000"},
-				"_txlock":       {"immediate"},
-			}.Encode()
+		{name: "go-sqlite3", module: "github.com/mattn/go-sqlite3", dialect: sqlite, conns: 1, connect: mattn},
+		{name: "go-sqlite3, pool", dialect: sqlite, connect: mattn, absent: map[string]string{
+			"": "differs from go-sqlite3 where several goroutines work",
 		}},
-		{name: "modernc", driver: "sqlite", key: "INTEGER PRIMARY KEY", dsn: func(dir string) string {
-			return "file:" + filepath.Join(dir, "modernc.db") + "?" + url.Values{
+		{name: "modernc", module: "modernc.org/sqlite", dialect: sqlite, conns: 1, connect: func(path string) (*sql.DB, error) {
+			return sql.Open("sqlite", "file:"+path+"?"+url.Values{
 				"_pragma": {
-					"journal_mode(WAL)", "synchronous(FULL)",
-					fmt.Sprintf("cache_size(%d)", -cacheMB*1024), "busy_timeout(5000)",
+					"journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
+					fmt.Sprintf("cache_size(%d)", -cacheMB*1024), "busy_timeout(60000)",
 				},
 				"_txlock": {"immediate"},
-			}.Encode()
+			}.Encode())
 		}},
+		{name: "DuckDB", module: "github.com/marcboeker/go-duckdb", dialect: duck, connect: func(path string) (*sql.DB, error) { return sql.Open("duckdb", path) },
+			absent: map[string]string{"TPC-C": noServer, "YCSB": noServer, "Writes": noServer}},
+		{name: "go-mysql-server", module: "github.com/dolthub/go-mysql-server", connect: memoryServer, most: 100_000, absent: map[string]string{
+			"Writes": noMemory, "YCSB": noMemory, "TPC-C": noMemory, "TPC-H": noMemory, "Files": noMemory,
+		}},
+		{name: "RocksDB", module: "github.com/linxGnu/grocksdb", floor: true, raw: &raw{}},
+		{name: "no-op driver", floor: true, noop: &atomic.Pointer[reply]{}},
 	}
+}
+
+func init() {
+	sql.Register("sqlite3-tuned", &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		_, err := c.Exec("PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY", nil)
+		return err
+	}})
+}
+
+func mattn(path string) (*sql.DB, error) {
+	return sql.Open("sqlite3-tuned", "file:"+path+"?"+url.Values{
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_cache_size":   {fmt.Sprint(-cacheMB * 1024)},
+		"_busy_timeout": {"60000"},
+		"_txlock":       {"immediate"},
+	}.Encode())
+}
+
+// takesPart tells whether p does w.
+func (p *peer) takesPart(w workload, n sizes) bool {
+	switch {
+	case p.raw != nil:
+		return w.raw != nil
+	case p.noop != nil:
+		return w.reply != nil
+	case p.most > 0 && n.rows > p.most:
+		return false
+	}
+	for name := range p.absent {
+		if strings.HasPrefix(w.name, name) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *peer) open(dir string) (err error) {
-	if p.db, err = sql.Open(p.driver, p.dsn(dir)); err != nil {
-		return err
+	p.path = filepath.Join(dir, strings.ReplaceAll(p.name, " ", "-"))
+	p.state = empty
+	switch {
+	case p.raw != nil:
+		return p.raw.open(p.path)
+	case p.noop != nil:
+		p.db = sql.OpenDB(noopConnector{p.noop})
+	default:
+		if p.db, err = p.connect(p.path); err != nil {
+			return err
+		}
 	}
-	// The work is done by one goroutine, and one connection keeps its caches.
-	p.db.SetMaxOpenConns(1)
+	p.db.SetMaxOpenConns(p.conns)
+	p.db.SetMaxIdleConns(most)
 	return p.db.Ping()
 }
 
-// createTable makes an empty table of the rows that row returns.
-func (p *peer) createTable(name string) error {
-	_, err := p.db.Exec("CREATE TABLE " + name + " (id " + p.key + ", n INT NOT NULL, x DOUBLE NOT NULL, s VARCHAR(100) NOT NULL)")
-	return err
+func (p *peer) close() error {
+	if p.raw != nil {
+		return p.raw.close()
+	}
+	return p.db.Close()
 }
 
-// row returns the values of the row with an id, about 100 bytes.
-func row(id int) []any {
-	return []any{id, id * 7919 % 10007, float64(id%1000) / 8,
-		fmt.Sprintf("row %08d of a table with some text to make it as wide as tables are: %04d", id, id*31%9973)}
+func (p *peer) exec(statements ...string) error {
+	for _, s := range statements {
+		if _, err := p.db.Exec(s); err != nil {
+			return fmt.Errorf("%.100s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// fill adds n rows to a table in the way that is fastest without files, or
+// nearly so.
+func (p *peer) fill(table string, n int, row func(id int) []any) error {
+	if p.dialect == duck {
+		return p.appendRows(table, n, row)
+	}
+	return p.insertRows(table, n, 100, row)
+}
+
+// insertRows adds n rows in one transaction by statements with some rows each.
+func (p *peer) insertRows(table string, n, rows int, row func(id int) []any) error {
+	tx, err := p.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	width := len(row(0))
+	var stmt *sql.Stmt
+	args := make([]any, 0, width*rows)
+	for from := 0; from < n; from += rows {
+		count := min(rows, n-from)
+		if stmt == nil || count < rows {
+			if stmt, err = tx.Prepare(insertText(table, width, count)); err != nil {
+				return err
+			}
+			defer stmt.Close()
+		}
+		args = args[:0]
+		for i := range count {
+			args = append(args, row(from+i)...)
+		}
+		if _, err := stmt.Exec(args...); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func insertText(table string, width, rows int) string {
+	row := "(?" + strings.Repeat(", ?", width-1) + ")"
+	return "INSERT INTO " + table + " VALUES " + row + strings.Repeat(", "+row, rows-1)
+}
+
+// appendRows adds rows through DuckDB's appender.
+func (p *peer) appendRows(table string, n int, row func(id int) []any) (err error) {
+	conn, err := p.db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return conn.Raw(func(c any) (err error) {
+		a, err := duckdb.NewAppenderFromConn(c.(driver.Conn), "", table)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, a.Close()) }()
+		var values []driver.Value
+		for id := range n {
+			values = values[:0]
+			for _, v := range row(id) {
+				values = append(values, v)
+			}
+			if err := a.AppendRow(values...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
