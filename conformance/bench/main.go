@@ -60,9 +60,8 @@ func command() (err error) {
 	set(&n.bulk, *bulk)
 	set(&n.scale, *scale)
 	set(&n.rounds, *rounds)
-	counts := []int{n.rows}
 	if *rows != "" {
-		if counts, err = numbers(*rows); err != nil {
+		if n.rows, err = numbers(*rows); err != nil {
 			return fmt.Errorf("-rows: %w", err)
 		}
 	}
@@ -90,7 +89,7 @@ func command() (err error) {
 		if err != nil {
 			return err
 		}
-	} else if r, err = bench(n, counts, chosen, *dir, os.Stderr); err != nil {
+	} else if r, err = bench(n, chosen, *dir, os.Stderr); err != nil {
 		return err
 	}
 	return errors.Join(r.print(os.Stdout),

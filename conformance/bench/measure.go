@@ -19,6 +19,8 @@ type workload struct {
 	name string
 	// ops is how many operations a round has; 0: as many as its time allows.
 	ops int
+	// goroutines work at a time; peers that differ only then have no part in others.
+	goroutines int
 	// setup is called once for each peer, and before for each of its rounds;
 	// neither is timed, and each may be nil.
 	setup, before func(p *peer) error
@@ -42,40 +44,44 @@ type theme struct {
 	name string
 	// scaled themes are done for each number of rows.
 	scaled bool
-	work   func(n sizes) []workload
+	work   func(n sizes, rows int) []workload
 }
 
 // sizes say how much is done.
 type sizes struct {
-	rows   int           // of the table that is read
-	bulk   int           // rows of a bulk load
-	ycsb   int           // records of YCSB
-	scale  float64       // TPC-H's
-	houses []int         // TPC-C's warehouses
-	open   []int         // rows of databases that are opened
-	round  time.Duration // what a round of operations takes, about
-	rounds int
-	build  bool // programs, to see their size
+	rows    []int         // of the table that is read: as many times
+	bulk    int           // rows of a bulk load
+	deletes int           // rows that are deleted
+	ycsb    int           // records of YCSB
+	scale   float64       // TPC-H's
+	houses  []int         // TPC-C's warehouses
+	open    []int         // rows of databases that are opened
+	round   time.Duration // what a round of operations takes, about
+	rounds  int
+	build   bool // programs, to see their size
 }
 
 var (
 	fullSizes = sizes{
-		rows: 1_000_000, bulk: 1_000_000, ycsb: 100_000, scale: 0.1, houses: []int{1, 8}, open: []int{0, 1_000_000},
+		rows: []int{100_000, 1_000_000}, bulk: 1_000_000, deletes: 2000, ycsb: 100_000, scale: 0.1, houses: []int{1, 8}, open: []int{0, 1_000_000},
 		round: 300 * time.Millisecond, rounds: 5, build: true,
 	}
 	quickSizes = sizes{
-		rows: 50_000, bulk: 20_000, ycsb: 5_000, scale: 0.01, open: []int{0, 50_000},
+		rows: []int{5_000, 50_000}, bulk: 10_000, deletes: 100, ycsb: 5_000, scale: 0.01, open: []int{0, 50_000},
 		round: 20 * time.Millisecond, rounds: 3,
 	}
 )
 
 var themes = []theme{
 	{"Reads", true, reads},
+	{"Writes", false, writes},
+	{"YCSB", false, ycsb},
+	{"Bulk load", false, bulks},
 }
 
 // bench does the work that is chosen, of one theme after the other, each with
 // new databases in a directory below dir.
-func bench(n sizes, rows []int, chosen *regexp.Regexp, dir string, progress io.Writer) (r *report, err error) {
+func bench(n sizes, chosen *regexp.Regexp, dir string, progress io.Writer) (r *report, err error) {
 	dir, err = os.MkdirTemp(dir, "kalam-bench")
 	if err != nil {
 		return nil, err
@@ -83,18 +89,17 @@ func bench(n sizes, rows []int, chosen *regexp.Regexp, dir string, progress io.W
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r = newReport(n)
 	for _, t := range themes {
-		for i, count := range rows {
+		for i, rows := range n.rows {
 			if i > 0 && !t.scaled {
 				break
 			}
-			n.rows = count
-			work := slices.DeleteFunc(t.work(n), func(w workload) bool { return !chosen.MatchString(w.name) })
+			work := slices.DeleteFunc(t.work(n, rows), func(w workload) bool { return !chosen.MatchString(t.name + ": " + w.name) })
 			if len(work) == 0 {
 				continue
 			}
 			s := section{Theme: t.name}
 			if t.scaled {
-				s.Rows = count
+				s.Rows = rows
 			}
 			if err := s.measure(work, n, filepath.Join(dir, fmt.Sprintf("%s-%d", t.name, i)), progress); err != nil {
 				return nil, err
@@ -126,7 +131,7 @@ func (s *section) measure(work []workload, n sizes, dir string, progress io.Writ
 	for _, w := range work {
 		var with []*runner
 		for _, p := range all {
-			if p.takesPart(w, n) {
+			if p.takesPart(s, w) {
 				with = append(with, &runner{p: p, w: w})
 			}
 		}

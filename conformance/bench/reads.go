@@ -11,12 +11,12 @@ import (
 
 // reads of the table t as rows are written, after Kalam has packed them, and
 // after a twentieth of them was updated since.
-func reads(n sizes) (list []workload) {
+func reads(_ sizes, rows int) (list []workload) {
 	for s := fresh; s <= updated; s++ {
-		work := append(points(n), scans(n)...)
+		work := append(points(rows), scans(rows)...)
 		for i := range work {
 			w := &work[i]
-			w.setup = func(p *peer) error { return p.reach(s, n.rows) }
+			w.setup = func(p *peer) error { return p.reach(s, rows) }
 			if s > fresh {
 				// Floors know no states.
 				w.raw, w.reply = nil, nil
@@ -36,7 +36,7 @@ const (
 // spread returns ids all over the table.
 func spread(i, rows int) int { return i * 7919 % rows }
 
-func points(n sizes) []workload {
+func points(rows int) []workload {
 	const byKey = "SELECT a, k, s FROM t WHERE id = ?"
 	const byIndex = "SELECT id, a, s FROM t WHERE k = ?"
 	const ranges = "SELECT id, a, b, k, x, s FROM t WHERE id BETWEEN ? AND ? ORDER BY id"
@@ -44,7 +44,7 @@ func points(n sizes) []workload {
 	one := &reply{row: []driver.Value{int64(1), int64(2), row(1)[5]}, rows: 1}
 	get := func(r *raw, from, count int) error {
 		for i := range count {
-			if err := r.get(spread(from+i, n.rows)); err != nil {
+			if err := r.get(spread(from+i, rows)); err != nil {
 				return err
 			}
 		}
@@ -58,7 +58,7 @@ func points(n sizes) []workload {
 	keys := func(i int) []any {
 		list := make([]any, inKeys)
 		for k := range list {
-			list[k] = spread(i*inKeys+k, n.rows)
+			list[k] = spread(i*inKeys+k, rows)
 		}
 		return list
 	}
@@ -85,9 +85,9 @@ func points(n sizes) []workload {
 			return all.String(), nil
 		}
 	}
-	id := func(i int) []any { return []any{spread(i, n.rows)} }
-	byID := func(stmt *sql.Stmt, i int) error { return point(stmt.QueryRow(spread(i, n.rows))) }
-	indexed := func(i int) int { return row(spread(i, n.rows))[3].(int) }
+	id := func(i int) []any { return []any{spread(i, rows)} }
+	byID := func(stmt *sql.Stmt, i int) error { return point(stmt.QueryRow(spread(i, rows))) }
+	indexed := func(i int) int { return row(spread(i, rows))[3].(int) }
 	return []workload{
 		{
 			name: "point SELECT, prepared", reply: one, raw: get, check: sample(byKey, id),
@@ -96,13 +96,13 @@ func points(n sizes) []workload {
 		{
 			name: "point SELECT, prepared, 8 goroutines", reply: one, run: prepared(byKey, 8, byID),
 			raw: func(r *raw, from, count int) error {
-				return together(8, from, count, func(i int) error { return r.get(spread(i, n.rows)) })
+				return together(8, from, count, func(i int) error { return r.get(spread(i, rows)) })
 			},
 		},
 		{
 			name: "point SELECT, text", reply: one, raw: get,
 			run: func(p *peer, from, count int) error {
-				return together(1, from, count, func(i int) error { return point(p.db.QueryRow(byKey, spread(i, n.rows))) })
+				return together(1, from, count, func(i int) error { return point(p.db.QueryRow(byKey, spread(i, rows))) })
 			},
 		},
 		{
@@ -123,22 +123,22 @@ func points(n sizes) []workload {
 		},
 		{
 			name: "range of 100 rows", reply: rowReply(rangeRows),
-			check: sample(ranges, func(i int) []any { from := spread(i, n.rows-rangeRows); return []any{from, from + rangeRows - 1} }),
+			check: sample(ranges, func(i int) []any { from := spread(i, rows-rangeRows); return []any{from, from + rangeRows - 1} }),
 			run: prepared(ranges, 1, func(stmt *sql.Stmt, i int) error {
-				from := spread(i, n.rows-rangeRows)
+				from := spread(i, rows-rangeRows)
 				rows, err := stmt.Query(from, from+rangeRows-1)
 				return readRows(rows, err, rangeRows, rowVars())
 			}),
 			raw: func(r *raw, from, count int) error {
 				return together(1, from, count, func(i int) error {
-					return r.scan(spread(i, n.rows-rangeRows), rangeRows, func([]byte) {})
+					return r.scan(spread(i, rows-rangeRows), rangeRows, func([]byte) {})
 				})
 			},
 		},
 	}
 }
 
-func scans(n sizes) []workload {
+func scans(rows int) []workload {
 	scan := func(name, query string, into func() []any) workload {
 		return workload{
 			name:  name,
@@ -153,7 +153,7 @@ func scans(n sizes) []workload {
 	sum.raw = func(r *raw, _, count int) error {
 		for range count {
 			var total float64
-			err := r.scan(0, n.rows, func(value []byte) {
+			err := r.scan(0, rows, func(value []byte) {
 				for range 3 {
 					_, size := binary.Varint(value)
 					value = value[size:]
@@ -170,10 +170,10 @@ func scans(n sizes) []workload {
 	full.check = func(p *peer) (string, error) {
 		return p.answer("SELECT COUNT(*), SUM(id), SUM(a), SUM(b), SUM(k), SUM(x), MIN(s), MAX(s) FROM t")
 	}
-	full.reply = rowReply(n.rows)
+	full.reply = rowReply(rows)
 	full.raw = func(r *raw, _, count int) error {
 		for range count {
-			if err := r.scan(0, n.rows, func([]byte) {}); err != nil {
+			if err := r.scan(0, rows, func([]byte) {}); err != nil {
 				return err
 			}
 		}
@@ -192,7 +192,7 @@ func scans(n sizes) []workload {
 		scan("filter", "SELECT COUNT(*), SUM(k) FROM t WHERE b < 50 AND x >= 10", floats(2)),
 		groups("GROUP BY, 10 groups", "a"),
 		groups("GROUP BY, 1,000 groups", "b"),
-		groups(fmt.Sprintf("GROUP BY, %s groups", thousands(min(n.rows, 1_000_000))), "k"),
+		groups(fmt.Sprintf("GROUP BY, %s groups", thousands(min(rows, 1_000_000))), "k"),
 		scan("ORDER BY, LIMIT 100", order, rowVars),
 		full,
 	}

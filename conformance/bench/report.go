@@ -73,10 +73,13 @@ func newReport(n sizes) *report {
 	for _, p := range peers() {
 		e := entrant{Name: p.name, Version: versions[p.module], Floor: p.floor}
 		for _, name := range slices.Sorted(maps.Keys(p.absent)) {
-			e.Absent = append(e.Absent, cmp.Or(name, "single goroutines")+": "+p.absent[name])
+			e.Absent = append(e.Absent, name+" ("+p.absent[name]+")")
 		}
 		if p.most > 0 {
-			e.Absent = append(e.Absent, "tables of more than "+thousands(p.most)+" rows: it takes too long")
+			e.Absent = append(e.Absent, "tables of more than "+thousands(p.most)+" rows ("+slowWrites+")")
+		}
+		if p.many {
+			e.Absent = append(e.Absent, "what a single goroutine does (it is then the same as go-sqlite3)")
 		}
 		r.Peers = append(r.Peers, e)
 	}

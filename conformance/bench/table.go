@@ -37,15 +37,11 @@ func rowReply(rows int) *reply {
 	return r
 }
 
-// createTable makes an empty table of such rows. Kalam packs it when told to, so
-// that what is measured is what its name says.
-func (p *peer) createTable(name string) error {
-	key, options := "BIGINT PRIMARY KEY", ""
-	switch {
-	case p.dialect == sqlite:
+// createTable makes an empty table of such rows.
+func (p *peer) createTable(name, options string) error {
+	key := "BIGINT PRIMARY KEY"
+	if p.dialect == sqlite {
 		key = "INTEGER PRIMARY KEY" // its rowid, the fastest that it has
-	case p.packs():
-		options = " WITH (PACK='off')"
 	}
 	return p.exec("DROP TABLE IF EXISTS "+name, "CREATE TABLE "+name+" (id "+key+", "+columns+")"+options)
 }
@@ -90,7 +86,11 @@ func (p *peer) step(to state, rows int) error {
 	}
 	switch to {
 	case fresh:
-		if err := p.createTable("t"); err != nil {
+		options := ""
+		if p.packs() {
+			options = " WITH (PACK='off')" // until it is told to
+		}
+		if err := p.createTable("t", options); err != nil {
 			return err
 		}
 		if err := p.fill("t", rows, row); err != nil {

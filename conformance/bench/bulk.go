@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// bulks load rows into an empty table, in one transaction; the time is a row's.
+func bulks(n sizes, _ int) []workload {
+	file := func(p *peer) string { return p.path + ".csv" }
+	load := func(name string, run func(p *peer) error) workload {
+		return workload{
+			name: name, ops: n.bulk,
+			before: func(p *peer) error {
+				if p.raw != nil {
+					return nil
+				}
+				return p.createTable("bulk", "")
+			},
+			run: func(p *peer, _, _ int) error { return run(p) },
+			check: func(p *peer) (string, error) {
+				return p.answer("SELECT COUNT(*), SUM(id), SUM(a), SUM(b), SUM(k), SUM(x), MIN(s), MAX(s) FROM bulk")
+			},
+		}
+	}
+	single := load("prepared, a row a statement", func(p *peer) error { return p.insertRows("bulk", n.bulk, 1, row) })
+	many := load("prepared, 100 rows a statement; DuckDB: its appender", func(p *peer) error { return p.fill("bulk", n.bulk, row) })
+	many.raw = func(r *raw, _, count int) error { return r.fill(count, row) }
+	from := load("a CSV file: LOAD DATA, COPY; SQLite: read and inserted", func(p *peer) error { return p.loadFile("bulk", file(p)) })
+	from.setup = func(p *peer) error { return writeRows(file(p), n.bulk) }
+	return []workload{single, many, from}
+}
+
+func writeRows(name string, n int) error {
+	return writeFile(name, func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		record := make([]string, 6)
+		for id := range n {
+			for i, v := range row(id) {
+				record[i] = fmt.Sprint(v)
+			}
+			if err := w.Write(record); err != nil {
+				return err
+			}
+		}
+		w.Flush()
+		return w.Error()
+	})
+}
+
+// loadFile adds the rows of a file with the statement that there is for it;
+// SQLite has none for programs.
+func (p *peer) loadFile(table, file string) error {
+	switch p.dialect {
+	case mysql:
+		return p.exec(fmt.Sprintf("LOAD DATA INFILE '%s' INTO TABLE %s FIELDS TERMINATED BY ',' ENCLOSED BY '\"'", file, table))
+	case duck:
+		return p.exec(fmt.Sprintf("COPY %s FROM '%s' (FORMAT csv)", table, file))
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	tx, err := p.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	in := csv.NewReader(f)
+	in.ReuseRecord = true
+	in.FieldsPerRecord = 6
+	stmt, err := tx.Prepare(insertText(table, 6, 1))
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	args := make([]any, 6)
+	for {
+		record, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return tx.Commit()
+		}
+		if err != nil {
+			return err
+		}
+		for i, v := range record {
+			args[i] = v // columns' types make numbers of texts
+		}
+		if _, err := stmt.Exec(args...); err != nil {
+			return err
+		}
+	}
+}
