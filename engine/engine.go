@@ -80,7 +80,7 @@ type Engine struct {
 	live    *live.Hub
 	topics  *topic.Topics
 	catalog *service.Catalog
-	texts   *cache[string, *text]
+	texts   *cache[textKey, *text]
 	plans   *cache[planKey, *plan.Plan]
 	tempDir string
 	started time.Time
@@ -121,7 +121,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: db, txns: txn.New(db, cfg.LockWait), started: time.Now(), named: newNamedLocks(),
-		texts:    newCache[string, *text](cacheEntries, cacheBytes),
+		texts:    newCache[textKey, *text](cacheEntries, cacheBytes),
 		plans:    newCache[planKey, *plan.Plan](cacheEntries, cacheBytes),
 		sessions: map[*Session]struct{}{},
 		zones:    map[string]*time.Location{},
@@ -268,11 +268,18 @@ type text struct {
 }
 
 // parse returns a text's statements.
-func (e *Engine) parse(sql string) (*text, error) {
-	if t, ok := e.texts.get(sql); ok {
+// textKey is all that a parsed text depends on.
+type textKey struct {
+	sql     string
+	dialect parse.Dialect
+}
+
+func (e *Engine) parse(sql string, dialect parse.Dialect) (*text, error) {
+	key := textKey{sql, dialect}
+	if t, ok := e.texts.get(key); ok {
 		return t, nil
 	}
-	list, err := parse.Parse(sql)
+	list, err := dialect.Parse(sql)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +291,7 @@ func (e *Engine) parse(sql string) (*text, error) {
 			t.positional += st.Params
 		}
 	}
-	e.texts.put(sql, t, 32*len(sql)) // an AST takes some ten times its text
+	e.texts.put(key, t, 32*len(sql)) // an AST takes some ten times its text
 	return t, nil
 }
 

@@ -21,8 +21,9 @@ type planKey struct {
 	version        uint64 // of the catalogue
 	zone           *time.Location
 	params         string // their types, see appendSignature
-	partialGroupBy bool
+	fullGroupBy    bool
 	noForeignKeys  bool
+	dialect        parse.Dialect // of sql
 }
 
 // appendSignature appends what tells a parameter's type from others.
@@ -52,7 +53,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 	_, old := s.oldSnapshot()
 	cacheable := !st.Variables && !old
 	if cacheable {
-		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy, s.noForeignKeys})
+		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect})
 		if ok {
 			return p, version, s.mayUse(ctx, p)
 		}
@@ -62,7 +63,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 		return nil, 0, err
 	}
 	if cacheable {
-		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.partialGroupBy, s.noForeignKeys}
+		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect}
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
@@ -85,7 +86,7 @@ func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.
 func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
 	return plan.Options{
 		Catalog: s.catalogue(), Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
-		PartialGroupBy: s.partialGroupBy, NoForeignKeys: s.noForeignKeys, ColumnType: service.ColumnType,
+		PartialGroupBy: !s.has(onlyFullGroupBy), NoForeignKeys: s.noForeignKeys, ColumnType: service.ColumnType,
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Session) prepareNamed(ctx context.Context, st *parse.Statement, n *sqlp
 	if !v.IsNull() {
 		sql = string(types.AppendText(nil, t, v))
 	}
-	text, err := s.engine.parse(sql)
+	text, err := s.engine.parse(sql, s.dialect())
 	if err != nil {
 		return err
 	}

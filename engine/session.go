@@ -88,24 +88,22 @@ type Session struct {
 
 // settings are what USE and SET change.
 type settings struct {
-	namespace  string
-	zone       *time.Location
-	autocommit bool
-	// partialGroupBy tells that the sql_mode lacks fullGroupBy.
-	partialGroupBy bool
-	keepZero       bool          // the sql_mode has keepZeroMode
-	noForeignKeys  bool          // foreign_key_checks is off
-	defaults       TxOptions     // of transactions
-	next           *TxOptions    // of the next one, by SET TRANSACTION
-	concatLen      int64         // group_concat_max_len
-	recursion      int64         // cte_max_recursion_depth; -1: 0
-	lockWait       time.Duration // for a row's lock
-	tableWait      time.Duration // for a table's
-	selectLimit    *int64        // sql_select_limit; nil: none
-	maxTime        time.Duration // max_execution_time; 0: none
-	memory         int64         // mem_limit; 0: the engine's
-	timestamp      time.Time     // what NOW() is; zero: the clock's time
-	remembered     map[string]int64
+	namespace     string
+	zone          *time.Location
+	autocommit    bool
+	modes         sqlModes
+	noForeignKeys bool          // foreign_key_checks is off
+	defaults      TxOptions     // of transactions
+	next          *TxOptions    // of the next one, by SET TRANSACTION
+	concatLen     int64         // group_concat_max_len
+	recursion     int64         // cte_max_recursion_depth; -1: 0
+	lockWait      time.Duration // for a row's lock
+	tableWait     time.Duration // for a table's
+	selectLimit   *int64        // sql_select_limit; nil: none
+	maxTime       time.Duration // max_execution_time; 0: none
+	memory        int64         // mem_limit; 0: the engine's
+	timestamp     time.Time     // what NOW() is; zero: the clock's time
+	remembered    map[string]int64
 }
 
 // NewSession opens a session. Errors: sqlerr.SignInDenied, BadDatabase.
@@ -147,7 +145,7 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 func (s *Session) initialise() {
 	wait := cmp.Or(s.cfg.LockWait, s.engine.cfg.LockWait, txn.DefaultLockWait)
 	s.settings = settings{
-		namespace: s.cfg.Namespace, zone: s.cfg.Zone, autocommit: true,
+		namespace: s.cfg.Namespace, zone: s.cfg.Zone, autocommit: true, modes: defaultModes,
 		defaults: TxOptions{Isolation: RepeatableRead, ReadOnly: s.cfg.ReadOnly}, concatLen: expr.DefaultGroupConcatMaxLen,
 		recursion: expr.DefaultMaxRecursion, lockWait: wait, tableWait: wait, memory: s.cfg.MemoryBytes,
 	}
@@ -179,7 +177,7 @@ func (s *Session) prepare(ctx context.Context, sql string, checked int) (*Stmt, 
 	if err := s.become(ctx); err != nil {
 		return nil, err
 	}
-	t, err := s.engine.parse(sql)
+	t, err := s.engine.parse(sql, s.dialect())
 	if err != nil {
 		return nil, err
 	}

@@ -3,55 +3,108 @@ package engine
 import (
 	"strings"
 
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
-// sqlMode is what statements run in, MySQL 8's default, without fullGroupBy.
-const sqlMode = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+// sqlModes is a set of MySQL's sql_modes.
+type sqlModes uint32
 
-// fullGroupBy is the part of MySQL 8's default mode that a session may do without.
-const fullGroupBy = "ONLY_FULL_GROUP_BY"
+// The modes that a session may have or lack.
+const (
+	pipesAsConcat sqlModes = 1 << iota
+	ansiQuotes
+	ignoreSpace
+	onlyFullGroupBy
+	noDirInCreate
+	noAutoValueOnZero // AUTO_INCREMENT columns keep a 0
+	noBackslashEscapes
+	strictTransTables
+	strictAllTables
+	noZeroInDate
+	noZeroDate
+	errorForDivisionByZero
+	traditional
+	noEngineSubstitution
 
-func getMode(s *Session) any {
-	mode := sqlMode
-	if !s.partialGroupBy {
-		mode = fullGroupBy + "," + mode
-	}
-	if s.keepZero {
-		mode = keepZeroMode + "," + mode
-	}
-	return mode
+	strict = strictTransTables | strictAllTables
+	// defaultModes are MySQL 8's.
+	defaultModes = onlyFullGroupBy | strictTransTables | noZeroInDate | noZeroDate | errorForDivisionByZero | noEngineSubstitution
+)
+
+// modeNames names the modes, in MySQL's order.
+var modeNames = []struct {
+	mode sqlModes
+	name string
+}{
+	{pipesAsConcat, "PIPES_AS_CONCAT"},
+	{ansiQuotes, "ANSI_QUOTES"},
+	{ignoreSpace, "IGNORE_SPACE"}, // a space before the parenthesis of a function's arguments is always ignored
+	{onlyFullGroupBy, "ONLY_FULL_GROUP_BY"},
+	{noDirInCreate, "NO_DIR_IN_CREATE"}, // there are no such directories
+	{noAutoValueOnZero, "NO_AUTO_VALUE_ON_ZERO"},
+	{noBackslashEscapes, "NO_BACKSLASH_ESCAPES"},
+	{strictTransTables, "STRICT_TRANS_TABLES"},
+	{strictAllTables, "STRICT_ALL_TABLES"},
+	{noZeroInDate, "NO_ZERO_IN_DATE"}, // there are no such dates in any mode
+	{noZeroDate, "NO_ZERO_DATE"},
+	{errorForDivisionByZero, "ERROR_FOR_DIVISION_BY_ZERO"},
+	{traditional, "TRADITIONAL"},
+	{noEngineSubstitution, "NO_ENGINE_SUBSTITUTION"}, // other engines are refused in any mode
 }
 
-// keepZeroMode makes AUTO_INCREMENT columns keep a 0.
-const keepZeroMode = "NO_AUTO_VALUE_ON_ZERO"
+func getMode(s *Session) any {
+	var names []string
+	for _, m := range modeNames {
+		if s.modes&m.mode != 0 {
+			names = append(names, m.name)
+		}
+	}
+	return strings.Join(names, ",")
+}
 
-// setMode accepts the modes that statements run in anyway, with and without
-// fullGroupBy and keepZeroMode.
+// otherModes are MySQL's modes that are refused.
+var otherModes = map[string]bool{
+	"ANSI": true, "REAL_AS_FLOAT": true, "NO_UNSIGNED_SUBTRACTION": true, "ALLOW_INVALID_DATES": true,
+	"HIGH_NOT_PRECEDENCE": true, "PAD_CHAR_TO_FULL_LENGTH": true, "TIME_TRUNCATE_FRACTIONAL": true,
+}
+
 func setMode(s *Session, v any) error {
 	list, ok := v.(string)
 	if !ok {
 		return errWrongValue
 	}
-	strict, partial, keepZero := false, true, false
-	for _, m := range strings.Split(strings.ToUpper(list), ",") {
-		switch m = strings.TrimSpace(m); m {
-		case "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL":
-			strict = true
-		case fullGroupBy:
-			partial = false
-		case keepZeroMode:
-			keepZero = true
-		case "":
-		default:
-			if !strings.Contains(","+sqlMode+",", ","+m+",") {
-				return sqlerr.Unsupported("sql_mode=%s", m)
+	var modes sqlModes
+	for _, name := range strings.Split(strings.ToUpper(list), ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if otherModes[name] {
+			return sqlerr.Unsupported("sql_mode=%s", name)
+		}
+		known := false
+		for _, m := range modeNames {
+			if m.name == name {
+				modes, known = modes|m.mode, true
 			}
 		}
+		if !known {
+			return sqlerr.WrongValueForVar.New("Variable 'sql_mode' can't be set to the value of '%s'", name)
+		}
 	}
-	if !strict {
-		return sqlerr.Unsupported("sql_mode without STRICT_TRANS_TABLES")
+	if modes&traditional != 0 {
+		modes |= strict | noZeroInDate | noZeroDate | errorForDivisionByZero | noEngineSubstitution
 	}
-	s.partialGroupBy, s.keepZero = partial, keepZero
+	s.modes = modes
 	return nil
+}
+
+// has reports whether the session has one of modes.
+func (s *Session) has(modes sqlModes) bool { return s.modes&modes != 0 }
+
+// dialect is how the session's texts are read.
+func (s *Session) dialect() parse.Dialect {
+	return parse.Dialect{
+		PipesAsConcat: s.has(pipesAsConcat), ANSIQuotes: s.has(ansiQuotes), NoBackslashEscapes: s.has(noBackslashEscapes),
+	}
 }

@@ -39,6 +39,11 @@ type Runtime struct {
 	// Returned takes the rows of a write's RETURNING clause, which are the
 	// caller's for the call only.
 	Returned func(*types.Batch) error
+	// Lenient makes writes store the nearest value that a column can have for one that
+	// it cannot, with a warning: an sql_mode that is not strict.
+	Lenient bool
+	// ZeroDates lets 0000-00-00 be written.
+	ZeroDates bool
 	// Found gets how many rows a plan.Limit that counts them has read.
 	Found func(rows int64)
 

@@ -134,12 +134,23 @@ func outOfRange(t types.Type, e Expr) error {
 
 // byZero is what a division by zero comes to: NULL with a warning, or an error.
 func (k *arithBase) byZero(i, n int) error {
-	err := sqlerr.DivisionByZero.New("Division by 0")
-	if k.ev.env.Strict {
+	if err := k.ev.divisionByZero(); err != nil {
 		return err
 	}
-	k.ev.warn(err)
 	k.setNull(i, n)
+	return nil
+}
+
+// divisionByZero warns of one, or returns it.
+func (ev *Evaluator) divisionByZero() error {
+	if ev.env.QuietDivision {
+		return nil
+	}
+	err := sqlerr.DivisionByZero.New("Division by 0")
+	if ev.env.Strict {
+		return err
+	}
+	ev.warn(err)
 	return nil
 }
 

@@ -152,13 +152,16 @@ func temporalToNumber(e Expr) Expr {
 }
 
 // forCompare converts e to t for a comparison with other. Unlike elsewhere a constant that
-// is no date is an error, as in MySQL 8.
+// is no date is an error, as in MySQL 8; 0000-00-00 is one, for where it was stored.
 func forCompare(e, other Expr, t types.Type) (Expr, error) {
 	l, ok := e.(*Literal)
 	if !ok || !t.IsTemporal() || !e.Type().IsString() || l.Value.IsNull() {
 		return CastTo(e, t), nil
 	}
 	v, ok := parseTemporal(l.Value.Bytes(), t)
+	if !ok && t.Kind != types.Time && types.IsZeroDate(l.Value.Bytes()) {
+		v, ok = 0, true
+	}
 	if !ok {
 		return nil, sqlerr.WrongValue.New("Incorrect %s value: '%s'", typeName(other.Type()), l.Value.Bytes())
 	}

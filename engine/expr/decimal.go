@@ -7,7 +7,6 @@ import (
 
 	"vitess.io/vitess/go/mysql/decimal"
 
-	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -86,11 +85,9 @@ func (k *decimalArith) eval(in *types.Batch) (*types.Vector, error) {
 		}
 		a, b := decimalAt(l, li), decimalAt(r, ri)
 		if divides && b.IsZero() {
-			err := sqlerr.DivisionByZero.New("Division by 0")
-			if k.ev.env.Strict {
+			if err := k.ev.divisionByZero(); err != nil {
 				return nil, err
 			}
-			k.ev.warn(err)
 			k.vec.AppendNull()
 			continue
 		}

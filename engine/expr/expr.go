@@ -224,6 +224,8 @@ type Env struct {
 	// Strict makes errors of division by zero and of values that are not wholly
 	// numbers or dates, as writes want it.
 	Strict bool
+	// QuietDivision makes a division by zero NULL without a word.
+	QuietDivision bool
 	// KeepZero lets AUTO_INCREMENT columns have a 0 that is given.
 	KeepZero bool
 	// Warn takes warnings; nil drops them.

@@ -31,6 +31,8 @@ type Statement struct {
 	SQL    string // its text, without comments around it and the semicolon
 	Offset int    // of SQL in the whole text, bytes
 
+	Dialect Dialect // in which SQL was read
+
 	// Params is the number of parameters; the AST has them as :v1 to :vN.
 	Params int
 	// First is the place of :v1 among the positional parameters of the whole
@@ -68,13 +70,15 @@ var parser = func() *sqlparser.Parser {
 // Parse parses the statements of a text, separated by semicolons. Empty ones
 // are skipped; a text of nothing else is sqlerr.EmptyQuery. Other errors:
 // sqlerr.Syntax, and WrongArguments for positional and named parameters mixed.
-func Parse(sql string) ([]*Statement, error) {
+func Parse(sql string) ([]*Statement, error) { return Dialect{}.parse(sql) }
+
+func (d Dialect) parse(sql string) ([]*Statement, error) {
 	text := sql
 	if commentedTrigger(sql) {
 		text = unwrapped(sql)
 	}
 	text = quotedHosts(text)
-	pieces, err := split(text)
+	pieces, err := d.split(text)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func Parse(sql string) ([]*Statement, error) {
 	for i := range pieces {
 		p := &pieces[i]
 		named = named || p.names != nil
-		st := &Statement{SQL: sql[p.start:p.end], Offset: p.start, First: first}
+		st := &Statement{SQL: sql[p.start:p.end], Offset: p.start, First: first, Dialect: d}
 		if err := st.parse(text, p); err != nil {
 			return nil, err
 		}
@@ -110,6 +114,8 @@ func ParseExpr(sql string) (sqlparser.Expr, error) {
 
 // piece is where a statement lies in the text and what its tokens tell.
 type piece struct {
+	dialect       Dialect
+	piped         bool // there is a || that is CONCAT
 	start, end    int
 	positional    int
 	names         []string // of named parameters, once each
@@ -141,10 +147,10 @@ type piece struct {
 }
 
 // split finds the statements of a text.
-func split(sql string) ([]piece, error) {
+func (d Dialect) split(sql string) ([]piece, error) {
 	t := parser.NewStringTokenizer(sql)
 	var pieces []piece
-	var p piece
+	p := piece{dialect: d}
 	var recent [2]token // the tokens before, the last one first
 	empty := true
 	finish := func(end int) {
@@ -154,7 +160,7 @@ func split(sql string) ([]piece, error) {
 			p.setOps.finish(&p, min(recent[0].to, end))
 			pieces = append(pieces, p)
 		}
-		p, recent, empty = piece{}, [2]token{}, true
+		p, recent, empty = piece{dialect: d}, [2]token{}, true
 	}
 	for {
 		from := t.Pos
@@ -204,6 +210,7 @@ func split(sql string) ([]piece, error) {
 		p.moveChecks(sql, one)
 		p.returning.find(&p, one, recent[0])
 		p.frames.add(&p, sql, one, recent)
+		p.pipe(sql, one)
 		p.respell(sql, one, recent)
 		p.respellOption(sql, one, recent)
 		p.respellType(sql, one, recent)
@@ -310,7 +317,7 @@ func (st *Statement) parse(sql string, p *piece) error {
 func (p *piece) parse(sql, text string, from int) (sqlparser.Statement, error) {
 	ast, err := parseStrict(text)
 	if err == nil {
-		return ast, nil
+		return p.rewrite(ast)
 	}
 	// A blank at the end tells an error at the end from one in the last token.
 	text += " "

@@ -160,6 +160,9 @@ func (p *piece) trigger(sql string) (sqlparser.Statement, error) {
 	}
 	r.statement()
 	r.wantEnd()
+	if r.err == nil {
+		r.err = p.dialect.refuse(c)
+	}
 	return c, r.err
 }
 

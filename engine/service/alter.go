@@ -164,6 +164,7 @@ func (c *Catalog) alteration(ctx context.Context, s Scope, tx *store.Tx, at name
 		return nil, err
 	}
 	d := redefine(old)
+	d.zeroDates = s.ZeroDates
 	for i, phase := range alterPhases {
 		if i == renamingPhase {
 			if err := d.rename(n.AlterOptions); err != nil {

@@ -347,5 +347,5 @@ func (d *definition) alterColumn(o *sqlparser.AlterColumn) error {
 		return nil
 	}
 	col.Default, col.NoDefault = "", false
-	return setDefault(col, &sqlparser.ColumnTypeOptions{Default: o.DefaultVal, DefaultLiteral: o.DefaultLiteral})
+	return setDefault(col, &sqlparser.ColumnTypeOptions{Default: o.DefaultVal, DefaultLiteral: o.DefaultLiteral}, d.zeroDates)
 }

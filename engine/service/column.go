@@ -89,7 +89,7 @@ func (d *definition) columnOf(def *sqlparser.ColumnDefinition) (c schema.Column,
 		c.Generated, c.Virtual = expressionText(o.As), o.Storage != sqlparser.StoredStorage
 		return c, nil
 	}
-	return c, setDefault(&c, o)
+	return c, setDefault(&c, o, d.zeroDates)
 }
 
 func checkColumnName(name string) error {

@@ -18,7 +18,7 @@ func bindConstant(e sqlparser.Expr) (expr.Expr, error) {
 
 // literal prints a constant as a literal of a column's type, if it can be stored
 // there.
-func literal(e sqlparser.Expr, c *schema.Column) (string, error) {
+func literal(e sqlparser.Expr, c *schema.Column, zeroDates bool) (string, error) {
 	bound, err := bindConstant(e)
 	if err != nil {
 		return "", err
@@ -27,7 +27,7 @@ func literal(e sqlparser.Expr, c *schema.Column) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if v, err = types.Assign(&types.Target{Type: c.Type, Column: c.Name}, bound.Type(), v); err != nil {
+	if v, err = types.Assign(&types.Target{Type: c.Type, Column: c.Name, ZeroDates: zeroDates}, bound.Type(), v); err != nil {
 		return "", err
 	}
 	return string(types.AppendSQL(nil, c.Type, v)), nil

@@ -31,6 +31,7 @@ type Scope struct {
 	// NoForeignKeys tells that foreign_key_checks is off.
 	NoForeignKeys bool
 	LockWait      time.Duration // for tables' writers to end; 0: a default
+	ZeroDates     bool          // DEFAULT '0000-00-00' is allowed
 	// Warn takes notes, such as that a table was there already.
 	Warn func(error)
 	// Query is what the query of a view is planned in.
@@ -134,7 +135,7 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 		case n.Select != nil || n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace:
 			err = sqlerr.Unsupported("CREATE TABLE ... SELECT")
 		case n.OptLike == nil && n.TableSpec != nil:
-			_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, schema.Shared, nil)
+			_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, schema.Shared, nil, true)
 		case n.OptLike == nil:
 			err = sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
 		}
@@ -164,7 +165,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *parse.CreateTable
 		if err != nil {
 			return err
 		}
-		if t, err = define(at, n.TableSpec, collation, kind, n.Options); err != nil {
+		if t, err = define(at, n.TableSpec, collation, kind, n.Options, s.ZeroDates); err != nil {
 			return err
 		}
 	}

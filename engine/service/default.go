@@ -14,7 +14,7 @@ import (
 //
 // Column.Default is the text of a literal of the column's type, CURRENT_TIMESTAMP[(n)], or any other
 // expression in parentheses.
-func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions) error {
+func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions, zeroDates bool) error {
 	if o.OnUpdate != nil {
 		text := currentTimestamp(o.OnUpdate, c.Type)
 		if text == "" {
@@ -47,7 +47,7 @@ func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions) error {
 	if c.Type.Kind == types.JSON || c.Type.IsSpatial() || c.Type.IsString() && c.Type.Size < 0 {
 		return sqlerr.BlobCantHaveDefault.New("BLOB, TEXT, GEOMETRY or JSON column '%s' can't have a default value", c.Name).In(c.Name)
 	}
-	text, err := literal(o.Default, c)
+	text, err := literal(o.Default, c, zeroDates)
 	if err != nil {
 		invalid.Cause = err
 		return invalid

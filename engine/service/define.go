@@ -39,6 +39,8 @@ type definition struct {
 	// those of another id; and that rows must be written anew.
 	source  map[uint32]uint32
 	rewrite bool
+
+	zeroDates bool // may be defaults
 }
 
 // The types of hidden columns.
@@ -55,7 +57,7 @@ type key struct {
 
 // define makes a table's definition of a CREATE TABLE; the table has no id yet.
 // collation is its namespace's.
-func define(at name, spec *sqlparser.TableSpec, collation collations.ID, kind schema.TableKind, options []parse.Option) (*schema.Table, error) {
+func define(at name, spec *sqlparser.TableSpec, collation collations.ID, kind schema.TableKind, options []parse.Option, zeroDates bool) (*schema.Table, error) {
 	if err := checkName(at.table, sqlerr.WrongTableName, "table"); err != nil {
 		return nil, err
 	}
@@ -64,6 +66,7 @@ func define(at name, spec *sqlparser.TableSpec, collation collations.ID, kind sc
 			Namespace: at.namespace, Name: at.table, Kind: kind, Version: 1,
 			NextColumnID: 1, NextIndexID: 1,
 		},
+		zeroDates: zeroDates,
 	}
 	if err := d.setOptions(options); err != nil {
 		return nil, err

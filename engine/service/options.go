@@ -285,6 +285,6 @@ func checkCreate(n *parse.CreateTable) error {
 		_, err := Check(n.CreateTable)
 		return err
 	}
-	_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, kind, n.Options)
+	_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, kind, n.Options, true)
 	return err
 }

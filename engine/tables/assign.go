@@ -6,8 +6,8 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// assign converts src's n values for column c, in strict mode; with IGNORE, to
-// the nearest that the column can have, with a warning.
+// assign converts src's n values for column c, in strict mode; else, and with IGNORE,
+// to the nearest that the column can have, with a warning.
 func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
 	v, err := w.convert(src, c, n)
 	if err != nil || w.late || !w.schema.Columns[c].NotNull || v.Valid == nil {
@@ -19,8 +19,8 @@ func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
 // convert is assign for a column that may be NULL.
 func (w *writer) convert(src *types.Vector, c, n int) (*types.Vector, error) {
 	col := &w.schema.Columns[c]
-	to := types.Target{Type: col.Type, Column: col.Name, Row: int(w.rows) + 1, Zone: w.rt.Env.Zone, Now: w.rt.Env.Now}
-	if w.ignore {
+	to := types.Target{Type: col.Type, Column: col.Name, Row: int(w.rows) + 1, Zone: w.rt.Env.Zone, Now: w.rt.Env.Now, ZeroDates: w.rt.ZeroDates}
+	if w.lenient {
 		to.Ignore = func(e *sqlerr.Error) { w.warn(e.On(w.name())) }
 	}
 	v := types.NewVector(col.Type, n)
@@ -31,8 +31,8 @@ func (w *writer) convert(src *types.Vector, c, n int) (*types.Vector, error) {
 	return v, err
 }
 
-// replaceNulls refuses NULL in a column that may not have it; with IGNORE the
-// type's zero takes its place.
+// replaceNulls refuses NULL in a column that may not have it; where errors of values are
+// warnings, the type's zero takes its place.
 func (w *writer) replaceNulls(v *types.Vector, col *schema.Column, n int) (*types.Vector, error) {
 	out := types.NewVector(v.Type, n)
 	for i := range n {
@@ -41,7 +41,7 @@ func (w *writer) replaceNulls(v *types.Vector, col *schema.Column, n int) (*type
 			continue
 		}
 		err := sqlerr.ColumnNotNull.New("Column '%s' cannot be null", col.Name).On(w.name()).In(col.Name)
-		if !w.ignore || !col.Type.HasZero() {
+		if !w.lenient || w.wholeNull || !col.Type.HasZero() {
 			return nil, err
 		}
 		w.warn(err)

@@ -56,6 +56,9 @@ func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, erro
 	if in.view, err = newViewCheck(rt.Env, n.Check); err != nil {
 		return Result{}, err
 	}
+	if rows, ok := n.Input.(*plan.Values); ok && len(rows.Rows) == 1 && !w.ignore {
+		w.wholeNull = true // as MySQL has it in all modes
+	}
 	w.late = w.fires("INSERT", true)
 	return w.run(ctx, n.Input, func(b *types.Batch) error { return in.add(ctx, b) })
 }
@@ -133,7 +136,7 @@ func (in *inserter) triggered(ctx context.Context, row *types.Batch) (*types.Bat
 	}
 	for c := range in.schema.Columns {
 		col := &in.schema.Columns[c]
-		if col.NotNull && col.Generated == "" && in.source[c] < 0 && in.defaults[c] == nil && !in.ignore && out.Columns[c].IsNull(0) {
+		if col.NotNull && col.Generated == "" && in.source[c] < 0 && in.defaults[c] == nil && !in.lenient && out.Columns[c].IsNull(0) {
 			return nil, in.noDefault(col)
 		}
 	}
@@ -373,10 +376,10 @@ func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
 	switch {
 	case col.Hidden && col.Name == schema.TimeColumn:
 		fill = in.now(col.Type)
-	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible || in.late && !in.ignore:
+	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible || in.late && !in.lenient:
 	case col.Type.Kind == types.Enum: // its first member, as in MySQL
 		fill = types.Zero(col.Type)
-	case in.ignore && col.Type.HasZero():
+	case in.lenient && col.Type.HasZero():
 		in.warn(in.noDefault(col))
 		fill = types.Zero(col.Type)
 	default:

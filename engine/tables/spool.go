@@ -43,7 +43,7 @@ func runSpooled(ctx context.Context, rt *exec.Runtime, n *plan.Spooled) (res Res
 
 // fill reads the input into the spools.
 func fill(ctx context.Context, rt *exec.Runtime, n *plan.Spooled, spools []*exec.Stash) error {
-	err := drain(ctx, rt, n.Input, !ignores(n.Targets[0].Write), func(b *types.Batch) error {
+	err := drain(ctx, rt, n.Input, !rt.Lenient && !ignores(n.Targets[0].Write), func(b *types.Batch) error {
 		for i := range n.Targets {
 			part := &types.Batch{Len: b.Len}
 			for _, c := range n.Targets[i].Columns {

@@ -84,13 +84,15 @@ type writer struct {
 	link      *link // what makes a foreign key change the table's rows; nil: a statement
 	late      bool  // NULL is looked for only when triggers have run
 	ignore    bool  // errors of rows become warnings
+	lenient   bool  // errors of values do
+	wholeNull bool  // but not NULL where it may not be
 	rows      int64 // of the input, before the current batch
 	res       Result
 	returning *expr.Evaluator // of the RETURNING clause, or nil
 }
 
 func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool, returning []expr.Expr) (*writer, error) {
-	w := &writer{rt: rt, schema: t, rules: rules, ignore: ignore}
+	w := &writer{rt: rt, schema: t, rules: rules, ignore: ignore, lenient: ignore || rt.Lenient}
 	var err error
 	if w.checks, err = newChecks(rt.Env, rules.Checks); err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func (w *writer) written(rows *types.Batch) error {
 
 // run calls f with every batch of a plan's rows.
 func (w *writer) run(ctx context.Context, n plan.Node, f func(*types.Batch) error) (Result, error) {
-	err := drain(ctx, w.rt, n, !w.ignore, func(b *types.Batch) error {
+	err := drain(ctx, w.rt, n, !w.lenient, func(b *types.Batch) error {
 		err := f(b)
 		w.rows += int64(b.Len)
 		return err

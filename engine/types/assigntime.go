@@ -1,6 +1,7 @@
 package types
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -13,7 +14,8 @@ var (
 )
 
 // temporal stores into DATE, TIME, DATETIME and TIMESTAMP. What is no date is
-// TruncatedWrongVal, as is a TIMESTAMP out of range; zero dates are refused.
+// TruncatedWrongVal, as is a TIMESTAMP out of range; zero dates are refused
+// unless ZeroDates.
 func (to *Target) temporal(from Type, v Value) (Value, *sqlerr.Error) {
 	if to.Type.Kind == Time {
 		us, r := to.timeOf(from, v)
@@ -24,6 +26,9 @@ func (to *Target) temporal(from Type, v Value) (Value, *sqlerr.Error) {
 	}
 	p, r := to.dateTimeOf(from, v)
 	if r == parsedNot || !ValidDateTime(p) {
+		if to.ZeroDates && to.isZeroDate(from, v) {
+			return NewInt(0), nil
+		}
 		return NewInt(0), to.notTemporal(from, v)
 	}
 	switch to.Type.Kind {
@@ -44,6 +49,27 @@ func (to *Target) temporal(from Type, v Value) (Value, *sqlerr.Error) {
 		return NewInt(p), to.notTemporal(from, v)
 	}
 	return NewInt(p), nil
+}
+
+// isZeroDate reports whether v says 0000-00-00, with or without a time of 00:00:00.
+func (to *Target) isZeroDate(from Type, v Value) bool {
+	switch {
+	case from.Kind == Date || from.Kind == DateTime || from.Kind == Timestamp:
+		return v.Int() == 0
+	case from.Kind == Time:
+		return false
+	case from.IsString():
+		return IsZeroDate(v.data)
+	}
+	n, us, ok := to.numberOf(from, v)
+	return ok && n == 0 && us == 0
+}
+
+// IsZeroDate reports whether a text is 0000-00-00, with or without a time of 00:00:00.
+func IsZeroDate(text []byte) bool {
+	var f parts
+	rest, ok := f.read(bytes.TrimSpace(text))
+	return ok && len(rest) == 0 && f.field == [7]int{}
 }
 
 func (to *Target) notTemporal(from Type, v Value) *sqlerr.Error {
