@@ -291,7 +291,7 @@ func testForeignConcurrently(t *testing.T, e *Engine, action string) {
 	for g := range goroutines {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(g), 2))
-			s, err := e.NewSession(SessionConfig{})
+			s, err := e.NewSession(SessionConfig{LockWait: time.Minute})
 			if err != nil {
 				t.Error(err)
 				return

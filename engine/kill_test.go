@@ -87,3 +87,14 @@ func TestLockingReadStartsAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestMaxExecutionTimeOfPlanning has the time end before a query is planned.
+func TestMaxExecutionTimeOfPlanning(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		run(t, s, "CREATE TABLE t (a INT)")
+		s.maxTime = time.Nanosecond
+		_, err := s.Query(t.Context(), "SELECT a FROM t", nil)
+		wantKind(t, err, sqlerr.QueryTimeout)
+	})
+}

@@ -325,6 +325,7 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 	for {
 		p, version, err := s.plan(ctx, st, args.types)
 		if err != nil {
+			err = set.named(err)
 			set.close()
 			return nil, err
 		}
