@@ -21,15 +21,19 @@ import (
 // caller's to remove; table files are linked where that is possible. What can't be read
 // is reported as it is met.
 func OpenSalvage(dir, work string, report func(what string)) (*DB, error) {
-	damaged, err := openDamaged(dir, work, false, report)
-	if err != nil {
+	damaged, err := openDamaged(dir, work, asItIs, report)
+	for _, how := range []howToOpen{repaired, withoutOthers} {
+		if err == nil {
+			break
+		}
 		report(err.Error())
 		if err := os.RemoveAll(work); err != nil {
 			return nil, err
 		}
-		if damaged, err = openDamaged(dir, work, true, report); err != nil {
-			return nil, err
-		}
+		damaged, err = openDamaged(dir, work, how, report)
+	}
+	if err != nil {
+		return nil, err
 	}
 	tolerant := kv.Tolerant(damaged, func(d kv.Damage) {
 		to := "the end"
@@ -47,20 +51,37 @@ func OpenSalvage(dir, work string, report func(what string)) (*DB, error) {
 	return db, nil
 }
 
-// openDamaged opens a copy of a database. Unless RocksDB is to repair it, there must
-// be no table file that it doesn't use: its manifest may be cut off.
-func openDamaged(dir, work string, repair bool, report func(string)) (kv.DB, error) {
+// howToOpen says how to open a damaged database.
+type howToOpen int
+
+const (
+	asItIs        howToOpen = iota // without table files that are broken; no others may be there
+	repaired                       // after RocksDB has made a new manifest
+	withoutOthers                  // as it is, whatever else there is
+)
+
+// openDamaged opens a copy of a database. Table files that the manifest does not know are left
+// by a crash, or it was cut off.
+func openDamaged(dir, work string, how howToOpen, report func(string)) (kv.DB, error) {
 	if err := copyFiles(dir, work); err != nil {
 		return nil, sqlerr.CantOpen.Wrap(err, "cannot copy database %q: %v", dir, err)
 	}
-	db, err := rocks.Open(rocks.Config{Path: work, Salvage: true, Repair: repair, Damaged: func(err error) { report(err.Error()) }})
-	if err != nil || repair {
+	db, err := rocks.Open(rocks.Config{Path: work, Salvage: true, Repair: how == repaired, Damaged: func(err error) { report(err.Error()) }})
+	if err != nil || how == repaired {
 		return db, err
 	}
+	whole := how == withoutOthers || rocks.NotedWhole(dir)
 	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 	for _, f := range tables {
-		if name := filepath.Base(f); !db.(*rocks.DB).Uses(name) {
-			err = sqlerr.Corrupt.New("the manifest of database %q does not know table file %s", dir, name)
+		name := filepath.Base(f)
+		if db.(*rocks.DB).Uses(name) {
+			continue
+		}
+		unknown := sqlerr.Corrupt.New("the manifest of database %q does not have table file %s", dir, name)
+		if !whole {
+			err = unknown
+		} else {
+			report(unknown.Error())
 		}
 	}
 	if err != nil {

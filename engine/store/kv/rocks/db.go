@@ -132,7 +132,14 @@ func (db *DB) open() error {
 			}
 		})
 	}
-	if err := db.openNative(path, logDir, names, options); err != nil {
+	open := func() error { return db.openNative(path, logDir, names, options) }
+	err := error(nil)
+	if db.cfg.Salvage && !db.cfg.Repair {
+		err = db.openMending(open)
+	} else {
+		err = open()
+	}
+	if err != nil {
 		return db.openFailure(err.Error())
 	}
 	if db.handles[0].ID() != 0 {

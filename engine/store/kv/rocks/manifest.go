@@ -63,6 +63,19 @@ func checkManifest(dir string) error {
 	return nil
 }
 
+// NotedWhole reports whether the manifest of dir is known to be as long as it was when that
+// was noted last.
+func NotedWhole(dir string) bool {
+	content, err := os.ReadFile(filepath.Join(dir, manifestNote))
+	noted, size, ok := parseNote(string(content))
+	if err != nil || !ok {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(dir, noted))
+	name, _ := currentManifest(dir)
+	return err == nil && info.Size() >= size && (name == "" || name == noted)
+}
+
 func parseNote(text string) (name string, size int64, ok bool) {
 	f := strings.Fields(text)
 	if len(f) != 3 || text != formatNote(f[0], f[1]) {
