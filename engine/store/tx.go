@@ -8,7 +8,6 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/store/kv"
-	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Tx is a transaction's reads and writes: a snapshot, and a buffer of changes
@@ -151,7 +150,7 @@ func (r *relation) lock(ctx context.Context, key []byte, mode LockMode, wait boo
 	}
 	user := r.user
 	if r.allUsers {
-		rest, err := keyenc.Skip(key[prefixBytes:], types.BytesType)
+		_, rest, err := keyenc.CutBytes(nil, key[prefixBytes:])
 		if err != nil {
 			return r.l.corrupt(err)
 		}
