@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -72,13 +73,8 @@ func (p *peer) loadFile(table, file string) error {
 	defer tx.Rollback()
 	in := csv.NewReader(f)
 	in.ReuseRecord = true
-	in.FieldsPerRecord = 6
-	stmt, err := tx.Prepare(insertText(table, 6, 1))
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	args := make([]any, 6)
+	var stmt *sql.Stmt
+	var args []any
 	for {
 		record, err := in.Read()
 		if errors.Is(err, io.EOF) {
@@ -86,6 +82,13 @@ func (p *peer) loadFile(table, file string) error {
 		}
 		if err != nil {
 			return err
+		}
+		if stmt == nil {
+			args = make([]any, len(record))
+			if stmt, err = tx.Prepare(insertText(table, len(record), 1)); err != nil {
+				return err
+			}
+			defer stmt.Close()
 		}
 		for i, v := range record {
 			args[i] = v // columns' types make numbers of texts

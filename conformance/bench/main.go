@@ -30,7 +30,11 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
-	if err := command(); err != nil {
+	isChild, err := child()
+	if !isChild {
+		err = command()
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
@@ -43,6 +47,7 @@ func command() (err error) {
 	bulk := flag.Int("bulk", 0, "`rows` of a bulk load")
 	scale := flag.Float64("sf", 0, "TPC-H's scale `factor`")
 	rounds := flag.Int("rounds", 0, "`number` of rounds that medians are of")
+	cpu := flag.Bool("cpu", false, "compare times of the processor instead of the clock's: for busy machines")
 	dir := flag.String("dir", "", "`directory` for the databases (default: the system's temporary one)")
 	jsonFile := flag.String("json", "", "`file` to write the figures to as JSON")
 	htmlFile := flag.String("html", "", "`file` to write a page with plots to")
@@ -57,6 +62,7 @@ func command() (err error) {
 	if *quick {
 		n = quickSizes
 	}
+	n.cpu = *cpu
 	set(&n.bulk, *bulk)
 	set(&n.scale, *scale)
 	set(&n.rounds, *rounds)

@@ -3,13 +3,25 @@ package main
 import (
 	"bytes"
 	"io"
+	"log"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
-var testSizes = sizes{rows: []int{1000, 2000}, bulk: 200, deletes: 10, ycsb: 100, scale: 0.001, houses: []int{}, open: []int{0, 100}, round: time.Millisecond, rounds: 2}
+var testSizes = sizes{rows: []int{1000, 2000}, bulk: 200, deletes: 10, ycsb: 100, scale: 0.01, houses: []int{}, open: []int{0, 100}, round: time.Millisecond, rounds: 2}
+
+func TestMain(m *testing.M) {
+	if isChild, err := child(); isChild {
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // TestBench does a little of everything: the answers of all peers must agree.
 func TestBench(t *testing.T) {

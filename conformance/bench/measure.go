@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -58,7 +59,23 @@ type sizes struct {
 	open    []int         // rows of databases that are opened
 	round   time.Duration // what a round of operations takes, about
 	rounds  int
+	cpu     bool // take times of the processor, not of the clock
 	build   bool // programs, to see their size
+}
+
+// wall is the time of day's clock.
+func wall() time.Duration { return time.Since(start) }
+
+var start = time.Now()
+
+// processor is the time that all threads of the process have used: steadier on
+// a busy machine, but blind to waiting.
+func processor() time.Duration {
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		return wall()
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 var (
@@ -77,6 +94,8 @@ var themes = []theme{
 	{"Writes", false, writes},
 	{"YCSB", false, ycsb},
 	{"Bulk load", false, bulks},
+	{"TPC-H", false, tpch},
+	{"Files", false, files},
 }
 
 // bench does the work that is chosen, of one theme after the other, each with
@@ -117,7 +136,7 @@ func (s *section) measure(work []workload, n sizes, dir string, progress io.Writ
 	}
 	all := peers()
 	for _, p := range all {
-		if err := p.open(dir); err != nil {
+		if err := p.open(p.pathIn(dir)); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
@@ -128,11 +147,15 @@ func (s *section) measure(work []workload, n sizes, dir string, progress io.Writ
 		err = errors.Join(err, os.RemoveAll(dir))
 		debug.FreeOSMemory()
 	}()
+	clock := wall
+	if n.cpu {
+		clock = processor
+	}
 	for _, w := range work {
 		var with []*runner
 		for _, p := range all {
 			if p.takesPart(s, w) {
-				with = append(with, &runner{p: p, w: w})
+				with = append(with, &runner{p: p, w: w, clock: clock})
 			}
 		}
 		begin := time.Now()
@@ -161,6 +184,9 @@ func (w workload) take(with []*runner, n sizes) error {
 	for round := range rounds {
 		for i := range with {
 			r := with[(i+round)%len(with)] // nobody is always first
+			if r.spent > patience {
+				continue
+			}
 			if err := r.round(n.round, round == 0); err != nil {
 				return fmt.Errorf("%s: %w", r.p.name, err)
 			}
@@ -173,6 +199,9 @@ func (w workload) take(with []*runner, n sizes) error {
 	}
 	return nil
 }
+
+// patience is after which a peer has no further rounds of a workload.
+const patience = 30 * time.Second
 
 // compare has all databases give the same answer.
 func (w workload) compare(with []*runner) error {
@@ -199,11 +228,13 @@ func (w workload) compare(with []*runner) error {
 
 // runner does a workload with a peer.
 type runner struct {
-	p    *peer
-	w    workload
-	n    int // operations of a round
-	next int
-	took []float64 // ns for an operation, or a size
+	p     *peer
+	w     workload
+	clock func() time.Duration
+	n     int // operations of a round
+	next  int
+	spent time.Duration
+	took  []float64 // ns for an operation, or a size
 }
 
 // round does operations for about some time. The first round finds out how many
@@ -249,14 +280,15 @@ func (r *runner) time() (ns float64, err error) {
 	if r.p.noop != nil {
 		r.p.noop.Store(r.w.reply)
 	}
-	begin := time.Now()
+	wallBegin, begin := time.Now(), r.clock()
 	if r.p.raw != nil {
 		err = r.w.raw(r.p.raw, r.next, r.n)
 	} else {
 		err = r.w.run(r.p, r.next, r.n)
 	}
 	r.next += r.n
-	return float64(time.Since(begin).Nanoseconds()), err
+	r.spent += time.Since(wallBegin)
+	return max(1, float64((r.clock() - begin).Nanoseconds())), err
 }
 
 // together does the operations numbered from to from+n-1 in some goroutines.

@@ -25,6 +25,7 @@ type peer struct {
 	name    string
 	module  string // whose version a report shows
 	connect func(path string) (*sql.DB, error)
+	driver  [2]string // package and name
 	dialect dialect
 	conns   int // most connections; 0: one for each goroutine
 	// absent names themes and workloads that the peer has no part in, by how they
@@ -37,9 +38,11 @@ type peer struct {
 	raw   *raw // with RocksDB alone
 	noop  *atomic.Pointer[reply]
 
-	path  string
-	db    *sql.DB
-	state state
+	path     string
+	db       *sql.DB
+	state    state      // of the table t
+	tuned    bool       // for TPC-H
+	answered [][]string // of the query that was last timed
 }
 
 // dialect is in what SQL differs.
@@ -63,21 +66,21 @@ const (
 // peers returns Kalam first, then those it is compared with, then the floors.
 func peers() []*peer {
 	return []*peer{
-		{name: kalamName, connect: func(path string) (*sql.DB, error) {
+		{name: kalamName, driver: [2]string{"github.com/kalamgo/kalam/driver", "kalam"}, connect: func(path string) (*sql.DB, error) {
 			return sql.Open("kalam", fmt.Sprintf("file:%s?cache_mb=%d", path, cacheMB))
 		}},
-		{name: "go-sqlite3", module: "github.com/mattn/go-sqlite3", dialect: sqlite, conns: 1, connect: mattn},
+		{name: "go-sqlite3", driver: [2]string{"github.com/mattn/go-sqlite3", "sqlite3"}, module: "github.com/mattn/go-sqlite3", dialect: sqlite, conns: 1, connect: mattn},
 		{name: "go-sqlite3, pool", dialect: sqlite, connect: mattn, many: true},
-		{name: "modernc", module: "modernc.org/sqlite", dialect: sqlite, conns: 1, connect: func(path string) (*sql.DB, error) {
+		{name: "modernc", driver: [2]string{"modernc.org/sqlite", "sqlite"}, module: "modernc.org/sqlite", dialect: sqlite, conns: 1, connect: func(path string) (*sql.DB, error) {
 			return sql.Open("sqlite", "file:"+path+"?"+url.Values{
 				"_pragma": {
-					"journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
+					"journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)", "case_sensitive_like(1)",
 					fmt.Sprintf("cache_size(%d)", -cacheMB*1024), "busy_timeout(60000)",
 				},
 				"_txlock": {"immediate"},
 			}.Encode())
 		}},
-		{name: "DuckDB", module: "github.com/marcboeker/go-duckdb", dialect: duck, connect: func(path string) (*sql.DB, error) { return sql.Open("duckdb", path) },
+		{name: "DuckDB", driver: [2]string{"github.com/marcboeker/go-duckdb", "duckdb"}, module: "github.com/marcboeker/go-duckdb", dialect: duck, connect: func(path string) (*sql.DB, error) { return sql.Open("duckdb", path) },
 			absent: map[string]string{
 				"TPC-C": noServer, "YCSB": noServer, "Writes": noServer, "Bulk load: prepared, a row": "its users have the appender",
 			}},
@@ -91,7 +94,7 @@ func peers() []*peer {
 
 func init() {
 	sql.Register("sqlite3-tuned", &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
-		_, err := c.Exec("PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY", nil)
+		_, err := c.Exec("PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY; PRAGMA case_sensitive_like = ON", nil)
 		return err
 	}})
 }
@@ -124,9 +127,13 @@ func (p *peer) takesPart(s *section, w workload) bool {
 	return true
 }
 
-func (p *peer) open(dir string) (err error) {
-	p.path = filepath.Join(dir, strings.ReplaceAll(p.name, " ", "-"))
-	p.state = empty
+// pathIn is where the peer has its database in a directory.
+func (p *peer) pathIn(dir string) string {
+	return filepath.Join(dir, strings.ReplaceAll(p.name, " ", "-"))
+}
+
+func (p *peer) open(path string) (err error) {
+	p.path = path
 	switch {
 	case p.raw != nil:
 		return p.raw.open(p.path)

@@ -24,7 +24,8 @@ type report struct {
 	CPUs     int       `json:"cpus"`
 	Load     string    `json:"load"` // the system's at the beginning and the end, means of a minute
 	Rounds   int       `json:"rounds"`
-	Peers    []entrant `json:"peers"` // Kalam first
+	CPUTime  bool      `json:"cpu_time,omitempty"` // times are of the processor
+	Peers    []entrant `json:"peers"`              // Kalam first
 	Sections []section `json:"sections"`
 }
 
@@ -62,7 +63,7 @@ type figure struct {
 func newReport(n sizes) *report {
 	r := &report{
 		Date: time.Now().UTC().Format("2006-01-02"), Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(),
-		Load: load(), Rounds: n.rounds,
+		Load: load(), Rounds: n.rounds, CPUTime: n.cpu,
 	}
 	versions := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -120,8 +121,12 @@ func (r *report) present(s section) (list []entrant) {
 
 // setting tells how the figures were made.
 func (r *report) setting() string {
-	return fmt.Sprintf("%s, %s, %d CPUs, %s; load %s; medians of %d rounds. A ratio is the other's figure by Kalam's: above 1 Kalam is faster, or smaller. Floors are what the work takes without a database.",
-		r.Date, cmp.Or(r.CPU, runtime.GOARCH), r.CPUs, r.Go, r.Load, r.Rounds)
+	kind := ""
+	if r.CPUTime {
+		kind = " of processor time, without what is waited for"
+	}
+	return fmt.Sprintf("%s, %s, %d CPUs, %s; load %s; medians of %d rounds%s. A ratio is the other's figure by Kalam's: above 1 Kalam is faster, or smaller. Floors are what the work takes without a database.",
+		r.Date, cmp.Or(r.CPU, runtime.GOARCH), r.CPUs, r.Go, r.Load, r.Rounds, kind)
 }
 
 func (r *report) print(out io.Writer) error {

@@ -10,6 +10,7 @@ import (
 // raw is RocksDB without SQL: eight bytes of id and a row's values behind it,
 // with the options that Kalam uses.
 type raw struct {
+	path  string
 	db    *grocksdb.DB
 	read  *grocksdb.ReadOptions
 	write *grocksdb.WriteOptions // durable
@@ -18,6 +19,7 @@ type raw struct {
 }
 
 func (r *raw) open(path string) (err error) {
+	r.path = path
 	table := grocksdb.NewDefaultBlockBasedTableOptions()
 	table.SetBlockCache(grocksdb.NewLRUCache(cacheMB << 20))
 	table.SetBlockSize(16 << 10)

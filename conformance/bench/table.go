@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/marcboeker/go-duckdb"
 )
 
 // The table that reads are of, and what bulk loads fill: rows of some 100 bytes.
@@ -213,8 +215,8 @@ func plain(v any) string {
 		return plainText(v)
 	case *big.Int:
 		return v.String()
-	case interface{ Float64() float64 }: // DuckDB's decimals
-		return strconv.FormatFloat(v.Float64(), 'f', -1, 64)
+	case duckdb.Decimal:
+		return plainText(v.String())
 	}
 	return fmt.Sprint(v)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -13,10 +12,8 @@ import (
 	"time"
 
 	"github.com/kalamgo/kalam/conformance/tpch/dbgen"
+	"github.com/kalamgo/kalam/conformance/tpch/suite"
 )
-
-//go:embed schema.sql
-var schema string
 
 // load makes the tables and fills them, unless that was done.
 func load(ctx context.Context, db *sql.DB, factor float64, out io.Writer, log *os.File) error {
@@ -32,7 +29,7 @@ func load(ctx context.Context, db *sql.DB, factor float64, out io.Writer, log *o
 		}
 		return fmt.Errorf("the database holds other data than that of scale factor %v", factor)
 	}
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	if _, err := db.ExecContext(ctx, suite.Schema); err != nil {
 		return err
 	}
 	begin := time.Now()

@@ -27,6 +27,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kalamgo/kalam/conformance/tpch/suite"
 	_ "github.com/kalamgo/kalam/driver"
 )
 
@@ -193,23 +194,23 @@ func (o options) profile(step string, run func() error) (err error) {
 
 // query runs a query and checks its answer.
 func (o options) query(ctx context.Context, db *sql.DB, n int) error {
-	want, err := readAnswer(filepath.Join(o.answers, fmt.Sprintf("q%02d.csv", n)))
+	want, err := suite.Read(filepath.Join(o.answers, fmt.Sprintf("q%02d.csv", n)))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	got, err := answer(ctx, db, n)
+	got, err := suite.Answer(ctx, db, n)
 	if err != nil {
 		return err
 	}
-	return compare(got, want)
+	return suite.Compare(got, want)
 }
 
 func (o options) showPlan(ctx context.Context, db *sql.DB, n int, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	rows, err := db.QueryContext(ctx, "EXPLAIN ANALYZE "+queryText(n))
+	rows, err := db.QueryContext(ctx, "EXPLAIN ANALYZE "+suite.Query(n))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kalamgo/kalam/conformance/tpch/suite"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/sums.txt")
@@ -41,15 +43,15 @@ func TestAnswers(t *testing.T) {
 	}
 	var sums bytes.Buffer
 	for _, n := range o.queries {
-		got, err := answer(ctx, db, n)
+		got, err := suite.Answer(ctx, db, n)
 		if err != nil {
 			t.Fatalf("query %d: %v", n, err)
 		}
 		text := got.String()
-		fmt.Fprintf(&sums, "q%02d: %d rows, checksum %08x\n", n, len(got.rows), crc32.ChecksumIEEE([]byte(text)))
+		fmt.Fprintf(&sums, "q%02d: %d rows, checksum %08x\n", n, len(got.Rows), crc32.ChecksumIEEE([]byte(text)))
 		name := fmt.Sprintf("q%02d.csv", n)
-		if want, err := readAnswer(filepath.Join(corpus, "tpch", "answers", "sf0.01", name)); err == nil {
-			if err := compare(got, want); err != nil {
+		if want, err := suite.Read(filepath.Join(corpus, "tpch", "answers", "sf0.01", name)); err == nil {
+			if err := suite.Compare(got, want); err != nil {
 				t.Errorf("query %d: %v", n, err)
 			}
 		}
@@ -93,44 +95,5 @@ func TestNumbers(t *testing.T) {
 		if got, err := numbers(list); err == nil {
 			t.Errorf("numbers(%q) = %v", list, got)
 		}
-	}
-}
-
-func TestSame(t *testing.T) {
-	for _, test := range []struct {
-		got, want string
-		average   bool
-		same      bool
-	}{
-		{"x", "x", false, true},
-		{"x", "y", false, false},
-		{"1", "2", false, false},
-		{"10000000", "10000001", true, false}, // integers
-		{"1.00", "1", false, true},
-		{"1.000", "1.009", false, true},
-		{"1.00", "1.02", false, false},
-		{"1.00", "1.005", true, true},
-		{"1.00", "1.02", true, false},
-		{"", "0.00", true, false},
-	} {
-		if same(test.got, test.want, test.average) != test.same {
-			t.Errorf("same(%q, %q, %v) is not %v", test.got, test.want, test.average, test.same)
-		}
-	}
-}
-
-func TestCompare(t *testing.T) {
-	want := &table{columns: []string{"a", "b"}, rows: [][]string{{"1", "x"}, {"2", "y"}}}
-	for _, got := range []*table{
-		{columns: []string{"a"}, rows: [][]string{{"1"}, {"2"}}},
-		{columns: want.columns, rows: want.rows[:1]},
-		{columns: want.columns, rows: [][]string{{"2", "y"}, {"1", "x"}}},
-	} {
-		if compare(got, want) == nil {
-			t.Errorf("%v is taken for %v", got, want)
-		}
-	}
-	if err := compare(want, want); err != nil {
-		t.Error(err)
 	}
 }
