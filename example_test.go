@@ -1,6 +1,7 @@
 package kalam_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -34,6 +35,27 @@ func Example() {
 		fmt.Println(id, title)
 	}
 	// Output: 1 Bread
+}
+
+func ExampleInsertRows() {
+	db, err := sql.Open("kalam", ":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE squares (n INT PRIMARY KEY, square INT)"); err != nil {
+		log.Fatal(err)
+	}
+	rows := func(yield func([]any, error) bool) {
+		for n := range 1000 {
+			if !yield([]any{n, n * n}, nil) {
+				return
+			}
+		}
+	}
+	n, err := kalam.InsertRows(context.Background(), db, "INSERT INTO squares VALUES (?, ?)", rows)
+	fmt.Println(n, err)
+	// Output: 1000 <nil>
 }
 
 func ExampleError() {

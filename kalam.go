@@ -28,6 +28,7 @@ var (
 	ErrNotNull         = sqlerr.ColumnNotNull   // … NULL is given for a NOT NULL column.
 	ErrNoDefault       = sqlerr.NoDefault       // … a column without default is given no value.
 	ErrOutOfRange      = sqlerr.OutOfRange      // … a number is out of its column's range.
+	ErrWrongArguments  = sqlerr.WrongArguments  // … arguments do not fit a statement's parameters.
 	ErrDataTooLong     = sqlerr.DataTooLong     // … a string is longer than its column.
 	ErrIncorrectValue  = sqlerr.IncorrectValue  // … a string is no number, or has bytes that are not UTF-8.
 	ErrSyntax          = sqlerr.Syntax          // … the SQL text cannot be parsed.

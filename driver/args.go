@@ -16,6 +16,9 @@ import (
 // CheckNamedValue turns what a caller passed into what types.FromGo takes:
 // Valuers are asked, pointers followed, derived types reduced to their kind.
 func (c *conn) CheckNamedValue(nv *driver.NamedValue) error {
+	if _, ok := nv.Value.(argumentRows); ok {
+		return nil
+	}
 	v, err := plainValue(nv.Value)
 	if err != nil {
 		return sqlerr.WrongArguments.Wrap(err, "%v", err)

@@ -56,6 +56,11 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 1 {
+		if many, ok := args[0].Value.(argumentRows); ok {
+			return c.execRows(ctx, query, many)
+		}
+	}
 	params, err := c.args(args)
 	if err != nil {
 		return nil, err

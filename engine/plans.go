@@ -26,6 +26,9 @@ type planKey struct {
 	dialect        parse.Dialect // of sql
 }
 
+// argumentColumns begins the signature of a plan for rows of arguments; no type's does.
+const argumentColumns = 0xff
+
 // appendSignature appends what tells a parameter's type from others.
 func appendSignature(dst []byte, t types.Type) []byte {
 	dst = append(dst, byte(t.Kind), boolByte(t.Unsigned))
@@ -41,12 +44,15 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// plan returns the plan of a statement for parameters of the given types, and
+// plan returns the plan of a statement for arguments of the given types, and
 // the version of the catalogue for which it holds.
-func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.Type) (*plan.Plan, uint64, error) {
+func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments) (*plan.Plan, uint64, error) {
 	var buf [64]byte
 	signature := buf[:0]
-	for _, t := range params {
+	if args.rows != nil {
+		signature = append(signature, argumentColumns)
+	}
+	for _, t := range args.types {
 		signature = appendSignature(signature, t)
 	}
 	version := s.engine.catalog.Version()
@@ -58,7 +64,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 			return p, version, s.mayUse(ctx, p)
 		}
 	}
-	p, err := s.build(ctx, st.AST, st, params)
+	p, err := s.buildFor(ctx, st.AST, st, args)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,13 +77,18 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, params []types.
 
 // build plans a statement of st's text.
 func (s *Session) build(ctx context.Context, ast sqlparser.Statement, st *parse.Statement, params []types.Type) (p *plan.Plan, err error) {
+	return s.buildFor(ctx, ast, st, arguments{types: params})
+}
+
+func (s *Session) buildFor(ctx context.Context, ast sqlparser.Statement, st *parse.Statement, args arguments) (p *plan.Plan, err error) {
 	defer recovered(st.SQL, &err)
 	if st.Variables {
 		if ast, err = s.replaceVariables(ast); err != nil {
 			return nil, err
 		}
 	}
-	o := s.planOptions(st.SQL, params)
+	o := s.planOptions(st.SQL, args.types)
+	o.Arguments = args.rows != nil
 	o.Allowed, o.SystemWrites = s.allowed(ctx), tables.MayWrite
 	o.Returning, o.Locking, o.Load, o.Restores = st.Returning, st.Locking, st.Load, st.Restores
 	return plan.Build(ctx, ast, o)
@@ -139,7 +150,7 @@ func (s *Session) check(ctx context.Context, st *parse.Statement, later bool) er
 		}
 		var err error
 		if len(params) == 0 && ast == st.AST && !later {
-			_, _, err = s.plan(ctx, st, nil)
+			_, _, err = s.plan(ctx, st, arguments{})
 		} else {
 			_, err = s.build(ctx, ast, st, params)
 		}

@@ -44,6 +44,7 @@ func interrupted(ctx context.Context) error {
 type arguments struct {
 	types  []types.Type
 	values []types.Value
+	rows   *argumentRows // many rows of them, in place of values; or nil
 }
 
 // unsigned returns an argument that is an integer from 0 on.
@@ -323,7 +324,7 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 	}
 	ctx = set.ctx
 	for {
-		p, version, err := s.plan(ctx, st, args.types)
+		p, version, err := s.plan(ctx, st, args)
 		if err != nil {
 			err = set.named(err)
 			set.close()
@@ -460,7 +461,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		return Result{}, nil, sqlerr.ReadOnly.New("Cannot execute statement in a READ ONLY transaction.")
 	}
 	for refused := 0; ; {
-		p, version, err := s.plan(ctx, st, args.types)
+		p, version, err := s.plan(ctx, st, args)
 		if err != nil {
 			return Result{}, nil, err
 		}
@@ -497,7 +498,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 			t.fresh = false
 			if err == nil && single {
 				lost, err = s.finish(ctx, t)
-				lost = lost && ctx.Err() == nil
+				lost = lost && ctx.Err() == nil && !args.rows.begun()
 			}
 		}
 		if set != nil && (again || err != nil) {
@@ -541,7 +542,7 @@ func (s *Session) change(ctx context.Context, st *parse.Statement, t *transactio
 		return Result{RowsAffected: res.Affected, LastInsertID: int64(res.LastInsertID)}, false, nil
 	}
 	t.Store().RollbackTo(mark)
-	if s.again(ctx, t, err) {
+	if !args.rows.begun() && s.again(ctx, t, err) {
 		return r, true, nil
 	}
 	return r, false, err
@@ -574,6 +575,9 @@ func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet, set *uint64) (tables.Result, error) {
 	rt := s.runtime(ctx, t, args)
 	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
+	if args.rows != nil {
+		rt.Arguments = args.rows.fill
+	}
 	return s.applyIn(ctx, st, t, p, rt, returned)
 }
 

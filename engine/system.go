@@ -24,7 +24,7 @@ func (s *Session) writeSystem(ctx context.Context, st *parse.Statement, args arg
 		return r, nil, err
 	}
 	err = s.engine.catalog.WriteSystem(ctx, scope, func(tx *txn.Tx, write tables.Writer) error {
-		p, _, err := s.plan(ctx, st, args.types)
+		p, _, err := s.plan(ctx, st, args)
 		if err != nil {
 			return err
 		}

@@ -65,6 +65,8 @@ func build(n plan.Node, rt *Runtime) (Operator, error) {
 		return buildUnion(n, rt)
 	case *plan.File:
 		return buildFile(n, rt)
+	case *plan.Arguments:
+		return buildArguments(n, rt)
 	case *plan.Lock:
 		return buildLock(n, rt)
 	}

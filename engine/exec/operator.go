@@ -44,6 +44,8 @@ type Runtime struct {
 	Lenient bool
 	// ZeroDates lets 0000-00-00 be written.
 	ZeroDates bool
+	// Arguments fills a batch with the next rows of a plan.Arguments, none at the end.
+	Arguments func(context.Context, *types.Batch) error
 	// Found gets how many rows a plan.Limit that counts them has read.
 	Found func(rows int64)
 

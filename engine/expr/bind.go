@@ -174,6 +174,9 @@ func (b *Binder) param(n *sqlparser.Argument) (Expr, error) {
 	if i > len(b.Params) {
 		return nil, sqlerr.WrongArguments.New("no value is given for parameter %d", i)
 	}
+	if b.Given != nil {
+		return b.Given[i-1], nil
+	}
 	return &Param{Index: i - 1, T: b.Params[i-1]}, nil
 }
 

@@ -72,6 +72,7 @@ func InvalidGroupFunc() error {
 type Binder struct {
 	Scope  Scope
 	Params []types.Type // types of the statement's parameters :v1, :v2, …
+	Given  []Expr       // what parameters stand for, when they have no values; or nil
 	// Collation of literals.
 }
 

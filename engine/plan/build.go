@@ -35,6 +35,7 @@ type Options struct {
 	Returning *parse.Returning
 	Load      *parse.LoadData // what LOAD DATA says
 	Restores  bool            // a DELETE stands for UNDELETE
+	Arguments bool            // an INSERT of many rows of arguments: Params are of columns
 	// Allowed returns an error where the statement may not do what it needs to;
 	// nil: everything is allowed.
 	Allowed func(Access) error

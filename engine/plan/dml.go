@@ -47,7 +47,11 @@ func (b *builder) insert(s *sqlparser.Insert) (*Plan, error) {
 	switch rows := s.Rows.(type) {
 	case sqlparser.Values:
 		release := b.forbid(t)
-		n.Input, err = b.insertRows(to, n.Columns, rows)
+		if b.o.Arguments {
+			n.Input, err = b.insertArguments(to, n.Columns, rows)
+		} else {
+			n.Input, err = b.insertRows(to, n.Columns, rows)
+		}
 		release()
 	case sqlparser.TableStatement:
 		query, err = b.insertQuery(t, n.Columns, rows)

@@ -65,6 +65,8 @@ func describe(n Node) (string, []expr.Expr) {
 		return text, nil
 	case *Distinct:
 		return "Distinct", nil
+	case *Arguments:
+		return fmt.Sprintf("Arguments, %d columns", len(n.T)), nil
 	case *File:
 		return fmt.Sprintf("File '%s', %d fields", n.Path, len(n.T)), nil
 	case *Lock:
