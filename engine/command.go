@@ -121,7 +121,7 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *parse.Backup, *parse.Restore, *parse.VerifyBackup:
 		set, err = s.copies(ctx, st)
 	default:
-		return r, nil, s.changeCatalog(ctx, st)
+		r, err = s.changeCatalog(ctx, st, args)
 	}
 	return r, set, err
 }
@@ -183,16 +183,26 @@ func (s *Session) use(ctx context.Context, namespace string) error {
 
 // changeCatalog runs a statement that changes the catalogue. As in MySQL, it
 // commits an open transaction first.
-func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement) error {
+func (s *Session) changeCatalog(ctx context.Context, st *parse.Statement, args arguments) (r Result, err error) {
 	if err := checkCommand(st); err != nil {
-		return err
+		return r, err
+	}
+	if done, r, err := s.changeTemporary(ctx, st, args); done || err != nil {
+		return r, err
 	}
 	if err := s.writable(); err != nil {
-		return err
+		return r, err
 	}
 	if err := s.commit(ctx); err != nil {
-		return err
+		return r, err
 	}
+	if n := createOf(st.AST); n != nil && n.Select != nil {
+		return s.createAs(ctx, st, n, args)
+	}
+	return r, s.runCatalog(ctx, st)
+}
+
+func (s *Session) runCatalog(ctx context.Context, st *parse.Statement) error {
 	scope := s.scope()
 	scope.Query = s.planOptions(st.SQL, nil)
 	scope.Query.Allowed = s.allowed(ctx)

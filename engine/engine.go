@@ -74,12 +74,14 @@ const (
 
 // Engine is an open database. It may be used from several goroutines at once.
 type Engine struct {
-	cfg     Config
-	db      *store.DB
-	txns    *txn.Manager
-	live    *live.Hub
-	topics  *topic.Topics
-	catalog *service.Catalog
+	cfg         Config
+	db          *store.DB
+	txns        *txn.Manager
+	live        *live.Hub
+	topics      *topic.Topics
+	catalog     *service.Catalog
+	temporaries atomic.Uint64 // versions of sessions' temporary tables that were given out
+
 	texts   *cache[textKey, *text]
 	plans   *cache[planKey, *plan.Plan]
 	tempDir string

@@ -24,6 +24,7 @@ type planKey struct {
 	fullGroupBy    bool
 	noForeignKeys  bool
 	dialect        parse.Dialect // of sql
+	temporaries    uint64        // version of the session's temporary tables; 0: it has none
 }
 
 // argumentColumns begins the signature of a plan for rows of arguments; no type's does.
@@ -57,9 +58,9 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 	}
 	version := s.engine.catalog.Version()
 	_, old := s.oldSnapshot()
-	cacheable := !st.Variables && !old
+	cacheable := !st.Variables && !old && s.making == nil
 	if cacheable {
-		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect})
+		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, s.temporaries.version})
 		if ok {
 			return p, version, s.mayUse(ctx, p)
 		}
@@ -69,7 +70,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 		return nil, 0, err
 	}
 	if cacheable {
-		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect}
+		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, s.temporaries.version}
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
@@ -95,10 +96,14 @@ func (s *Session) buildFor(ctx context.Context, ast sqlparser.Statement, st *par
 }
 
 func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
-	return plan.Options{
+	o := plan.Options{
 		Catalog: s.catalogue(), Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
 		PartialGroupBy: !s.has(onlyFullGroupBy), NoForeignKeys: s.noForeignKeys, ColumnType: service.ColumnType,
 	}
+	if s.temporaries.tables != nil || s.making != nil {
+		o.Temporary = s.temporary
+	}
+	return o
 }
 
 // oldSnapshot returns the catalogue's version at the open transaction's snapshot if
@@ -175,6 +180,9 @@ func (s *Session) checkOthers(ctx context.Context, st *parse.Statement, later bo
 
 // takesParameters reports whether a statement without plan may have parameters.
 func takesParameters(ast sqlparser.Statement) bool {
+	if n := createOf(ast); n != nil {
+		return n.Select != nil
+	}
 	switch ast.(type) {
 	case *sqlparser.Set, *parse.CreateUser, *parse.AlterUser, *parse.DropUser, *parse.Consume, *parse.Ack:
 		return true

@@ -27,7 +27,7 @@ func (s *Session) allowed(ctx context.Context) func(plan.Access) error {
 		if a.As != nil {
 			user = *a.As
 		}
-		if user == SystemUser {
+		if user == SystemUser || a.Table.Temporary && a.As == nil || a.Table == s.making {
 			return nil
 		}
 		has, err := s.engine.catalog.Privileges(ctx, user, a.Table)
@@ -218,6 +218,9 @@ func (s *Session) mayDefine(ctx context.Context, ast sqlparser.DDLStatement) err
 		return s.mayChange(ctx, n.Table, needs)
 	case *sqlparser.DropTable:
 		for _, t := range n.FromTables {
+			if s.temporary(s.qualifier(t), t.Name.String()) != nil {
+				continue
+			}
 			if err := s.mayChange(ctx, t, rights.Drop); err != nil {
 				return err
 			}
@@ -292,6 +295,9 @@ func (s *Session) mayReferTo(ctx context.Context, table sqlparser.TableName, fk 
 // mayTruncate returns an error where the session's user may not empty a table: of
 // one in which each user has rows only its own go.
 func (s *Session) mayTruncate(ctx context.Context, name sqlparser.TableName) error {
+	if s.temporary(s.qualifier(name), name.Name.String()) != nil {
+		return nil
+	}
 	t, err := s.engine.catalog.Table(ctx, s.qualifier(name), name.Name.String())
 	if err == nil && (t.Kind == schema.User || t.Kind == schema.Stream) {
 		return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
@@ -72,6 +73,9 @@ type Session struct {
 	args    arguments // memory for those of statements without rows
 	tx      *transaction
 	open    map[*Rows]struct{}
+
+	temporaries temporaries
+	making      *schema.Table // the table that a CREATE TABLE … SELECT fills; or nil
 
 	userVariables map[string]userVariable
 	prepared      map[string]*parse.Statement // by PREPARE
@@ -261,6 +265,7 @@ func (s *Session) end() {
 		s.tx = nil
 	}
 	s.engine.named.releaseAll(s.id)
+	s.dropTemporaries()
 }
 
 // Close rolls back an open transaction and ends the session. It is idempotent.

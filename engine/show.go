@@ -199,6 +199,9 @@ func (s *Session) table(ctx context.Context, t sqlparser.TableName, namespace st
 	if err != nil {
 		return nil, err
 	}
+	if t := s.temporary(namespace, t.Name.String()); t != nil {
+		return t, nil
+	}
 	d, err := s.engine.catalog.Table(ctx, namespace, t.Name.String())
 	if err != nil {
 		return nil, err

@@ -275,8 +275,10 @@ func (s *Session) collation(ctx context.Context, namespace string) (collations.I
 
 // kindWord is what stands before TABLE in the statement that makes t.
 func kindWord(t *schema.Table) string {
-	switch t.Kind {
-	case schema.User, schema.Stream:
+	switch {
+	case t.Temporary:
+		return "TEMPORARY "
+	case t.Kind == schema.User, t.Kind == schema.Stream:
 		return strings.ToUpper(string(t.Kind)) + " "
 	}
 	return ""

@@ -131,6 +131,7 @@ func (s *Session) commit(ctx context.Context) error {
 		t.Rollback()
 		return err
 	}
+	defer s.removeDropped()
 	defer t.Rollback()
 	_, err = s.finish(ctx, t)
 	return err
@@ -163,6 +164,7 @@ func (s *Session) rollback(ctx context.Context) error {
 	err := s.settle(ctx)
 	s.tx.Rollback()
 	s.tx = nil
+	s.removeDropped()
 	return err
 }
 

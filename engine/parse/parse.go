@@ -116,6 +116,8 @@ func ParseExpr(sql string) (sqlparser.Expr, error) {
 type piece struct {
 	dialect       Dialect
 	piped         bool // there is a || that is CONCAT
+	createsTable  bool // it is CREATE TABLE, whose definition may begin
+	noColumn      bool // there is one that stands for none
 	start, end    int
 	positional    int
 	names         []string // of named parameters, once each
@@ -202,6 +204,7 @@ func (d Dialect) split(sql string) ([]piece, error) {
 			continue
 		}
 		p.isTrigger = typ == sqlparser.TRIGGER && (p.verb == sqlparser.CREATE && (p.tokens == 2 || p.definer) || p.verb == sqlparser.DROP && p.tokens == 2)
+		p.createsTable = p.createsTable || typ == sqlparser.TABLE && p.verb == sqlparser.CREATE && p.tokens <= 3
 		p.definer = p.definer || p.tokens == 2 && one.is(sql, "definer")
 		if p.table.add(&p, sql, one, recent[0]) {
 			recent = [2]token{one, recent[0]}
@@ -223,6 +226,7 @@ func (d Dialect) split(sql string) ([]piece, error) {
 			p.deepest = max(p.deepest, p.open)
 		case ')':
 			p.open--
+			p.createsTable = false // its definition was
 		case ',', sqlparser.STRING, sqlparser.INTEGRAL, sqlparser.DECIMAL, sqlparser.FLOAT, sqlparser.NULL:
 		default:
 			p.words++
@@ -283,6 +287,9 @@ func (st *Statement) parse(sql string, p *piece) error {
 	}
 	if d, ok := ast.(interface{ IsFullyParsed() bool }); ok && !d.IsFullyParsed() {
 		return syntaxError(sql, p.start)
+	}
+	if p.noColumn {
+		withoutColumn(ast)
 	}
 	if err := dropped(ast, p); err != nil {
 		return err

@@ -61,6 +61,11 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.edits = append(p.edits, edit{t.to - len(":="), t.to, "="})
 	case p.verb == sqlparser.SET && p.open == 0 && t.is(sql, "timestamp") && (p.tokens == 2 || last.typ == ',' || last.typ == sqlparser.SESSION):
 		p.replace(t, t, "`timestamp`") // a variable, and a keyword
+	case nameless[t.typ] && !keywordOf(p.verb, t.typ) && t.from >= 0:
+		p.replace(t, t, "`"+sql[t.from:t.to]+"`")
+	case beginsKey[t.typ] && last.typ == '(' && p.makesTable(recent[1]):
+		p.edits = append(p.edits, edit{t.from, t.from, "`" + noColumn + "` int, "})
+		p.noColumn = true
 	case t.is(sql, "dec") && last.typ != '.':
 		p.replace(t, t, "decimal")
 	case t.is(sql, "precision") && last.is(sql, "double"):
@@ -81,6 +86,37 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		// JSON stands for it; the AST is put right later.
 		p.replace(t, t, "json")
 		p.uuids = append(p.uuids, last.val)
+	}
+}
+
+// nameless are words that may be names in MySQL, but not in the grammar.
+var nameless = map[int]bool{sqlparser.NEXT: true, sqlparser.OFF: true, sqlparser.SAVEPOINT: true}
+
+// keywordOf reports whether a word of nameless has its meaning in a statement.
+func keywordOf(verb, word int) bool {
+	switch verb {
+	case sqlparser.SET, sqlparser.SAVEPOINT, sqlparser.ROLLBACK, sqlparser.RELEASE:
+		return word != sqlparser.NEXT
+	}
+	return false
+}
+
+// noColumn stands for a column where CREATE TABLE … SELECT defines none before its keys,
+// for the grammar wants one there.
+const noColumn = "!none!"
+
+// makesTable reports whether the parenthesis after token last, which is open, begins a
+// table's definition.
+func (p *piece) makesTable(last token) bool {
+	return p.verb == sqlparser.CREATE && p.open == 1 && p.createsTable && last.typ != sqlparser.TABLE
+}
+
+// withoutColumn removes what stands for a column.
+func withoutColumn(ast sqlparser.Statement) {
+	if n, ok := ast.(*sqlparser.CreateTable); ok && n.TableSpec != nil {
+		n.TableSpec.Columns = slices.DeleteFunc(n.TableSpec.Columns, func(c *sqlparser.ColumnDefinition) bool {
+			return c.Name.EqualString(noColumn)
+		})
 	}
 }
 

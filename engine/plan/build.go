@@ -23,6 +23,10 @@ type Options struct {
 	Params    []types.Type   // types of the parameters :v1, :v2, …
 	Zone      *time.Location // of the session
 	SQL       string         // the statement's text, for column names; "": not had
+	// Temporary returns the session's own table of a name, or nil, which comes before the
+	// catalogue's where a statement names it, but not within views and triggers. nil:
+	// there are none.
+	Temporary func(namespace, name string) *schema.Table
 	// PartialGroupBy lets a grouped query select columns that the groups do not
 	// determine, of which it gets any value: sql_mode without ONLY_FULL_GROUP_BY.
 	PartialGroupBy bool

@@ -156,7 +156,7 @@ func (b *builder) table(name sqlparser.TableName) (*schema.Table, error) {
 	if namespace == "" {
 		return nil, sqlerr.NoDatabase.New("No database selected")
 	}
-	t, err := b.o.Catalog.Table(b.ctx, namespace, name.Name.String())
+	t, err := b.lookup(namespace, name.Name.String())
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +167,18 @@ func (b *builder) table(name sqlparser.TableName) (*schema.Table, error) {
 	}
 	b.tables = append(b.tables, t)
 	return t, nil
+}
+
+func (b *builder) lookup(namespace, name string) (*schema.Table, error) {
+	if b.o.Temporary != nil && b.inside == nil && len(b.views) == 0 {
+		if t := b.o.Temporary(namespace, name); t != nil {
+			if b.def != nil {
+				return nil, sqlerr.ViewOfTemporary.New("View's SELECT refers to a temporary table '%s'", name).On(t.QualifiedName())
+			}
+			return t, nil
+		}
+	}
+	return b.o.Catalog.Table(b.ctx, namespace, name)
 }
 
 // scanOf brings a table into scope.

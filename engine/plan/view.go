@@ -14,6 +14,7 @@ import (
 	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Definition is what DefineView finds out of a view's query.
@@ -68,6 +69,24 @@ func ViewColumns(ctx context.Context, v *schema.Table, o Options) ([]schema.Colu
 		q.out = append(q.out, output{c.name, c.id})
 	}
 	return b.described(q), nil
+}
+
+// QueryColumns returns the columns of a query, as a table made of its rows has them.
+func QueryColumns(ctx context.Context, q sqlparser.TableStatement, o Options) (cols []schema.Column, err error) {
+	b := &builder{ctx: ctx, o: o, named: leftmost(q)}
+	bound, err := b.query(q, &frame{})
+	if err != nil {
+		return nil, err
+	}
+	cols = b.described(bound)
+	for i, o := range bound.out {
+		// What is computed and never NULL has a default in MySQL.
+		c := &cols[i]
+		if t := c.Type; b.cols[o.col].rel == nil && c.NotNull && (t.IsNumeric() || t.IsString()) && t.Kind != types.Enum {
+			c.Default = string(types.AppendSQL(nil, t, types.Zero(t)))
+		}
+	}
+	return cols, nil
 }
 
 // described returns a query's columns; those that are a table's have their defaults.

@@ -46,6 +46,8 @@ type Table struct {
 	Collation collations.ID `json:",omitempty"`
 	// AutoIncrementStart is the AUTO_INCREMENT=n table option, 0 when not given.
 	AutoIncrementStart uint64
+	// Temporary tells that the table is a session's, in no catalogue.
+	Temporary bool `json:"-"`
 	// Storage is the number that keys of rows and entries begin with, when it is not
 	// ID: rows that had to be written anew were given another one.
 	Storage uint32 `json:",omitempty"`

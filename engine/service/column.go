@@ -21,6 +21,11 @@ func (d *definition) column(def *sqlparser.ColumnDefinition) error {
 	if err != nil {
 		return err
 	}
+	return d.add(c)
+}
+
+// add adds a column.
+func (d *definition) add(c schema.Column) error {
 	if d.Column(c.Name) >= 0 {
 		return errDupColumn(c.Name)
 	}
@@ -294,18 +299,43 @@ func (d *definition) keyExpression(k *key, e sqlparser.Expr) (int, error) {
 		return 0, sqlerr.SpatialFunctional.New("Spatial functional index is not supported.").For(name)
 	case t.Kind == types.JSON, t.Kind >= types.TinyText && t.Kind <= types.LongText, t.Kind >= types.TinyBlob && t.Kind <= types.LongBlob:
 		return 0, sqlerr.FunctionalLob.New("Cannot create a functional index on an expression that returns a BLOB or TEXT. Please consider using CAST.").For(name)
-	case t.Kind == types.Null:
-		t = types.TextType
-		t.Size = 1
 	case t.IsText() && t.Size < 0:
 		t.Size = maxKeyBytes / 4
 	case t.IsBinary() && t.Size < 0:
 		t.Size = maxKeyBytes
-	case t.Kind == types.Decimal && t.Size < 0:
-		t = types.DecimalType(65, 30)
-	case t.IsTemporal() && t.Scale < 0:
-		t.Scale = 6
+	default:
+		t = storable(t)
 	}
 	d.Columns[i].Type = t
 	return i, nil
+}
+
+// storable returns the type of a column that has values of an expression's type.
+func storable(t types.Type) types.Type {
+	switch {
+	case t.Kind == types.Null:
+		t = types.TextType
+		t.Size = 1
+	case t.Kind == types.Decimal && t.Size < 0:
+		t = types.DecimalType(65, max(t.Scale, 0))
+	case t.IsTemporal() && t.Scale < 0:
+		t.Scale = 6
+	}
+	return t
+}
+
+// selectedColumn returns the column that a table has for one of a query.
+func selectedColumn(c schema.Column) schema.Column {
+	c.Type = storable(c.Type)
+	switch t := &c.Type; {
+	case t.Size >= 0:
+	case t.IsText() && t.Kind <= types.VarChar:
+		t.Kind = types.LongText
+	case t.IsBinary() && t.Kind <= types.VarBinary:
+		t.Kind = types.LongBlob
+	}
+	if c.Type.IsString() && c.Type.Size < 0 && !strings.HasPrefix(c.Default, "(") {
+		c.Default = "" // which only an expression can be
+	}
+	return c
 }

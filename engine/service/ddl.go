@@ -117,9 +117,6 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 	case *sqlparser.CreateDatabase:
 		err = checkDatabaseOptions(n.CreateOptions)
 	case *sqlparser.DropTable:
-		if n.Temp {
-			err = sqlerr.Unsupported("DROP TEMPORARY TABLE")
-		}
 	case *parse.DropTable:
 		return Check(n.DropTable)
 	case *sqlparser.AlterTable:
@@ -129,20 +126,30 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 	case *parse.CreateTable:
 		err = checkCreate(n)
 	case *sqlparser.CreateTable:
-		switch {
-		case n.Temp:
-			err = sqlerr.Unsupported("CREATE TEMPORARY TABLE")
-		case n.Select != nil || n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace:
-			err = sqlerr.Unsupported("CREATE TABLE ... SELECT")
-		case n.OptLike == nil && n.TableSpec != nil:
-			_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, schema.Shared, nil, true)
-		case n.OptLike == nil:
-			err = sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
-		}
+		err = checkDefinition(n, schema.Shared, nil)
 	default:
 		return false, nil
 	}
 	return true, err
+}
+
+// checkDefinition finds out whether a CREATE TABLE makes sense. Of one with a query
+// that is to be seen once its columns are known.
+func checkDefinition(n *sqlparser.CreateTable, kind schema.TableKind, options []parse.Option) error {
+	if err := checkProvisional(n, kind, len(options) > 0); err != nil {
+		return err
+	}
+	switch {
+	case n.OptLike != nil || n.Select != nil:
+		return nil
+	case n.TableSpec == nil:
+		return sqlerr.TableMustHaveCols.New("A table must have at least 1 column")
+	}
+	_, err := define(blueprint{
+		name: name{"", n.Table.Name.String()}, spec: n.TableSpec, collation: types.DefaultCollation,
+		kind: kind, options: options, zeroDates: true,
+	})
+	return err
 }
 
 func (c *Catalog) createTable(ctx context.Context, s Scope, n *parse.CreateTable) error {
@@ -150,79 +157,115 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *parse.CreateTable
 	if err != nil {
 		return err
 	}
-	kind, err := kindOf(n.Kind, n.Options)
-	if err != nil {
-		return err
-	}
-	var like name
 	var t *schema.Table
-	if n.OptLike != nil {
-		if like, err = s.source(n.OptLike.LikeTable); err != nil {
-			return err
-		}
-	} else {
-		collation, err := c.Collation(ctx, at.namespace)
-		if err != nil {
-			return err
-		}
-		if t, err = define(at, n.TableSpec, collation, kind, n.Options, s.ZeroDates); err != nil {
+	if n.OptLike == nil {
+		if t, err = c.defined(ctx, s, at, n, nil); err != nil {
 			return err
 		}
 	}
 	stake := func() ([]*schema.Table, error) { return c.created(ctx, at, n.TableSpec) }
 	return c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
-		if _, err := sqlmeta.NamespaceByName(ctx, tx, at.namespace); err != nil {
+		if there, err := exists(ctx, s, tx, at, n.IfNotExists); there || err != nil {
 			return nil, err
 		}
-		if _, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table); err == nil {
-			exists := sqlerr.TableExists.New("Table '%s' already exists", at.table).On(at.namespace + "." + at.table)
-			if n.IfNotExists {
-				s.Warn(exists)
-				return nil, nil
-			}
-			return nil, exists
-		}
 		if n.OptLike != nil {
-			old, err := c.base(ctx, like)
-			if err != nil {
+			if t, err = c.copied(ctx, s, at, n); err != nil {
 				return nil, err
-			}
-			if err := checkName(at.table, sqlerr.WrongTableName, "table"); err != nil {
-				return nil, err
-			}
-			t = copyOf(old)
-			t.Namespace, t.Name, t.Version, t.AutoIncrementStart, t.Storage = at.namespace, at.table, 1, 0, 0
-			t.ForeignKeys, t.Triggers = nil, nil // not copied, as in MySQL
-			if err := isKind(like, t.Kind, n.Kind); err != nil {
-				return nil, err
-			}
-			for i := range t.Checks {
-				t.Checks[i].Name = fmt.Sprintf("%s_chk_%d", t.Name, i+1)
-			}
-			if t.Kind == schema.System {
-				return nil, sqlerr.Unsupported("CREATE TABLE ... LIKE a system table")
 			}
 		}
 		if t.ID, err = sqlmeta.NextTableID(ctx, tx); err != nil {
 			return nil, err
 		}
-		if err := checkStorage(ctx, tx, t); err != nil {
-			return nil, err
-		}
-		r := &sqlmeta.Table{ID: t.ID, Namespace: t.Namespace, Name: t.Name, SchemaVersion: t.Version, Created: s.Now, Updated: s.Now}
-		recorded(r, t)
-		if err := sqlmeta.Tables.Insert(ctx, tx, r); err != nil {
-			return nil, err
-		}
-		if err := index(ctx, tx, nil, t); err != nil {
-			return nil, err
-		}
-		if err := (family{tx, s, t}).checkDefinitions(ctx, nil); err != nil {
-			return nil, err
-		}
-		c.kept = append(c.kept, t)
-		return []*schema.Table{t}, putSchema(ctx, tx, s, t)
+		return []*schema.Table{t}, c.record(ctx, s, tx, t)
 	})
+}
+
+// exists reports whether a table or view of a name is there, which is an error unless
+// that is a reason to do nothing.
+func exists(ctx context.Context, s Scope, tx *store.Tx, at name, skip bool) (bool, error) {
+	if _, err := sqlmeta.NamespaceByName(ctx, tx, at.namespace); err != nil {
+		return false, err
+	}
+	if _, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table); err != nil {
+		return false, nil
+	}
+	err := errTableExists(at)
+	if skip {
+		s.Warn(err)
+		err = nil
+	}
+	return true, err
+}
+
+func errTableExists(at name) error {
+	return sqlerr.TableExists.New("Table '%s' already exists", at.table).On(at.namespace + "." + at.table)
+}
+
+// defined returns the table that a CREATE TABLE defines, with the columns of its query.
+func (c *Catalog) defined(ctx context.Context, s Scope, at name, n *parse.CreateTable, selected []schema.Column) (*schema.Table, error) {
+	kind, err := kindOf(n.Kind, n.Options)
+	if err != nil {
+		return nil, err
+	}
+	collation, err := c.Collation(ctx, at.namespace)
+	if err != nil {
+		return nil, err
+	}
+	spec := n.TableSpec
+	if spec == nil {
+		spec = &sqlparser.TableSpec{}
+	}
+	return define(blueprint{
+		name: at, spec: spec, selected: selected, collation: collation, kind: kind, options: n.Options, zeroDates: s.ZeroDates,
+	})
+}
+
+// copied returns the table that a CREATE TABLE ... LIKE defines.
+func (c *Catalog) copied(ctx context.Context, s Scope, at name, n *parse.CreateTable) (*schema.Table, error) {
+	like, err := s.source(n.OptLike.LikeTable)
+	if err != nil {
+		return nil, err
+	}
+	old, err := c.base(ctx, like)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(at.table, sqlerr.WrongTableName, "table"); err != nil {
+		return nil, err
+	}
+	t := copyOf(old)
+	t.Namespace, t.Name, t.Version, t.AutoIncrementStart, t.Storage = at.namespace, at.table, 1, 0, 0
+	t.ForeignKeys, t.Triggers = nil, nil // not copied, as in MySQL
+	if err := isKind(like, t.Kind, n.Kind); err != nil {
+		return nil, err
+	}
+	for i := range t.Checks {
+		t.Checks[i].Name = fmt.Sprintf("%s_chk_%d", t.Name, i+1)
+	}
+	if t.Kind == schema.System {
+		return nil, sqlerr.Unsupported("CREATE TABLE ... LIKE a system table")
+	}
+	return t, nil
+}
+
+// record puts a new table, which has its id, into the catalogue.
+func (c *Catalog) record(ctx context.Context, s Scope, tx *store.Tx, t *schema.Table) error {
+	if err := checkStorage(ctx, tx, t); err != nil {
+		return err
+	}
+	r := &sqlmeta.Table{ID: t.ID, Namespace: t.Namespace, Name: t.Name, SchemaVersion: t.Version, Created: s.Now, Updated: s.Now}
+	recorded(r, t)
+	if err := sqlmeta.Tables.Insert(ctx, tx, r); err != nil {
+		return err
+	}
+	if err := index(ctx, tx, nil, t); err != nil {
+		return err
+	}
+	if err := (family{tx, s, t}).checkDefinitions(ctx, nil); err != nil {
+		return err
+	}
+	c.kept = append(c.kept, t)
+	return putSchema(ctx, tx, s, t)
 }
 
 // source returns the namespace and name of a table that is only read.

@@ -55,33 +55,42 @@ type key struct {
 	primary bool
 }
 
+// blueprint is what a table's definition is made of.
+type blueprint struct {
+	name
+	spec      *sqlparser.TableSpec
+	selected  []schema.Column // of the query of CREATE TABLE … SELECT
+	collation collations.ID   // the namespace's
+	kind      schema.TableKind
+	options   []parse.Option
+	zeroDates bool // may be defaults
+}
+
 // define makes a table's definition of a CREATE TABLE; the table has no id yet.
-// collation is its namespace's.
-func define(at name, spec *sqlparser.TableSpec, collation collations.ID, kind schema.TableKind, options []parse.Option, zeroDates bool) (*schema.Table, error) {
-	if err := checkName(at.table, sqlerr.WrongTableName, "table"); err != nil {
+func define(of blueprint) (*schema.Table, error) {
+	if err := checkName(of.table, sqlerr.WrongTableName, "table"); err != nil {
 		return nil, err
 	}
+	spec := of.spec
 	d := &definition{
 		Table: &schema.Table{
-			Namespace: at.namespace, Name: at.table, Kind: kind, Version: 1,
+			Namespace: of.namespace, Name: of.table, Kind: of.kind, Version: 1,
 			NextColumnID: 1, NextIndexID: 1,
 		},
-		zeroDates: zeroDates,
+		zeroDates: of.zeroDates,
 	}
-	if err := d.setOptions(options); err != nil {
+	if err := d.setOptions(of.options); err != nil {
 		return nil, err
 	}
-	d.setCollation(collation)
+	d.setCollation(of.collation)
 	if spec.PartitionOption != nil {
 		return nil, sqlerr.Unsupported("PARTITION BY")
 	}
 	if err := d.options(spec.Options); err != nil {
 		return nil, err
 	}
-	for _, c := range spec.Columns {
-		if err := d.column(c); err != nil {
-			return nil, err
-		}
+	if err := d.columns(spec.Columns, of.selected); err != nil {
+		return nil, err
 	}
 	if err := d.columnKeys(spec.Columns); err != nil {
 		return nil, err
@@ -101,6 +110,34 @@ func define(at name, spec *sqlparser.TableSpec, collation collations.ID, kind sc
 		return nil, err
 	}
 	return d.Table, d.addConstraints(constraints)
+}
+
+// columns adds the columns that are defined and those of a query: first what is only
+// defined, then the query's, as they are defined if they are.
+func (d *definition) columns(defined []*sqlparser.ColumnDefinition, selected []schema.Column) error {
+	find := func(name string) int {
+		return slices.IndexFunc(defined, func(c *sqlparser.ColumnDefinition) bool { return c.Name.EqualString(name) })
+	}
+	for _, c := range defined {
+		if slices.ContainsFunc(selected, func(s schema.Column) bool { return c.Name.EqualString(s.Name) }) {
+			continue
+		}
+		if err := d.column(c); err != nil {
+			return err
+		}
+	}
+	for _, c := range selected {
+		var err error
+		if i := find(c.Name); i >= 0 {
+			err = d.column(defined[i])
+		} else if err = checkColumnName(c.Name); err == nil {
+			err = d.add(selectedColumn(c))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setCollation sets the collation of text columns that name none.

@@ -7,14 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"vitess.io/vitess/go/vt/sqlparser"
-
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
-	"github.com/kalamgo/kalam/engine/types"
 )
 
 // The greatest values of options: ten years, and as many rows as are counted
@@ -281,10 +278,6 @@ func checkCreate(n *parse.CreateTable) error {
 		return err
 	case n.OptLike != nil && len(n.Options) > 0:
 		return sqlerr.Unsupported("WITH of CREATE TABLE ... LIKE").At(n.Options[0].At)
-	case n.Temp, n.Select != nil, n.IgnoreOrReplace != sqlparser.NoIgnoreOrReplace, n.OptLike != nil, n.TableSpec == nil:
-		_, err := Check(n.CreateTable)
-		return err
 	}
-	_, err = define(name{"", n.Table.Name.String()}, n.TableSpec, types.DefaultCollation, kind, n.Options, true)
-	return err
+	return checkDefinition(n.CreateTable, kind, n.Options)
 }

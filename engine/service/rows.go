@@ -90,7 +90,7 @@ func (c *Catalog) AddRows(table uint32, delta, changed int64) {
 		return
 	}
 	after := s.rows.Add(delta)
-	if magnitude(after-delta) != magnitude(after) {
+	if !s.table.Temporary && magnitude(after-delta) != magnitude(after) {
 		c.outdate()
 	}
 	s.changed.Add(changed)

@@ -44,6 +44,8 @@ var (
 	WrongDatabaseName     = kind("wrong_database_name", 1102, "42000")        // a namespace name is not allowed.
 	WrongTableName        = kind("wrong_table_name", 1103, "42000")           // a table name is not allowed.
 	WrongColumnName       = kind("wrong_column_name", 1166, "42000")          // a column name is not allowed.
+	ViewOfTemporary       = kind("view_of_temporary", 1352, "HY000")          // a view's query names a temporary table.
+	TriggerOnTemporary    = kind("trigger_on_temporary", 1361, "HY000")       // a trigger on a temporary table or view.
 	WrongPlacement        = kind("wrong_placement", 1234, "42000")            // a word of SELECT where it has no meaning.
 	WrongUsage            = kind("wrong_usage", 1221, "HY000")                // clauses are used together that exclude one another.
 	FieldSpecTwice        = kind("column_specified_twice", 1110, "42000")     // INSERT names a column twice.

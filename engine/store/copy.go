@@ -137,11 +137,16 @@ func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) 
 	return whole, nil
 }
 
-// Adopt makes a table that CopyTable copied stay, with tx's commit.
+// Provisional makes what is kept of a table go when the database is opened the next time,
+// from tx's commit on, unless it is adopted until then.
+func Provisional(tx *Tx, id uint32) { tx.Put(kv.Meta, pendingKey(id, wholeTable), nil) }
+
+// Adopt makes a table that CopyTable copied, or a provisional one, stay, with tx's commit.
 func Adopt(tx *Tx, id uint32) { tx.Delete(kv.Meta, pendingKey(id, wholeTable)) }
 
-// Abandon removes what CopyTable copied.
+// Abandon removes what CopyTable copied, and what is kept of a provisional table.
 func Abandon(ctx context.Context, db *DB, id uint32) error {
+	db.forget(id)
 	var b kv.Batch
 	p := pending{id, wholeTable}
 	p.discard(&b, kv.Data, kv.Stream)
