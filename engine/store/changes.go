@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/schema"
@@ -51,6 +52,9 @@ func (tx *Tx) Capture(ctx context.Context, seq uint64, tables []uint32) ([]Table
 	}
 	var list []TableChanges
 	for _, id := range tables {
+		if slices.Contains(tx.gone, id) {
+			continue // the end of the table's rows is no change of them
+		}
 		c := capture{tx: tx, out: TableChanges{Seq: seq, Storage: id}, limit: tx.db.logs.limit(id)}
 		if err := c.run(ctx); err != nil {
 			return nil, err

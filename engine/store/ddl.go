@@ -21,8 +21,13 @@ func DropRows(ctx context.Context, tx *Tx, t *schema.Table) error {
 }
 
 // DropTable removes all that is kept of t, for all users, at a cost that does
-// not depend on its size.
+// not depend on its size. Nobody has the table any more: its rows are not captured.
 func DropTable(ctx context.Context, tx *Tx, t *schema.Table) error {
+	tx.gone = append(tx.gone, t.StorageID())
+	return removeAll(ctx, tx, t)
+}
+
+func removeAll(ctx context.Context, tx *Tx, t *schema.Table) error {
 	if err := DropRows(ctx, tx, t); err != nil {
 		return err
 	}
@@ -35,7 +40,7 @@ func DropTable(ctx context.Context, tx *Tx, t *schema.Table) error {
 // TruncateTable removes t's rows, for all users, and lets its sequences begin
 // at 1 again. It costs the same whatever the table's size.
 func TruncateTable(ctx context.Context, tx *Tx, t *schema.Table) error {
-	err := DropTable(ctx, tx, t)
+	err := removeAll(ctx, tx, t)
 	for _, c := range tx.db.layout(t).counted {
 		tx.Put(kv.Meta, sequencePrefix(t.ID, t.Columns[c].ID, nil), appendNumber(nil, t.AutoIncrementStart))
 	}

@@ -23,7 +23,11 @@ func Rebuild(ctx context.Context, tx *Tx, old, t *schema.Table, convert Converte
 	for d := range 1 + len(b.to.secondary) {
 		b.defs = append(b.defs, *b.to.def(d))
 	}
-	return b.do(ctx, tx)
+	conflict, err := b.do(ctx, tx)
+	if conflict == nil && err == nil {
+		tx.gone = append(tx.gone, old.StorageID())
+	}
+	return conflict, err
 }
 
 // Converter makes rows of a table's new definition of those of the old one. users

@@ -29,6 +29,7 @@ type Tx struct {
 	lockKey []byte
 	spillAt int // bytes of changes; 0: never
 
+	gone     []uint32       // storage ids under which nobody looks for rows any more
 	logged   []TableChanges // by Capture
 	reserved uint64         // see logs.reserve
 }
