@@ -157,7 +157,7 @@ func (p *peer) programSize() (bytes float64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	text := fmt.Sprintf("package main\n\nimport (\n\t\"database/sql\"\n\t_ %q\n)\n\nfunc main() {\n\tdb, _ := sql.Open(%q, \"\")\n\tdb.Ping()\n}\n", p.driver[0], p.driver[1])
+	text := fmt.Sprintf("package main\n\nimport (\n\t\"database/sql\"\n\t_ %q\n)\n\nfunc main() {\n\tdb, _ := sql.Open(%q, \"\")\n\tdb.Ping()\n}\n", p.pkg, p.driver)
 	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
 	if err := os.WriteFile(source, []byte(text), 0o666); err != nil {
 		return 0, err

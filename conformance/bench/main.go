@@ -46,6 +46,7 @@ func command() (err error) {
 	rows := flag.String("rows", "", "rows of the table that is read, such as `100000,1000000` to see how times grow")
 	bulk := flag.Int("bulk", 0, "`rows` of a bulk load")
 	scale := flag.Float64("sf", 0, "TPC-H's scale `factor`")
+	houses := flag.Int("houses", 0, "TPC-C's `warehouses`: those with more are left out")
 	rounds := flag.Int("rounds", 0, "`number` of rounds that medians are of")
 	cpu := flag.Bool("cpu", false, "compare times of the processor instead of the clock's: for busy machines")
 	dir := flag.String("dir", "", "`directory` for the databases (default: the system's temporary one)")
@@ -64,6 +65,7 @@ func command() (err error) {
 	}
 	n.cpu = *cpu
 	set(&n.bulk, *bulk)
+	set(&n.houses, *houses)
 	set(&n.scale, *scale)
 	set(&n.rounds, *rounds)
 	if *rows != "" {

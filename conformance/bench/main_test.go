@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var testSizes = sizes{rows: []int{1000, 2000}, bulk: 200, deletes: 10, ycsb: 100, scale: 0.01, houses: []int{}, open: []int{0, 100}, round: time.Millisecond, rounds: 2}
+var testSizes = sizes{rows: []int{1000, 2000}, bulk: 200, deletes: 10, ycsb: 100, scale: 0.01, open: []int{0, 100}, round: time.Millisecond, rounds: 2}
 
 func TestMain(m *testing.M) {
 	if isChild, err := child(); isChild {

@@ -55,7 +55,7 @@ type sizes struct {
 	deletes int           // rows that are deleted
 	ycsb    int           // records of YCSB
 	scale   float64       // TPC-H's
-	houses  []int         // TPC-C's warehouses
+	houses  int           // of TPC-C, at most
 	open    []int         // rows of databases that are opened
 	round   time.Duration // what a round of operations takes, about
 	rounds  int
@@ -80,7 +80,7 @@ func processor() time.Duration {
 
 var (
 	fullSizes = sizes{
-		rows: []int{100_000, 1_000_000}, bulk: 1_000_000, deletes: 2000, ycsb: 100_000, scale: 0.1, houses: []int{1, 8}, open: []int{0, 1_000_000},
+		rows: []int{100_000, 1_000_000}, bulk: 1_000_000, deletes: 2000, ycsb: 100_000, scale: 0.1, houses: 8, open: []int{0, 1_000_000},
 		round: 300 * time.Millisecond, rounds: 5, build: true,
 	}
 	quickSizes = sizes{
@@ -94,6 +94,8 @@ var themes = []theme{
 	{"Writes", false, writes},
 	{"YCSB", false, ycsb},
 	{"Bulk load", false, bulks},
+	{"TPC-C, 1 warehouse", false, transactions(1)},
+	{"TPC-C, 8 warehouses", false, transactions(8)},
 	{"TPC-H", false, tpch},
 	{"Files", false, files},
 }

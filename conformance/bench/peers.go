@@ -23,9 +23,10 @@ import (
 // log and synchronous=FULL.
 type peer struct {
 	name    string
-	module  string // whose version a report shows
-	connect func(path string) (*sql.DB, error)
-	driver  [2]string // package and name
+	pkg     string // of the driver
+	driver  string // as it is registered
+	dsn     func(path string) string
+	connect func(path string) (*sql.DB, error) // instead, if it is not registered
 	dialect dialect
 	conns   int // most connections; 0: one for each goroutine
 	// absent names themes and workloads that the peer has no part in, by how they
@@ -38,11 +39,12 @@ type peer struct {
 	raw   *raw // with RocksDB alone
 	noop  *atomic.Pointer[reply]
 
-	path     string
-	db       *sql.DB
-	state    state      // of the table t
-	tuned    bool       // for TPC-H
-	answered [][]string // of the query that was last timed
+	path      string
+	db        *sql.DB
+	state     state      // of the table t
+	tuned     bool       // for TPC-H
+	answered  [][]string // of the query that was last timed
+	terminals *terminals // of TPC-C
 }
 
 // dialect is in what SQL differs.
@@ -66,28 +68,28 @@ const (
 // peers returns Kalam first, then those it is compared with, then the floors.
 func peers() []*peer {
 	return []*peer{
-		{name: kalamName, driver: [2]string{"github.com/kalamgo/kalam/driver", "kalam"}, connect: func(path string) (*sql.DB, error) {
-			return sql.Open("kalam", fmt.Sprintf("file:%s?cache_mb=%d", path, cacheMB))
+		{name: kalamName, pkg: "github.com/kalamgo/kalam/driver", driver: "kalam", dsn: func(path string) string {
+			return fmt.Sprintf("file:%s?cache_mb=%d", path, cacheMB)
 		}},
-		{name: "go-sqlite3", driver: [2]string{"github.com/mattn/go-sqlite3", "sqlite3"}, module: "github.com/mattn/go-sqlite3", dialect: sqlite, conns: 1, connect: mattn},
-		{name: "go-sqlite3, pool", dialect: sqlite, connect: mattn, many: true},
-		{name: "modernc", driver: [2]string{"modernc.org/sqlite", "sqlite"}, module: "modernc.org/sqlite", dialect: sqlite, conns: 1, connect: func(path string) (*sql.DB, error) {
-			return sql.Open("sqlite", "file:"+path+"?"+url.Values{
+		{name: "go-sqlite3", pkg: "github.com/mattn/go-sqlite3", driver: "sqlite3-tuned", dsn: mattn, dialect: sqlite, conns: 1},
+		{name: "go-sqlite3, pool", pkg: "github.com/mattn/go-sqlite3", driver: "sqlite3-tuned", dsn: mattn, dialect: sqlite, many: true},
+		{name: "modernc", pkg: "modernc.org/sqlite", driver: "sqlite", dialect: sqlite, conns: 1, dsn: func(path string) string {
+			return "file:" + path + "?" + url.Values{
 				"_pragma": {
 					"journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)", "case_sensitive_like(1)",
 					fmt.Sprintf("cache_size(%d)", -cacheMB*1024), "busy_timeout(60000)",
 				},
 				"_txlock": {"immediate"},
-			}.Encode())
+			}.Encode()
 		}},
-		{name: "DuckDB", driver: [2]string{"github.com/marcboeker/go-duckdb", "duckdb"}, module: "github.com/marcboeker/go-duckdb", dialect: duck, connect: func(path string) (*sql.DB, error) { return sql.Open("duckdb", path) },
+		{name: "DuckDB", pkg: "github.com/marcboeker/go-duckdb", driver: "duckdb", dsn: func(path string) string { return path }, dialect: duck,
 			absent: map[string]string{
 				"TPC-C": noServer, "YCSB": noServer, "Writes": noServer, "Bulk load: prepared, a row": "its users have the appender",
 			}},
-		{name: "go-mysql-server", module: "github.com/dolthub/go-mysql-server", connect: memoryServer, most: 5_000, absent: map[string]string{
+		{name: "go-mysql-server", pkg: "github.com/dolthub/go-mysql-server", connect: memoryServer, most: 5_000, absent: map[string]string{
 			"Writes": noMemory, "YCSB": noMemory, "TPC-C": noMemory, "TPC-H": noMemory, "Files": noMemory, "Bulk load": slowWrites,
 		}},
-		{name: "RocksDB", module: "github.com/linxGnu/grocksdb", floor: true, raw: &raw{}},
+		{name: "RocksDB", pkg: "github.com/linxGnu/grocksdb", floor: true, raw: &raw{}},
 		{name: "no-op driver", floor: true, noop: &atomic.Pointer[reply]{}},
 	}
 }
@@ -99,14 +101,14 @@ func init() {
 	}})
 }
 
-func mattn(path string) (*sql.DB, error) {
-	return sql.Open("sqlite3-tuned", "file:"+path+"?"+url.Values{
+func mattn(path string) string {
+	return "file:" + path + "?" + url.Values{
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_cache_size":   {fmt.Sprint(-cacheMB * 1024)},
 		"_busy_timeout": {"60000"},
 		"_txlock":       {"immediate"},
-	}.Encode())
+	}.Encode()
 }
 
 // takesPart tells whether p does w, which is of the theme of s.
@@ -139,10 +141,13 @@ func (p *peer) open(path string) (err error) {
 		return p.raw.open(p.path)
 	case p.noop != nil:
 		p.db = sql.OpenDB(noopConnector{p.noop})
+	case p.connect != nil:
+		p.db, err = p.connect(path)
 	default:
-		if p.db, err = p.connect(p.path); err != nil {
-			return err
-		}
+		p.db, err = sql.Open(p.driver, p.dsn(path))
+	}
+	if err != nil {
+		return err
 	}
 	p.db.SetMaxOpenConns(p.conns)
 	p.db.SetMaxIdleConns(most)

@@ -72,7 +72,7 @@ func newReport(n sizes) *report {
 		}
 	}
 	for _, p := range peers() {
-		e := entrant{Name: p.name, Version: versions[p.module], Floor: p.floor}
+		e := entrant{Name: p.name, Version: versions[p.pkg], Floor: p.floor}
 		for _, name := range slices.Sorted(maps.Keys(p.absent)) {
 			e.Absent = append(e.Absent, name+" ("+p.absent[name]+")")
 		}
