@@ -43,6 +43,7 @@ func command() (err error) {
 	n := fullSizes
 	quick := flag.Bool("quick", false, "less of everything: some two minutes")
 	only := flag.String("run", "", "`regexp` of the work to do")
+	with := flag.String("peers", "", "`regexp` of the peers, such as Kalam; default: all")
 	rows := flag.String("rows", "", "rows of the table that is read, such as `100000,1000000` to see how times grow")
 	bulk := flag.Int("bulk", 0, "`rows` of a bulk load")
 	scale := flag.Float64("sf", 0, "TPC-H's scale `factor`")
@@ -76,6 +77,11 @@ func command() (err error) {
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
 		return err
+	}
+	if *with != "" {
+		if n.peers, err = regexp.Compile(*with); err != nil {
+			return err
+		}
 	}
 	if *profile != "" {
 		f, err := os.Create(*profile)

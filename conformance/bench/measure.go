@@ -22,6 +22,8 @@ type workload struct {
 	ops int
 	// goroutines work at a time; peers that differ only then have no part in others.
 	goroutines int
+	// long is how many times the usual a round takes; 0: once.
+	long time.Duration
 	// setup is called once for each peer, and before for each of its rounds;
 	// neither is timed, and each may be nil.
 	setup, before func(p *peer) error
@@ -59,8 +61,9 @@ type sizes struct {
 	open    []int         // rows of databases that are opened
 	round   time.Duration // what a round of operations takes, about
 	rounds  int
-	cpu     bool // take times of the processor, not of the clock
-	build   bool // programs, to see their size
+	cpu     bool           // take times of the processor, not of the clock
+	build   bool           // programs, to see their size
+	peers   *regexp.Regexp // who takes part; nil: all
 }
 
 // wall is the time of day's clock.
@@ -136,7 +139,7 @@ func (s *section) measure(work []workload, n sizes, dir string, progress io.Writ
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	all := peers()
+	all := slices.DeleteFunc(peers(), func(p *peer) bool { return n.peers != nil && !n.peers.MatchString(p.name) })
 	for _, p := range all {
 		if err := p.open(p.pathIn(dir)); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -189,7 +192,7 @@ func (w workload) take(with []*runner, n sizes) error {
 			if r.spent > patience {
 				continue
 			}
-			if err := r.round(n.round, round == 0); err != nil {
+			if err := r.round(n.round*max(1, w.long), round == 0); err != nil {
 				return fmt.Errorf("%s: %w", r.p.name, err)
 			}
 		}

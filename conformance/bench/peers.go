@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/marcboeker/go-duckdb"
 	"github.com/mattn/go-sqlite3"
@@ -166,6 +167,22 @@ func (p *peer) exec(statements ...string) error {
 		if _, err := p.db.Exec(s); err != nil {
 			return fmt.Errorf("%.100s: %w", s, err)
 		}
+	}
+	return nil
+}
+
+// settle waits until jobs in the background, which follow upon much work, are
+// over.
+func (p *peer) settle() error {
+	for p.packs() {
+		var busy int
+		if err := p.db.QueryRow("SELECT COUNT(*) FROM system.jobs WHERE state IN ('queued', 'running')").Scan(&busy); err != nil {
+			return err
+		}
+		if busy == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func transactions(houses int) func(n sizes, _ int) []workload {
 		}
 		for _, workers := range []int{1, 8, 32} {
 			list = append(list, workload{
-				name: fmt.Sprintf("a transaction of %d workers", workers), goroutines: workers,
+				name: fmt.Sprintf("a transaction of %d workers", workers), goroutines: workers, long: 10,
 				setup: func(p *peer) error { return p.sitDown(houses, workers) },
 				run:   func(p *peer, _, count int) error { return p.terminals.run(count) },
 			})
@@ -77,6 +77,9 @@ func (p *peer) sitDown(houses, workers int) (err error) {
 		}
 		if p.terminals, err = newTerminals(p.db, houses, 1); err == nil {
 			err = quietly(func() error { return p.terminals.work.Prepare(p.terminals.contexts[0], 0) })
+		}
+		if err == nil {
+			err = p.settle()
 		}
 		if err != nil {
 			return err
