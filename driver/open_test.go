@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -290,5 +291,17 @@ func TestBadConnections(t *testing.T) {
 	}
 	if err := connector.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFlags checks that who imports the driver may define any flag.
+func TestFlags(t *testing.T) {
+	for _, name := range []string{"v", "vmodule", "logtostderr", "log_dir"} {
+		if f := flag.Lookup(name); f != nil {
+			t.Errorf("flag -%s is there: %s", name, f.Usage)
+		}
+	}
+	if flag.Lookup("test.v") == nil {
+		t.Error("a flag of others is gone")
 	}
 }
