@@ -68,7 +68,8 @@ type Session struct {
 	closed bool
 
 	settings
-	user    string // whose statements run, see become
+	own     settings // of the session's own user, while statements are another's
+	user    string   // whose statements run, see become
 	process process
 	args    arguments // memory for those of statements without rows
 	tx      *transaction

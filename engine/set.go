@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"strconv"
+	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -131,6 +132,7 @@ func (s *Session) value(ctx context.Context, st *parse.Statement, e sqlparser.Ex
 	case *sqlparser.Default:
 		fresh := &Session{engine: s.engine, cfg: s.cfg}
 		fresh.initialise()
+		fresh.timestamp = time.Unix(0, 0) // stands for the clock's
 		return v.get(fresh), nil
 	case *sqlparser.Variable:
 		_, other, err := variableOf(x)

@@ -309,3 +309,53 @@ func TestRemoveUser(t *testing.T) {
 		})
 	}
 }
+
+// TestSessionOfUsers checks that nothing that one user does to a session is there for the
+// next, and that what its own user sets is there for all.
+func TestSessionOfUsers(t *testing.T) {
+	t.Parallel()
+	e := openMem(t, Config{})
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE NAMESPACE shop; CREATE NAMESPACE other; USE shop; SET time_zone = '+01:00', mem_limit = 5000000")
+	const state = "SELECT DATABASE(), @@time_zone, @@mem_limit, @@sql_select_limit, @@foreign_key_checks, @@timestamp = 7, @@transaction_isolation, @a, IS_FREE_LOCK('l')"
+	const own = "shop|+01:00|5000000|18446744073709551615|1|0|REPEATABLE-READ|NULL|1;"
+	wantText(t, as(t, s, "alice", state), own)
+	runAs(t, s, "alice", "USE other")
+	runAs(t, s, "alice", "SET time_zone = '+09:00', mem_limit = 9000000, sql_select_limit = 5, foreign_key_checks = 0, timestamp = 7, @a = 1")
+	runAs(t, s, "alice", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+	wantText(t, as(t, s, "alice", "SELECT GET_LOCK('l', 0)"), "1;")
+	wantText(t, as(t, s, "alice", state), "other|+09:00|9000000|5|0|1|READ-COMMITTED|1|0;")
+	wantText(t, as(t, s, "bob", state), own)
+	wantText(t, query(t, s, state), own)
+	run(t, s, "USE other")
+	wantText(t, as(t, s, "alice", "SELECT DATABASE()"), "other;")
+	if err := s.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, as(t, s, "alice", "SELECT DATABASE(), @@time_zone"), "default|UTC;")
+}
+
+// TestDropUserWaits checks that the end of a user takes what open transactions have written, too.
+func TestDropUserWaits(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		run(t, s, "CREATE USER TABLE notes (id INT PRIMARY KEY)")
+		runAs(t, s, "bob", "INSERT INTO notes VALUES (1)")
+		open := newSession(t, e, SessionConfig{User: "bob"})
+		run(t, open, "BEGIN; INSERT INTO notes VALUES (2)")
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.Exec(t.Context(), "DROP USER IF EXISTS 'bob' CASCADE", nil)
+			done <- err
+		}()
+		awaitWaiting(t, e, 1)
+		other := newSession(t, e, SessionConfig{User: "ann"})
+		run(t, other, "INSERT INTO notes VALUES (1)") // others go on
+		run(t, open, "INSERT INTO notes VALUES (3); COMMIT")
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, query(t, open, "SELECT COUNT(*) FROM notes"), "0;")
+		wantText(t, query(t, other, "SELECT COUNT(*) FROM notes"), "1;")
+	})
+}

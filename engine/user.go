@@ -41,13 +41,19 @@ func (s *Session) become(ctx context.Context) error {
 		return err
 	}
 	if user != s.user {
+		if s.user == s.cfg.User {
+			s.own = s.settings
+		}
+		s.settings = s.own
+		s.engine.named.releaseAll(s.id)
 		s.forget()
 		s.user = user
 	}
 	return nil
 }
 
-// forget drops what statements of one user left for those after them.
+// forget drops what statements of one user left for those after them. What SET and USE
+// said stays, if the session's own user said it: that is how all its statements run.
 func (s *Session) forget() {
 	s.userVariables, s.prepared = nil, nil
 	s.lastInsertID, s.rowCount, s.foundRows, s.warnings, s.lastError = 0, 0, 0, nil, nil

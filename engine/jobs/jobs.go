@@ -37,7 +37,7 @@ type Kind struct {
 // Options bound what a Scheduler does.
 type Options struct {
 	Workers int           // jobs that run at once; 0: 2
-	History int           // records of jobs that are over, so many stay; 0: 1,000
+	History int           // records of jobs of a kind that are over, so many stay; 0: 1,000
 	Age     time.Duration // and for so long; 0: 30 days
 	Backoff time.Duration // before a second attempt, doubled before each further one; 0: a second
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -155,7 +156,8 @@ func (s *Scheduler) backoff(attempts int) time.Duration {
 	return d
 }
 
-// trim removes the records of old jobs, but not the last record.
+// trim removes the records of old jobs, but not the last record. Each kind has its own
+// number of them, so that frequent ones do not crowd out what is rare.
 func (s *Scheduler) trim(ctx context.Context) {
 	_ = s.write(ctx, func(tx *store.Tx) error {
 		var done []*sqlmeta.Job
@@ -164,11 +166,13 @@ func (s *Scheduler) trim(ctx context.Context) {
 			return nil
 		})
 		oldest := time.Now().Add(-s.options.Age)
-		for i, j := range done {
+		of := map[string]int{}
+		for i, j := range slices.Backward(done) {
 			if err != nil {
 				return err
 			}
-			if left := len(done) - i; left > 1 && (left > s.options.History || j.Finished.Before(oldest)) {
+			of[j.Kind]++
+			if i < len(done)-1 && (of[j.Kind] > s.options.History || j.Finished.Before(oldest)) {
 				err = sqlmeta.Jobs.Delete(ctx, tx, j.ID)
 			}
 		}

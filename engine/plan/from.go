@@ -357,7 +357,10 @@ func (b *builder) using(fr, l, r *from, names []string, f *frame) (on []expr.Exp
 				return nil, err
 			}
 		}
-		lc, rc := visibleNamed(l, name), visibleNamed(r, name)
+		lc, rc := columnNamed(l, name), columnNamed(r, name)
+		if lc == nil || rc == nil { // a system column
+			return nil, sqlerr.Unsupported("USING (%s)", name)
+		}
 		equal, err := b.equal(lc, rc, f)
 		if err != nil {
 			return nil, err
@@ -386,6 +389,22 @@ func visibleNamed(f *from, name string) *sourceColumn {
 	for _, c := range f.visible {
 		if strings.EqualFold(c.name, name) {
 			return c
+		}
+	}
+	return nil
+}
+
+// columnNamed returns a column that can be named without its table, a visible one before
+// those that a query has to name.
+func columnNamed(f *from, name string) *sourceColumn {
+	if c := visibleNamed(f, name); c != nil {
+		return c
+	}
+	for _, s := range f.sources {
+		for _, c := range s.cols {
+			if strings.EqualFold(c.name, name) {
+				return c
+			}
 		}
 	}
 	return nil

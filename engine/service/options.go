@@ -39,6 +39,9 @@ func kindOf(word string, list []parse.Option) (schema.TableKind, error) {
 		default:
 			return "", o.Errorf("TYPE is '%s'; it can be 'USER', 'SHARED' or 'STREAM'", o.Value)
 		}
+		if kind != "" && word == "" {
+			return "", o.Errorf("TYPE is given twice")
+		}
 		if kind != "" && kind != k {
 			return "", o.Errorf("TYPE is '%s', but the statement says %s TABLE", o.Value, strings.ToUpper(word))
 		}
@@ -90,7 +93,10 @@ func (d *definition) setOption(o *parse.Option) (err error) {
 		return o.Errorf("%s is no option of a %s table", o.Name, d.Kind)
 	}
 	switch o.Name {
-	case "TYPE": // see kindOf
+	case "TYPE": // of a new table, see kindOf
+		if !strings.EqualFold(o.Value, string(d.Kind)) {
+			return o.Errorf("The TYPE of a table cannot be changed")
+		}
 	case "STORAGE_ID":
 		d.Options.StorageID, err = textOption(o)
 	case "FLUSH_POLICY":
@@ -204,11 +210,6 @@ func (c *Catalog) setOptions(ctx context.Context, s Scope, n *parse.SetOptions) 
 		d := &definition{Table: copyOf(old)}
 		if err := d.setOptions(n.Options); err != nil {
 			return nil, err
-		}
-		for i := range n.Options {
-			if o := &n.Options[i]; o.Name == "TYPE" && !strings.EqualFold(o.Value, string(old.Kind)) {
-				return nil, o.Errorf("The TYPE of a table cannot be changed")
-			}
 		}
 		if err := checkStorage(ctx, tx, d.Table); err != nil {
 			return nil, err

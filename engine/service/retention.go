@@ -203,7 +203,7 @@ func (c *Catalog) evict(ctx context.Context, t *schema.Table, before time.Time) 
 
 // RemoveUser removes what is kept of a user in all user and stream tables, for
 // good, and returns how many rows that were. Once it has returned nothing is left
-// of what the user had when it began.
+// of what the user had, and what transactions had written that were open, when it began.
 func (c *Catalog) RemoveUser(ctx context.Context, user string) (rows int64, err error) {
 	var list []*schema.Table
 	err = c.eachStored(ctx, func(_ *store.Tx, t *schema.Table) error {
@@ -217,7 +217,9 @@ func (c *Catalog) RemoveUser(ctx context.Context, user string) (rows int64, err 
 			break
 		}
 		var n int64
-		n, err = c.removal(ctx, t, false, func(tx *store.Tx, t *schema.Table) (int64, error) {
+		// Those who are writing the user's rows have to end before.
+		alone := func(tx *txn.Tx) error { return tx.LockUser(ctx, t.StorageID(), store.EncodedUser(user)) }
+		n, err = c.removalUnder(ctx, t, alone, false, func(tx *store.Tx, t *schema.Table) (int64, error) {
 			return tx.ForgetUser(ctx, t, user, removedRows)
 		})
 		rows += n
@@ -229,8 +231,13 @@ func (c *Catalog) RemoveUser(ctx context.Context, user string) (rows int64, err 
 // or tells by a negative number that this was the last. It returns the sum. silent
 // tells that nobody sees any more what is removed.
 func (c *Catalog) removal(ctx context.Context, t *schema.Table, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (sum int64, err error) {
+	return c.removalUnder(ctx, t, func(*txn.Tx) error { return nil }, silent, f)
+}
+
+// removalUnder is removal whose transactions take further locks first.
+func (c *Catalog) removalUnder(ctx context.Context, t *schema.Table, lock func(*txn.Tx) error, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (sum int64, err error) {
 	for {
-		n, err := c.removeOnce(ctx, t, silent, f)
+		n, err := c.removeOnce(ctx, t, lock, silent, f)
 		switch {
 		case errors.Is(err, sqlerr.WriteConflict), errors.Is(err, sqlerr.LockDeadlock):
 			continue // a newer snapshot shows what others did
@@ -243,10 +250,13 @@ func (c *Catalog) removal(ctx context.Context, t *schema.Table, silent bool, f f
 	}
 }
 
-func (c *Catalog) removeOnce(ctx context.Context, t *schema.Table, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (int64, error) {
+func (c *Catalog) removeOnce(ctx context.Context, t *schema.Table, lock func(*txn.Tx) error, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (int64, error) {
 	tx := c.txns.Begin(txn.Options{Silent: silent})
 	defer tx.Rollback()
 	if err := tx.LockTable(ctx, t.ID, txn.Shared); err != nil {
+		return 0, err
+	}
+	if err := lock(tx); err != nil {
 		return 0, err
 	}
 	if err := tx.Start(); err != nil {

@@ -252,7 +252,9 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 			case !errors.Is(err, sqlerr.NoSuchRecord):
 			case ifExists && name != Owner:
 				s.Warn(sqlerr.UserMissing.New("Authorization ID '%s'@'%%' does not exist.", name))
-				err = nil
+				if err = nil; cascade {
+					err = notRecorded(ctx, tx, name)
+				}
 			default:
 				err = userFailed("DROP USER", name)
 			}
@@ -279,6 +281,18 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 		}
 	}
 	return err
+}
+
+// notRecorded refuses the id of a user who is recorded, under another name.
+func notRecorded(ctx context.Context, tx *store.Tx, id string) error {
+	u, err := sqlmeta.Users.Get(ctx, tx, id)
+	switch {
+	case errors.Is(err, sqlerr.NoSuchRecord):
+		return nil
+	case err != nil:
+		return err
+	}
+	return sqlerr.CannotUser.New("'%s' is the id of user '%s': DROP USER '%s' CASCADE removes the rows", id, u.Name, u.Name).On("system.users")
 }
 
 func rowsStay(name string) error {

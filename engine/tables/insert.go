@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/expr"
@@ -375,7 +376,7 @@ func (in *inserter) defaultValues(c, n int) (*types.Vector, error) {
 	var fill types.Value
 	switch {
 	case col.Hidden && col.Name == schema.TimeColumn:
-		fill = in.now(col.Type)
+		fill = in.moment(time.Now(), col.Type) // when an event expires is not SET's to say
 	case !col.NotNull && !col.NoDefault || col.AutoIncrement || col.Hidden && !col.Invisible || in.late && !in.lenient:
 	case col.Type.Kind == types.Enum: // its first member, as in MySQL
 		fill = types.Zero(col.Type)

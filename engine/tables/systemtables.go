@@ -217,9 +217,10 @@ next:
 }
 
 // segmentsOf makes the rows of system.segments: one for each table whose rows may be packed.
+// What all users have in a table together is not for one of them to see.
 func segmentsOf(ctx context.Context, tx *store.Tx, see *Viewer) func(*sqlmeta.Table) ([]types.Value, error) {
 	return func(r *sqlmeta.Table) ([]types.Value, error) {
-		if r.Kind != schema.Shared && r.Kind != schema.User {
+		if r.Kind != schema.Shared && (r.Kind != schema.User || see != nil) {
 			return nil, nil
 		}
 		if seen, err := see.seesTable(r); !seen {

@@ -315,8 +315,11 @@ func copyVector(v *types.Vector, n int) *types.Vector {
 	return out
 }
 
-// now returns the statement's time in the session's zone for a column of type t.
-func (w *writer) now(t types.Type) types.Value {
+// now returns the statement's time for a column of type t.
+func (w *writer) now(t types.Type) types.Value { return w.moment(w.rt.Env.Now, t) }
+
+// moment returns a time in the session's zone for a column of type t.
+func (w *writer) moment(at time.Time, t types.Type) types.Value {
 	zone := w.rt.Env.Zone
 	if zone == nil {
 		zone = time.UTC
@@ -325,7 +328,7 @@ func (w *writer) now(t types.Type) types.Value {
 	for range t.Scale {
 		unit /= 10
 	}
-	return types.NewInt(types.TimeToPacked(w.rt.Env.Now.In(zone).Truncate(unit), t.Scale))
+	return types.NewInt(types.TimeToPacked(at.In(zone).Truncate(unit), t.Scale))
 }
 
 // duplicate is the error for a taken key; row is the one that cannot be added.

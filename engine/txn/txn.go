@@ -402,6 +402,23 @@ func (tx *Tx) LockTable(ctx context.Context, id uint32, mode Mode) error {
 	return err
 }
 
+// LockUser locks a user's part of a table, by the user's encoding, against all other
+// writers.
+func (tx *Tx) LockUser(ctx context.Context, id uint32, user []byte) error {
+	if err := tx.LockTable(ctx, id, Shared); err != nil {
+		return err
+	}
+	p, err := tx.rowsOf(ctx, id, user)
+	if err != nil || p.mode == Exclusive {
+		return err
+	}
+	err = tx.m.locks.acquire(ctx, tx, tx.m.locks.hashOf(p), Exclusive, true, tx.opts.TableWait)
+	if err == nil {
+		p.mode = Exclusive
+	}
+	return err
+}
+
 // LockDefinition keeps others from changing a table's definition, but not from
 // writing to it.
 func (tx *Tx) LockDefinition(ctx context.Context, id uint32) error {
