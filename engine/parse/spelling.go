@@ -254,9 +254,9 @@ func (s *parens) add(t token, recent [2]token) {
 // where there are several.
 var unread = map[string][]string{
 	"GRANT": nil, "REVOKE": nil, "XA": nil, "HANDLER": nil, "INSTALL": nil, "UNINSTALL": nil, "SIGNAL": nil,
-	"CREATE": {"FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
-	"DROP":   {"FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE"},
-	"ALTER":  {"TRIGGER", "FUNCTION", "EVENT", "USER", "ROLE", "SERVER", "TABLESPACE", "PROCEDURE"},
+	"CREATE": {"FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
+	"DROP":   {"FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE"},
+	"ALTER":  {"TRIGGER", "FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE", "PROCEDURE"},
 }
 
 // explain returns a better error than a syntax error at a place in the whole

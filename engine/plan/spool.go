@@ -84,12 +84,8 @@ func (f *from) source(id int) *source {
 
 // changedOf returns the entry of list for the table of src, a new one if there is none.
 func changedOf(list []*changed, src *source, statement string) ([]*changed, *changed, error) {
-	if src == nil || src.rel == nil {
-		alias := ""
-		if src != nil {
-			alias = src.alias
-		}
-		return nil, nil, sqlerr.NonUpdatable.New("The target table %s of the %s is not updatable", alias, statement)
+	if src.rel == nil {
+		return nil, nil, sqlerr.NonUpdatable.New("The target table %s of the %s is not updatable", src.alias, statement)
 	}
 	if src.rel.table.Kind == schema.System {
 		return nil, nil, errSystem(src.rel.table)
@@ -133,7 +129,11 @@ func (b *builder) multiUpdate(s *sqlparser.Update) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if list, owners[i], err = changedOf(list, fr.source(e.(*expr.Column).Index), "UPDATE"); err == nil {
+		src := fr.source(e.(*expr.Column).Index)
+		if src == nil {
+			return nil, errSystemColumn(u.Name.Name.String())
+		}
+		if list, owners[i], err = changedOf(list, src, "UPDATE"); err == nil {
 			err = noEvents(owners[i].rel.table)
 		}
 		if err != nil {

@@ -106,10 +106,14 @@ func (t *target) writable(name sqlparser.IdentifierCI) (int, error) {
 		}
 		return 0, sqlerr.ColumnNotUpdatable.New("Column '%s' is not updatable", name.String()).On(t.view.QualifiedName()).In(name.String())
 	}
-	if t.view == nil && t.rel.table.SystemColumn(name.String()) >= 0 {
-		return 0, sqlerr.ColumnNotUpdatable.New("System column '%s' cannot be written", name.String()).On(t.name()).In(name.String())
+	if t.view == nil && (t.rel.table.SystemColumn(name.String()) >= 0 || t.rel.table.Column(name.String()) >= 0 && schema.Reserved(name.String())) {
+		return 0, errSystemColumn(name.String()).On(t.name())
 	}
 	return 0, sqlerr.UnknownColumn.New("Unknown column '%s' in 'field list'", name.String()).On(t.name()).In(name.String())
+}
+
+func errSystemColumn(name string) *sqlerr.Error {
+	return sqlerr.ColumnNotUpdatable.New("System column '%s' cannot be written", name).In(name)
 }
 
 // name is the target's name for errors.

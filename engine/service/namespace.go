@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
@@ -184,6 +185,9 @@ func (c *Catalog) dropNamespace(ctx context.Context, s Scope, n *sqlparser.DropD
 func setNamespaceOptions(r *sqlmeta.Namespace, list []parse.Option) error {
 	for i := range list {
 		o := &list[i]
+		if slices.ContainsFunc(list[:i], func(b parse.Option) bool { return b.Name == o.Name }) {
+			return o.Errorf("%s is given twice", o.Name)
+		}
 		if o.Type == parse.NoValue {
 			return o.Errorf("%s has no value", o.Name)
 		}
