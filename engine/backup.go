@@ -137,7 +137,12 @@ func (s *Session) restore(ctx context.Context, dir string, o RestoreOptions) ([]
 	if o.Namespace == "" {
 		o.Namespace = m.Namespace
 	}
-	return s.engine.catalog.Import(ctx, s.scope(), from, o.Namespace, nil)
+	var list []service.Restored
+	err = s.engine.topics.Import(ctx, func(also func(service.Moved) error) error {
+		list, err = s.engine.catalog.Import(ctx, s.scope(), from, o.Namespace, also, nil)
+		return err
+	})
+	return list, err
 }
 
 func openBackup(dir string, number int) (*backup.Dir, *backup.Manifest, error) {

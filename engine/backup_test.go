@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -342,4 +343,128 @@ func TestRestoreKeepsGrants(t *testing.T) {
 	run(t, ann, "INSERT INTO shop.a VALUES (1)")
 	_, err := ann.Exec(t.Context(), "INSERT INTO shop.b VALUES (1)", nil)
 	wantKind(t, err, sqlerr.AccessDenied)
+}
+
+// makeAll makes users, grants, topics and packed rows.
+func makeAll(t *testing.T, s *Session) {
+	t.Helper()
+	run(t, s, "CREATE DATABASE shop; CREATE TABLE shop.goods (id INT PRIMARY KEY, a INT, KEY (a)); CREATE USER TABLE shop.notes (id INT PRIMARY KEY); CREATE TABLE plain (id INT PRIMARY KEY);"+
+		"CREATE USER ann IDENTIFIED BY 'secret' ROLE service EMAIL 'ann@mail'; CREATE USER bob; GRANT DELETE ON shop.goods TO bob; GRANT UPDATE ON *.* TO ROLE service;"+
+		"CREATE TOPIC shop.news WITH (RETENTION_HOURS = 5, RETENTION_MB = 3); ALTER TOPIC shop.news ADD SOURCE shop.goods ON INSERT|DELETE WHERE a > 1 WITH (PAYLOAD = 'diff');"+
+		"INSERT INTO shop.goods VALUES (1, 1), (2, 2), (3, 3)")
+	if got := query(t, s, "PACK TABLE shop.goods"); !strings.Contains(got, "1 segments made of 3 rows") {
+		t.Fatal(got)
+	}
+	run(t, s, "DELETE FROM shop.goods WHERE id = 1; UPDATE shop.goods SET a = 7 WHERE id = 2")
+	runAs(t, s, "bob", "INSERT INTO shop.notes VALUES (7)")
+}
+
+// lookAtAll shows what makeAll made.
+func lookAtAll(t *testing.T, s *Session) (text string) {
+	t.Helper()
+	for _, sql := range []string{"SELECT * FROM shop.goods ORDER BY id", "SELECT id FROM shop.goods FORCE INDEX (a) WHERE a > 2 ORDER BY a", "SELECT name, role, email FROM system.users ORDER BY name",
+		"SHOW GRANTS FOR bob", "SHOW GRANTS FOR ann", "SHOW TOPICS", "SHOW TABLES", "CHECK DATABASE EXTENDED"} {
+		text += query(t, s, sql) + "\n"
+	}
+	return text + as(t, s, "bob", "SELECT * FROM shop.notes")
+}
+
+// tryTopic has a topic tell of a change.
+func tryTopic(t *testing.T, s *Session) {
+	t.Helper()
+	run(t, s, "INSERT INTO shop.goods VALUES (9, 9), (10, 0)")
+	list := mustConsume(t, s, "CONSUME FROM shop.news GROUP new")
+	if len(list) != 1 || list[0].key != `{"id": 9}` {
+		t.Errorf("messages %v", list)
+	}
+	run(t, s, "DELETE FROM shop.goods WHERE id >= 9")
+}
+
+// TestBackupOfUsersAndTopics backs up, and restores, users, grants, topics and segments,
+// of databases on disk and in memory.
+func TestBackupOfUsersAndTopics(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		dir := t.TempDir()
+		s := newSession(t, e, SessionConfig{})
+		makeAll(t, s)
+		want := lookAtAll(t, s)
+		whole, alone := filepath.Join(dir, "whole"), filepath.Join(dir, "alone")
+		query(t, s, "BACKUP DATABASE TO '"+whole+"'")
+		query(t, s, "BACKUP DATABASE shop TO '"+alone+"'")
+		list := mustConsume(t, s, "CONSUME FROM shop.news GROUP g")
+		run(t, s, fmt.Sprintf("ACK shop.news GROUP g UPTO OFFSET %d", list[0].offset))
+
+		// A new database has all; its topics begin anew.
+		if err := RestoreTo(t.Context(), whole, filepath.Join(dir, "made"), RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		made := openDir(t, filepath.Join(dir, "made"))
+		two := newSession(t, made, SessionConfig{})
+		wantText(t, lookAtAll(t, two), want)
+		if one, err := made.NewSession(SessionConfig{User: "ann", Password: "secret"}); err != nil {
+			t.Error(err)
+		} else {
+			one.Close()
+		}
+		_, err := made.NewSession(SessionConfig{User: "ann", Password: "wrong"})
+		wantKind(t, err, sqlerr.SignInDenied)
+		run(t, two, "INSERT INTO shop.goods VALUES (20, 20)")
+		if list := mustConsume(t, two, "CONSUME FROM shop.news GROUP other FROM EARLIEST"); len(list) == 0 || list[len(list)-1].key != `{"id": 20}` {
+			t.Errorf("messages %v", list)
+		}
+
+		// Here users stay what they are, and topics go with the tables.
+		for i, sql := range []string{"RESTORE DATABASE shop FROM '" + alone + "'", "RESTORE DATABASE FROM '" + whole + "'", "RESTORE DATABASE FROM '" + alone + "'"} {
+			run(t, s, "INSERT INTO shop.goods VALUES (30, 30); ALTER TOPIC shop.news DROP SOURCE shop.goods; CREATE TOPIC shop.late; ALTER TOPIC shop.late ADD SOURCE shop.goods")
+			if i == 1 {
+				run(t, s, "DROP TOPIC shop.news")
+			}
+			query(t, s, sql)
+			wantText(t, lookAtAll(t, s), want)
+			tryTopic(t, s)
+			run(t, s, fmt.Sprintf("INSERT INTO shop.goods VALUES (%d, 40)", 40+i))
+			got := mustConsume(t, s, "CONSUME FROM shop.news GROUP g")
+			if len(got) == 0 || got[len(got)-1].key != fmt.Sprintf(`{"id": %d}`, 40+i) || got[0].offset <= list[0].offset {
+				t.Errorf("group g: %v", got)
+			}
+			_, err := s.Exec(t.Context(), "DROP TABLE shop.goods", nil)
+			wantKind(t, err, sqlerr.TableWatched)
+			run(t, s, "DELETE FROM shop.goods WHERE id >= 30")
+		}
+		// A new database of a namespace has no users.
+		if err := RestoreTo(t.Context(), alone, filepath.Join(dir, "one"), RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		one := newSession(t, openDir(t, filepath.Join(dir, "one")), SessionConfig{})
+		tryTopic(t, one)
+		wantText(t, query(t, one, "SELECT COUNT(*) FROM system.users"), "0;")
+		if dbs := query(t, one, "SHOW TABLES FROM shop"); dbs != "goods;notes;" {
+			t.Error(dbs)
+		}
+	})
+}
+
+// TestDropWithoutLog takes back a DROP TABLE that was committed without log, as a crash does:
+// the table has its rows.
+func TestDropWithoutLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := openDir(t, filepath.Join(dir, "db"))
+	s := newSession(t, e, SessionConfig{Durability: NoLog})
+	run(t, s, "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")
+	query(t, s, "BACKUP DATABASE TO '"+filepath.Join(dir, "backup")+"'") // what is in memory goes into files
+	run(t, s, "DROP TABLE t")
+	for query(t, s, "SELECT COUNT(*) FROM system.jobs WHERE state <> 'completed'") != "0;" {
+		time.Sleep(time.Millisecond)
+	}
+	killed := filepath.Join(dir, "killed")
+	if err := os.CopyFS(killed, os.DirFS(filepath.Join(dir, "db"))); err != nil {
+		t.Fatal(err)
+	}
+	s = newSession(t, openDir(t, killed), SessionConfig{})
+	if tables := query(t, s, "SHOW TABLES"); tables != "" {
+		wantText(t, query(t, s, "SELECT COUNT(*) FROM t"), "3;")
+	} else {
+		t.Log("the DROP is not lost")
+	}
 }

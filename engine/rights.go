@@ -388,20 +388,39 @@ func (s *Session) showGrants(ctx context.Context, n *parse.ShowGrants) (*resultS
 		first = "GRANT ALL PRIVILEGES ON *.* TO " + to
 	}
 	rows := [][]types.Value{{types.NewString(first)}}
-	for _, g := range list {
-		on, who := "*.*", to
-		if g.Namespace != "" {
-			on = quoteName(g.Namespace) + ".*"
-		}
-		if g.Table != "" {
-			on = quoteName(g.Namespace) + "." + quoteName(g.Table)
-		}
-		if g.Role != "" {
-			who = "ROLE " + quoteName(string(g.Role))
-		}
-		rows = append(rows, []types.Value{types.NewString("GRANT " + g.Privileges.String() + " ON " + on + " TO " + who)})
+	for i := range list {
+		rows = append(rows, []types.Value{types.NewString(grantText(&list[i], to))})
 	}
 	return s.listing(rows, textColumn("Grants for "+title)), nil
+}
+
+// grantText is the statement that grants what is granted to whom SQL names to, or to a
+// role.
+func grantText(g *service.Granted, to string) string {
+	on := "*.*"
+	if g.Namespace != "" {
+		on = quoteName(g.Namespace) + ".*"
+	}
+	if g.Table != "" {
+		on = quoteName(g.Namespace) + "." + quoteName(g.Table)
+	}
+	if g.Role != "" {
+		to = "ROLE " + quoteName(string(g.Role))
+	}
+	return "GRANT " + g.Privileges.String() + " ON " + on + " TO " + to
+}
+
+// grantsOf returns the statements that grant what a user, or a role, has.
+func (s *Session) grantsOf(ctx context.Context, user string, role rights.Role) (texts []string, err error) {
+	to := quoteName(user) + "@`%`"
+	if role != "" {
+		user = ""
+	}
+	list, _, err := s.engine.catalog.Grants(ctx, user, role)
+	for i := range list {
+		texts = append(texts, grantText(&list[i], to))
+	}
+	return texts, err
 }
 
 // grant runs GRANT and REVOKE.

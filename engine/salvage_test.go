@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kalamgo/kalam/engine/sqlmeta"
+	"github.com/kalamgo/kalam/engine/store"
 )
 
 func TestSalvage(t *testing.T) {
@@ -113,4 +116,63 @@ func TestSalvage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSalvageOldDefinition salvages a database whose newest definitions are lost, and the
+// rows are not.
+func TestSalvageOldDefinition(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := openDir(t, filepath.Join(dir, "db"))
+	s := newSession(t, e, SessionConfig{})
+	run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 1)")
+	d, err := e.catalog.Table(t.Context(), "default", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := d.Version
+	run(t, s, "CREATE INDEX a ON t (a); ALTER TABLE t ADD COLUMN b INT DEFAULT 3; INSERT INTO t VALUES (2, 2, 2)")
+	tx, err := e.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Close()
+	r, err := sqlmeta.Tables.Get(t.Context(), tx, d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SchemaVersion = old
+	if err := sqlmeta.Tables.Update(t.Context(), tx, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context(), store.Sync); err != nil {
+		t.Fatal(err)
+	}
+	closeEngine(t, e)
+	var reports []string
+	saved, err := Salvage(t.Context(), filepath.Join(dir, "db"), filepath.Join(dir, "out"), func(what string) { reports = append(reports, what) })
+	if err != nil || saved.Rows != 2 || !strings.Contains(strings.Join(reports, "\n"), "rows are of version") {
+		t.Errorf("%+v, %v, %q", saved, err, reports)
+	}
+	s = newSession(t, openPath(t, Config{Path: filepath.Join(dir, "out")}), SessionConfig{})
+	wantText(t, query(t, s, "SELECT * FROM t ORDER BY id"), "1|1;2|2;")
+	wantText(t, query(t, s, "CHECK DATABASE EXTENDED"), "default.t|check|status|OK;")
+	run(t, s, "INSERT INTO t VALUES (3, 3); ALTER TABLE t ADD KEY (a)")
+	wantText(t, query(t, s, "SELECT id FROM t WHERE a >= 2 ORDER BY a"), "2;3;")
+}
+
+// TestSalvageOfAll salvages what is no row.
+func TestSalvageOfAll(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := openDir(t, filepath.Join(dir, "db"))
+	makeAll(t, newSession(t, e, SessionConfig{}))
+	want := lookAtAll(t, newSession(t, e, SessionConfig{}))
+	closeEngine(t, e)
+	if _, err := Salvage(t.Context(), filepath.Join(dir, "db"), filepath.Join(dir, "out"), func(what string) { t.Error(what) }); err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(t, openPath(t, Config{Path: filepath.Join(dir, "out")}), SessionConfig{})
+	wantText(t, lookAtAll(t, s), want)
+	tryTopic(t, s)
 }

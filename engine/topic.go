@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/rights"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
@@ -296,4 +298,40 @@ func numberOf(o *parse.Operand, args arguments, what string) (uint64, error) {
 		return n, nil
 	}
 	return 0, sqlerr.WrongArguments.New("%s is wanted here", what).At(o.At + 1)
+}
+
+// TopicDefinitions returns the statements that make a namespace's topics; none for who
+// may not define topics.
+func (s *Session) TopicDefinitions(ctx context.Context, namespace string) (texts []string, err error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.engine.leave()
+	role, err := s.role(ctx)
+	if err != nil || !role.AtLeast(rights.DBA) {
+		return nil, err
+	}
+	list, err := s.engine.topics.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range list {
+		if t.Namespace != namespace {
+			continue
+		}
+		name := quoteName(t.Namespace) + "." + quoteName(t.Name)
+		texts = append(texts, fmt.Sprintf("CREATE TOPIC IF NOT EXISTS %s WITH (RETENTION_HOURS = %d, RETENTION_MB = %d)", name, t.Retention/time.Hour, t.Bytes>>20))
+		for _, source := range t.Sources {
+			table, err := s.engine.TableByID(ctx, source.TableID)
+			if err != nil {
+				continue // it was replaced: consuming tells
+			}
+			text := "ALTER TOPIC " + name + " ADD SOURCE " + quoteName(table.Namespace) + "." + quoteName(table.Name) + " ON " + strings.ToUpper(strings.Join(source.On, "|"))
+			if source.Where != "" {
+				text += " WHERE " + source.Where
+			}
+			texts = append(texts, text+" WITH (PAYLOAD = '"+source.Payload+"')")
+		}
+	}
+	return texts, nil
 }

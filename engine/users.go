@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/rights"
@@ -85,7 +88,7 @@ func account(u *parse.UserSpec, args arguments) (a service.Account, err error) {
 		text, err = textOf(*v, args)
 		return &text
 	}
-	a.Password, a.Email = optional(u.Password), optional(u.Email)
+	a.Password, a.Hash, a.Email = optional(u.Password), optional(u.Hash), optional(u.Email)
 	return a, err
 }
 
@@ -144,4 +147,67 @@ func (e *Engine) outranks(ctx context.Context, user, other string) (bool, error)
 	}
 	of, err := e.catalog.Role(ctx, other)
 	return err == nil && role.MayActAs(of), err
+}
+
+// UserDefinitions returns the statements that make all recorded users, with the hashes of
+// their passwords, and those that grant what is granted. Both are for users of the role
+// dba, others get none; users of the role system are told to system alone.
+func (s *Session) UserDefinitions(ctx context.Context) (users, grants []string, err error) {
+	if err := s.enter(); err != nil {
+		return nil, nil, err
+	}
+	defer s.engine.leave()
+	role, err := s.role(ctx)
+	if err != nil || !role.AtLeast(rights.DBA) {
+		return nil, nil, err
+	}
+	list, err := s.engine.catalog.Accounts(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	names := map[string]rights.Role{}
+	for _, a := range list {
+		if !role.MayManage(a.Role) {
+			continue
+		}
+		names[a.Name] = ""
+		verb, name := "CREATE USER IF NOT EXISTS ", quoteText(a.Name)
+		switch {
+		case a.ID == service.Owner:
+			verb = "ALTER USER "
+		case a.ID != a.Name:
+			users = append(users, "INSERT INTO system.users (id, name, role) VALUES ("+quoteText(a.ID)+", "+name+", "+quoteText(string(a.Role))+")")
+			verb = "ALTER USER "
+		}
+		text := verb + name + " ROLE " + string(a.Role)
+		if a.Email != nil {
+			text += " EMAIL " + quoteText(*a.Email)
+		}
+		if a.Hash != nil {
+			text += " IDENTIFIED WITH 'argon2id' AS " + quoteText(*a.Hash)
+		}
+		users = append(users, text)
+	}
+	for _, r := range rights.Roles {
+		names["ROLE "+string(r)] = r
+	}
+	said := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		texts, err := s.grantsOf(ctx, name, names[name])
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, text := range texts {
+			if !said[text] { // users' grants are told together with their roles'
+				said[text] = true
+				grants = append(grants, text)
+			}
+		}
+	}
+	return users, grants, nil
+}
+
+// quoteText writes a text as a literal.
+func quoteText(text string) string {
+	return "'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(text) + "'"
 }

@@ -69,6 +69,9 @@ func (l *ledger) round(random *rand.Rand, total *counts) error {
 		total.losable += acknowledged
 		total.lost += before - l.total()
 	}
+	if l.kind == damageFaults {
+		return l.damage(random, total)
+	}
 	if random.IntN(4) > 0 {
 		return nil
 	}
@@ -101,7 +104,7 @@ func (l *ledger) runChild(random *rand.Rand, opening, clean bool, total *counts)
 	var f *faults
 	stop := make(chan struct{})
 	defer close(stop)
-	if l.kind != noFaults {
+	if l.kind == powerFaults || l.kind == errorFaults {
 		if f, err = l.shim.on(l.path, random.Uint32()); err != nil {
 			return 0, err
 		}

@@ -1,7 +1,7 @@
 // Command crash kills a process that works on a database, again and again, and
 // checks what is left.
 //
-//	go run ./conformance/crash [-rounds N] [-seed S] [-dir DIR] [-sync full|normal|off] [-faults none|power|errors]
+//	go run ./conformance/crash [-rounds N] [-seed S] [-dir DIR] [-sync full|normal|off] [-faults none|power|errors|damage]
 //
 // A round starts the program itself as a child, which runs bank transfers,
 // appends to lists and definitions of tables and indexes in several goroutines
@@ -16,6 +16,11 @@
 // nothing that was acknowledged is lost, else only from the end. With -faults=errors
 // reads, writes and syncs fail at random, disks are full and bits flip: statements may
 // fail, but what was acknowledged stays, and nothing wrong is ever read.
+//
+// With -faults=damage a log, a table file or the manifest of a copy is damaged after each
+// kill: cut off, a bit flipped, zeroed in part, or removed. The copy must refuse to open, or
+// give right rows and errors that tell of the damage; with a damaged log it may be as it was
+// at an earlier moment. What is salvaged of it must be right, and have all of what is readable.
 //
 // Now and then the manifest of a copy is cut short: the copy must not open.
 //
@@ -39,12 +44,15 @@ func main() {
 	if dsn := os.Getenv(childVariable); dsn != "" {
 		os.Exit(child(dsn))
 	}
+	if file := os.Getenv(examineVariable); file != "" {
+		os.Exit(examine(file))
+	}
 	var c config
 	flag.IntVar(&c.rounds, "rounds", 50, "how many times to kill the child")
 	flag.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()), "of the random moments")
 	flag.StringVar(&c.dir, "dir", "", "where the databases go; default: a temporary directory")
 	flag.StringVar(&c.sync, "sync", "", "full, normal or off; default: each in turn")
-	flag.StringVar(&c.faults, "faults", "", "none, power or errors; default: each in turn")
+	flag.StringVar(&c.faults, "faults", "", "none, power, errors or damage; default: each in turn")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -86,12 +94,12 @@ func (c *config) run(out io.Writer) (failed int, err error) {
 	if c.sync != "" {
 		modes = []string{c.sync}
 	}
-	kinds := []string{noFaults, noFaults, powerFaults, errorFaults}
+	kinds := []string{noFaults, damageFaults, powerFaults, errorFaults}
 	if c.faults != "" {
 		kinds = []string{c.faults}
 	}
 	var s *shim
-	if c.faults != noFaults {
+	if c.faults != noFaults && c.faults != damageFaults {
 		if s, err = buildShim(dir); err != nil {
 			return 0, err
 		}
@@ -125,6 +133,9 @@ func (c *config) run(out io.Writer) (failed int, err error) {
 	if total.aborts > 0 {
 		fmt.Fprintf(out, "RocksDB aborted %d times by an assertion\n", total.aborts)
 	}
+	if total.damaged > 0 {
+		fmt.Fprintf(out, "%d copies damaged, %d did not open; %d of %d rows salvaged, nothing of %d copies\n", total.damaged, total.refused, total.saved, total.savable, total.unsaved)
+	}
 	fmt.Fprintf(out, "%d commits acknowledged; of %d that could be lost %d were\n", total.acknowledged, total.losable, total.lost)
 	fmt.Fprintf(out, "%d passed, %d failed\n", c.rounds-failed, failed)
 	if failed == 0 && c.dir == "" {
@@ -139,4 +150,6 @@ type counts struct {
 	acknowledged, losable, lost int
 	faults, aborts              int // aborts of RocksDB by its own assertions
 	cut                         int // manifests that were cut short, in a copy
+	damaged, refused, unsaved   int // copies: damaged, not opened, with nothing salvaged
+	saved, savable              int // rows
 }

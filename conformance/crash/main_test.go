@@ -11,6 +11,9 @@ func TestMain(m *testing.M) {
 	if dsn := os.Getenv(childVariable); dsn != "" {
 		os.Exit(child(dsn))
 	}
+	if file := os.Getenv(examineVariable); file != "" {
+		os.Exit(examine(file))
+	}
 	if dsn := os.Getenv(serialVariable); dsn != "" {
 		if err := serial(dsn); err != nil {
 			panic(err)
@@ -30,10 +33,11 @@ func TestCrash(t *testing.T) {
 		{rounds: 3, sync: "full", faults: powerFaults},
 		{rounds: 2, sync: "normal", faults: powerFaults},
 		{rounds: 3, sync: "full", faults: errorFaults},
+		{rounds: 6, sync: "full", faults: damageFaults},
 	} {
 		t.Run(run.sync+" "+run.faults, func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath("gcc"); err != nil && run.faults != noFaults {
+			if _, err := exec.LookPath("gcc"); err != nil && (run.faults == powerFaults || run.faults == errorFaults) {
 				t.Skip("no C compiler for the shim")
 			}
 			var out strings.Builder

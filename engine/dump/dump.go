@@ -42,7 +42,8 @@ type dumper struct {
 	one bool
 }
 
-// Database prints namespaces, with all users' rows. It selects other namespaces
+// Database prints namespaces, with all users' rows; where none are given, all, together with
+// the recorded users, their passwords' hashes and what is granted, if the session's user is a dba. It selects other namespaces
 // and begins a transaction in the session, which Session.Reset undoes. Errors, besides w's:
 // sqlerr.BadDatabase, sqlerr.AccessDenied where the session's user may not act as others.
 func Database(ctx context.Context, s *engine.Session, w io.Writer, o Options) error {
@@ -64,7 +65,14 @@ func (d *dumper) dump(ctx context.Context) error {
 	if _, err := d.s.Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", nil); err != nil {
 		return err
 	}
+	var users, grants []string
 	if len(d.Namespaces) == 0 {
+		var err error
+		if !d.NoSchema {
+			if users, grants, err = d.s.UserDefinitions(ctx); err != nil {
+				return err
+			}
+		}
 		all, err := d.column(ctx, "SHOW DATABASES", 0)
 		if err != nil {
 			return err
@@ -73,13 +81,41 @@ func (d *dumper) dump(ctx context.Context) error {
 	}
 	d.print("-- Kalam dump\n\n/*!40101 SET NAMES utf8mb4 */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n" +
 		"/*!40014 SET FOREIGN_KEY_CHECKS=0 */;\n/*!40014 SET UNIQUE_CHECKS=0 */;\n/*!40101 SET SQL_MODE='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO' */;\n")
+	d.own(users)
 	for _, n := range d.Namespaces {
 		if err := d.namespace(ctx, n); err != nil {
 			return err
 		}
 	}
+	// Sources of topics may be in other namespaces.
+	for _, n := range d.Namespaces {
+		if d.NoSchema {
+			break
+		}
+		topics, err := d.s.TopicDefinitions(ctx, n)
+		if err != nil {
+			return err
+		}
+		d.own(topics)
+	}
+	d.own(grants)
 	d.print("\n-- End of dump\n")
 	return d.out.Flush()
+}
+
+// own prints statements for Kalam alone, in comments that only Kalam reads. There is a statement
+// before each, as clients send no comments by themselves.
+func (d *dumper) own(statements []string) {
+	if len(statements) > 0 {
+		d.print("\n")
+	}
+	for _, sql := range statements {
+		if strings.Contains(sql, "*/") { // it would end the comment for others: let them complain
+			d.print("%s;\n", sql)
+		} else {
+			d.print("DO 0 /*K! ; %s */;\n", sql)
+		}
+	}
 }
 
 // column returns a column of a query, whose values are texts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -201,3 +202,63 @@ func TestErrors(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestUsersAndTopics loads users, their passwords, grants and topics; programs that know
+// nothing of them see comments.
+func TestUsersAndTopics(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	from, err := engine.Open(ctx, engine.Config{InMemory: true, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	s := sessionOf(t, from, "system")
+	run(t, ctx, s, `CREATE USER ann IDENTIFIED BY 'secret' EMAIL 'ann''s \\ mail', 'b*/ob' ROLE service, 'ev\'il';
+INSERT INTO system.users (id, name, role) VALUES ('u-7', 'carl', 'dba');
+CREATE DATABASE shop; CREATE TABLE shop.goods (id INT PRIMARY KEY, state VARCHAR(9)); CREATE TABLE plain (id INT PRIMARY KEY);
+GRANT SELECT, INSERT ON shop.goods TO ann; GRANT UPDATE ON shop.* TO ROLE 'user'; GRANT DELETE ON *.* TO 'ev\'il';
+CREATE TOPIC shop.news WITH (RETENTION_HOURS = 7); ALTER TOPIC shop.news ADD SOURCE shop.goods ON INSERT|DELETE WHERE state <> 'it''s' WITH (PAYLOAD = 'diff'); ALTER TOPIC shop.news ADD SOURCE plain`)
+	text := whole(t, s, Options{})
+	into, err := engine.Open(ctx, engine.Config{InMemory: true, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer into.Close()
+	two := sessionOf(t, into, "system")
+	run(t, ctx, two, text)
+	if d := cmp.Diff(text, whole(t, two, Options{})); d != "" {
+		t.Error(d)
+	}
+	for _, want := range []string{"'ann' ROLE user", "GRANT SELECT, INSERT ON `shop`.`goods` TO `ann`@`%`", "CREATE TOPIC", "ADD SOURCE `default`.`plain`"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the text lacks %s:\n%s", want, text)
+		}
+	}
+	for _, password := range []string{"secret", "wrong"} {
+		one, err := into.NewSession(engine.SessionConfig{User: "ann", Password: password})
+		if (err == nil) != (password == "secret") {
+			t.Errorf("%s: %v", password, err)
+		}
+		if err == nil {
+			one.Close()
+		}
+	}
+	// What others read.
+	comment := regexp.MustCompile(`(?s)/\*K!.*?\*/`)
+	for _, line := range strings.Split(comment.ReplaceAllString(text, ""), "\n") {
+		if strings.Contains(line, "USER") && !strings.Contains(line, "b*/ob") || strings.Contains(line, "TOPIC") || strings.Contains(line, "GRANT") {
+			t.Errorf("not in a comment: %s", line)
+		}
+	}
+	if text := whole(t, s, Options{Namespaces: []string{"default"}}); strings.Contains(text, "ann") || strings.Contains(text, "GRANT") {
+		t.Error(text)
+	}
+	ann, err := from.NewSession(engine.SessionConfig{User: "ann", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := whole(t, ann, Options{NoRows: true}); strings.Contains(text, "IDENTIFIED") || strings.Contains(text, "GRANT") || strings.Contains(text, "TOPIC") {
+		t.Error(text)
+	}
+}

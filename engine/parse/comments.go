@@ -12,13 +12,20 @@ const parserVersion = 80040
 // mysqldump writes it. Triggers are read with the places of their tokens, which those
 // within comments do not have.
 func commentedTrigger(sql string) bool {
-	return strings.Contains(sql, "/*!") && strings.Contains(strings.ToUpper(sql), "TRIGGER")
+	return strings.Contains(sql, versionComment) && strings.Contains(strings.ToUpper(sql), "TRIGGER")
 }
 
+// The beginnings of comments whose text counts: for MySQL, and for Kalam alone.
+const (
+	versionComment = "/*!"
+	ownComment     = "/*K!"
+)
+
 // unwrapped returns sql with the text of version comments, /*!80000 … */, outside of them,
-// or blank where it is for a later version. Everything stays in its place.
-func unwrapped(sql string) string {
-	if !strings.Contains(sql, "/*!") {
+// or blank where it is for a later version; or with that of /*K! … */. Everything stays in
+// its place.
+func unwrapped(sql, mark string) string {
+	if !strings.Contains(sql, mark) {
 		return sql
 	}
 	out := []byte(sql)
@@ -29,7 +36,7 @@ func unwrapped(sql string) string {
 			}
 		}
 	}
-	within := false // a version comment
+	within := false // a comment that counts
 	for i := 0; i < len(sql); {
 		rest := sql[i:]
 		switch {
@@ -41,12 +48,12 @@ func unwrapped(sql string) string {
 				return string(out)
 			}
 			i += end
-		case !within && strings.HasPrefix(rest, "/*!"):
-			n := 3
-			for n < len(rest) && n < 9 && rest[n] >= '0' && rest[n] <= '9' {
+		case !within && strings.HasPrefix(rest, mark):
+			n := len(mark)
+			for mark == versionComment && n < len(rest) && n < 9 && rest[n] >= '0' && rest[n] <= '9' {
 				n++
 			}
-			if v, err := strconv.Atoi(rest[3:n]); err == nil && v > parserVersion {
+			if v, err := strconv.Atoi(rest[len(mark):n]); err == nil && v > parserVersion {
 				end := strings.Index(rest, "*/")
 				if end < 0 {
 					return string(out) // the parser tells

@@ -14,7 +14,7 @@ func TestUnwrapped(t *testing.T) {
 		"select /*!40000 1":                          "select /*!40000 1",
 		"-- /*!1 x*/\n/*!1 y*/":                      "-- /*!1 x*/\n     y  ",
 	} {
-		if got := unwrapped(in); got != want {
+		if got := unwrapped(in, versionComment); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

@@ -73,9 +73,9 @@ var parser = func() *sqlparser.Parser {
 func Parse(sql string) ([]*Statement, error) { return Dialect{}.parse(sql) }
 
 func (d Dialect) parse(sql string) ([]*Statement, error) {
-	text := sql
+	text := unwrapped(sql, ownComment)
 	if commentedTrigger(sql) {
-		text = unwrapped(sql)
+		text = unwrapped(text, versionComment)
 	}
 	text = quotedHosts(text)
 	pieces, err := d.split(text)

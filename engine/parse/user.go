@@ -11,8 +11,8 @@ import (
 
 // The statements about users.
 type (
-	// CreateUser is CREATE USER [IF NOT EXISTS] user [IDENTIFIED BY 'password'] [ROLE r]
-	// [EMAIL 'e'], ….
+	// CreateUser is CREATE USER [IF NOT EXISTS] user [IDENTIFIED BY 'password' | IDENTIFIED
+	// WITH 'argon2id' AS 'hash'] [ROLE r] [EMAIL 'e'], ….
 	CreateUser struct {
 		*sqlparser.OtherAdmin
 		IfNotExists bool
@@ -43,6 +43,7 @@ type UserName struct {
 type UserSpec struct {
 	UserName
 	Password, Email *Value
+	Hash            *Value // of the password, in place of it
 	Role            string
 	RoleAt          int // its place in the statement, from 1
 }
@@ -128,9 +129,15 @@ func (r *reader) userSpecs(p *piece) ([]UserSpec, error) {
 		u := UserSpec{UserName: name}
 		for clause := true; clause && !r.failed; {
 			switch {
-			case u.Password == nil && r.take("identified"):
-				if r.word("with") {
-					return nil, sqlerr.Unsupported("IDENTIFIED WITH: passwords are kept as argon2id, IDENTIFIED BY 'password'").At(p.start + r.from + 1)
+			case u.Password == nil && u.Hash == nil && r.take("identified"):
+				at := p.start + r.from + 1
+				if r.take("with") {
+					plugin := r.val
+					if r.next(); !strings.EqualFold(plugin, "argon2id") || !r.take("as") {
+						return nil, sqlerr.Unsupported("IDENTIFIED WITH: passwords are kept as argon2id, IDENTIFIED BY 'password', or WITH 'argon2id' AS 'hash'").At(at)
+					}
+					u.Hash = r.value(p)
+					continue
 				}
 				if !r.take("by") {
 					r.failed = true

@@ -46,21 +46,35 @@ func Hash(password string) string {
 
 // Verify reports whether a hash is of a password. What is no hash is of none.
 func Verify(hash, password string) bool {
-	parts := strings.Split(hash, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return false
+	h, ok := parse(hash)
+	return ok && subtle.ConstantTimeCompare(h.key, derive(password, h.salt, h.passes, h.memory, h.lanes, uint32(len(h.key)))) == 1
+}
+
+// Valid reports whether a text is a hash that Verify takes.
+func Valid(hash string) bool {
+	_, ok := parse(hash)
+	return ok
+}
+
+// parts are what a hash is made of.
+type parts struct {
+	memory, passes uint32
+	lanes          uint8
+	salt, key      []byte
+}
+
+func parse(hash string) (h parts, ok bool) {
+	f := strings.Split(hash, "$")
+	if len(f) != 6 || f[0] != "" || f[1] != "argon2id" || f[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return h, false
 	}
-	var memory, passes uint32
-	var lanes uint8
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes); err != nil {
-		return false
+	if _, err := fmt.Sscanf(f[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes); err != nil {
+		return h, false
 	}
-	salt, err1 := encoding.DecodeString(parts[4])
-	key, err2 := encoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(key) < 16 || lanes == 0 || passes == 0 || passes > maxPasses || memory > maxMemoryKiB {
-		return false
-	}
-	return subtle.ConstantTimeCompare(key, derive(password, salt, passes, memory, lanes, uint32(len(key)))) == 1
+	var err1, err2 error
+	h.salt, err1 = encoding.DecodeString(f[4])
+	h.key, err2 = encoding.DecodeString(f[5])
+	return h, err1 == nil && err2 == nil && len(h.key) >= 16 && h.lanes > 0 && h.passes > 0 && h.passes <= maxPasses && h.memory <= maxMemoryKiB
 }
 
 func derive(password string, salt []byte, passes, memory uint32, lanes uint8, n uint32) []byte {

@@ -59,6 +59,14 @@ func (c *Catalog) Export(ctx context.Context, to *store.DB, namespace string, st
 	if err := sqlmeta.CopyCounters(ctx, from, tx); err != nil {
 		return err
 	}
+	if err := sqlmeta.CopyTopics(ctx, from, tx, func(n string) bool { return namespace == "" || n == namespace }); err != nil {
+		return err
+	}
+	if namespace == "" {
+		if err := sqlmeta.CopyUsers(ctx, from, tx); err != nil {
+			return err
+		}
+	}
 	return tx.Commit(ctx, store.Sync)
 }
 
@@ -80,11 +88,21 @@ type Restored struct {
 	Tables    int
 }
 
+// Moved tells, within the commit of Import, what goes where.
+type Moved struct {
+	From, To *store.Tx
+	// Tables are the new tables, by their numbers in the other database.
+	Tables map[uint32]*schema.Table
+	// Restored reports whether a namespace comes from the other database, Replaced whether what it
+	// has here goes.
+	Restored, Replaced func(namespace string) bool
+}
+
 // Import puts the namespaces of another database, or the one that is named, in
-// the place of those here, all in one commit: until then, and when it fails, all
-// is as it was. With all of them, namespaces that are not in the other database
-// go, but for the default one, which is empty then.
-func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace string, step func(int64)) (list []Restored, err error) {
+// the place of those here, all in one commit, which also is of what it does: until then, and
+// when it fails, all is as it was. With all of them, namespaces that are not in the other
+// database go, but for the default one, which is empty then.
+func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace string, also func(Moved) error, step func(int64)) (list []Restored, err error) {
 	src, err := from.Begin()
 	if err != nil {
 		return nil, err
@@ -125,7 +143,7 @@ func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace
 			if err != nil {
 				return nil, err
 			}
-			m := restored{r: r, t: copied(t, id)}
+			m := restored{r: r, t: copied(t, id), was: t.ID}
 			m.r.ID = id
 			made = append(made, m)
 			if err := store.CopyTable(ctx, src, t, c.db, m.t.ID, step); err != nil {
@@ -134,13 +152,14 @@ func (c *Catalog) Import(ctx context.Context, s Scope, from *store.DB, namespace
 		}
 		list = append(list, Restored{n.Name, len(records)})
 	}
-	return list, c.replace(ctx, s, namespaces, made, namespace == "")
+	return list, c.replace(ctx, s, src, namespaces, made, namespace == "", also)
 }
 
 // restored is a table that was copied, under its new id.
 type restored struct {
-	r *sqlmeta.Table
-	t *schema.Table
+	r   *sqlmeta.Table
+	t   *schema.Table
+	was uint32 // its id in the other database
 }
 
 // copied returns the definition of what CopyTable made of a table.
@@ -161,7 +180,7 @@ func (c *Catalog) newTableID(ctx context.Context, s Scope) (id uint32, err error
 
 // replace puts tables that were copied in the place of those of their
 // namespaces, and with all of those of other namespaces, too.
-func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Namespace, made []restored, all bool) error {
+func (c *Catalog) replace(ctx context.Context, s Scope, src *store.Tx, namespaces []*sqlmeta.Namespace, made []restored, all bool, also func(Moved) error) error {
 	named := func(name string) bool {
 		return slices.ContainsFunc(namespaces, func(n *sqlmeta.Namespace) bool { return n.Name == name })
 	}
@@ -231,7 +250,15 @@ func (c *Catalog) replace(ctx context.Context, s Scope, namespaces []*sqlmeta.Na
 			}
 			touched, c.kept = append(touched, m.t), append(c.kept, m.t)
 		}
-		return touched, moveGrants(ctx, tx, was, made)
+		if err := moveGrants(ctx, tx, was, made); err != nil {
+			return nil, err
+		}
+		moved := Moved{From: src, To: tx, Tables: map[uint32]*schema.Table{}, Restored: named,
+			Replaced: func(n string) bool { return all || named(n) }}
+		for _, m := range made {
+			moved.Tables[m.was] = m.t
+		}
+		return touched, also(moved)
 	})
 }
 

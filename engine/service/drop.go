@@ -82,7 +82,8 @@ func (c *Catalog) removeDropped(ctx context.Context, r *jobs.Run) error {
 	if err := store.DropTable(ctx, tx.Store(), t); err != nil {
 		return err
 	}
-	if err := tx.Commit(ctx, store.NoSync); err != nil {
+	// A table whose DROP a crash takes back has its rows.
+	if err := tx.Commit(ctx, c.db.AsLasting()); err != nil {
 		return err
 	}
 	r.Result = "rows, indexes and counters removed"

@@ -29,10 +29,23 @@ func Salvage(ctx context.Context, from, to *store.DB, report func(what string)) 
 	}
 	namespaces := map[string]bool{}
 	for _, r := range records {
-		err := salvageTable(ctx, src, to, r, namespaces)
+		err := salvageTable(ctx, src, to, r, namespaces, report)
 		if err == nil {
 			tables++
 		} else if err := lost(err, "table "+r.Namespace+"."+r.Name, report); err != nil {
+			return tables, err
+		}
+	}
+	for _, rest := range []struct {
+		what string
+		copy func(tx *store.Tx) error
+	}{
+		{"the list of users and grants", func(tx *store.Tx) error { return sqlmeta.CopyUsers(ctx, src, tx) }},
+		{"the list of topics", func(tx *store.Tx) error {
+			return sqlmeta.CopyTopics(ctx, src, tx, func(string) bool { return true })
+		}},
+	} {
+		if err := lost(commitTo(ctx, to, rest.copy), rest.what, report); err != nil {
 			return tables, err
 		}
 	}
@@ -50,13 +63,23 @@ func lost(err error, what string, report func(string)) error {
 }
 
 // salvageTable copies a table, and makes its namespace.
-func salvageTable(ctx context.Context, src *store.Tx, to *store.DB, r *sqlmeta.Table, namespaces map[string]bool) error {
+func salvageTable(ctx context.Context, src *store.Tx, to *store.DB, r *sqlmeta.Table, namespaces map[string]bool, report func(string)) error {
 	t, err := sqlmeta.CurrentSchema(ctx, src, r)
 	if err != nil {
 		return err
 	}
 	if err := store.CopyTable(ctx, src, t, to, t.ID, nil); err != nil {
 		return err
+	}
+	newest, err := store.RowsVersion(ctx, src, t)
+	if err != nil {
+		return err
+	}
+	t = copied(t, t.ID)
+	if newest > t.Version { // columns that it does not know are left out
+		report(fmt.Sprintf("table %s: the definition that is readable is of version %d, and rows are of version %d", t.QualifiedName(), t.Version, newest))
+		t.Version = newest + 1
+		r.SchemaVersion = t.Version
 	}
 	return commitTo(ctx, to, func(tx *store.Tx) error {
 		if !namespaces[r.Namespace] {
@@ -67,7 +90,7 @@ func salvageTable(ctx context.Context, src *store.Tx, to *store.DB, r *sqlmeta.T
 			}
 			namespaces[r.Namespace] = true
 		}
-		return addTable(ctx, tx, r, copied(t, t.ID))
+		return addTable(ctx, tx, r, t)
 	})
 }
 

@@ -179,9 +179,33 @@ type Account struct {
 	Self            bool // the user who asks, whatever its name
 	Role            rights.Role
 	Password, Email *string
+	Hash            *string // of the password, in place of it
 }
 
 const maxUserName = 255
+
+// Accounts returns all recorded users, with the hashes of their passwords.
+func (c *Catalog) Accounts(ctx context.Context) (list []Account, err error) {
+	err = c.read(func(tx *store.Tx) error {
+		return sqlmeta.Users.ScanAll(ctx, tx, func(u *sqlmeta.User) error {
+			a := Account{ID: u.ID, Name: u.Name}
+			var err error
+			if a.Role, err = roleOf(u); err != nil {
+				return err
+			}
+			if u.Email != "" {
+				a.Email = &u.Email
+			}
+			hash, err := sqlmeta.PasswordHash(ctx, tx, u.ID)
+			if hash != "" {
+				a.Hash = &hash
+			}
+			list = append(list, a)
+			return err
+		})
+	})
+	return list, err
+}
 
 // CreateUsers runs CREATE USER.
 func (c *Catalog) CreateUsers(ctx context.Context, s Scope, list []Account, ifNotExists bool) error {
@@ -374,6 +398,14 @@ func (c *Catalog) changeUser(ctx context.Context, tx *store.Tx, s Scope, u *sqlm
 			hash = password.Hash(*a.Password)
 		}
 		if err := sqlmeta.SetPasswordHash(ctx, tx, u.ID, hash); err != nil {
+			return err
+		}
+	}
+	if a.Hash != nil {
+		if !password.Valid(*a.Hash) {
+			return sqlerr.CannotUser.New("The password of user '%s' is given by what is no argon2id hash", u.Name).On("system.users")
+		}
+		if err := sqlmeta.SetPasswordHash(ctx, tx, u.ID, *a.Hash); err != nil {
 			return err
 		}
 	}

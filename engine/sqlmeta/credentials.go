@@ -53,3 +53,17 @@ func AnyPassword(ctx context.Context, rd kv.Reader) (bool, error) {
 	c, err := s.Next(ctx)
 	return err == nil && c.Len() > 0, err
 }
+
+// CopyUsers copies users, their passwords and all that is granted to another database,
+// whose tables have the same numbers and which has no users.
+func CopyUsers(ctx context.Context, from kv.Reader, to kv.ReadWriter) error {
+	err := Users.ScanAll(ctx, from, func(u *User) error { return Users.Insert(ctx, to, u) })
+	if err != nil {
+		return err
+	}
+	err = credentials.ScanAll(ctx, from, func(c *credential) error { return SetPasswordHash(ctx, to, c.UserID, c.Hash) })
+	if err != nil {
+		return err
+	}
+	return grants.ScanAll(ctx, from, func(g *Grant) error { return PutGrant(ctx, to, g) })
+}

@@ -3,6 +3,7 @@ package sqlmeta
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -71,4 +72,29 @@ func TopicByName(ctx context.Context, rd kv.Reader, namespace, name string) (*To
 		err = sqlerr.NoSuchTopic.New("Topic '%s.%s' doesn't exist", namespace, name)
 	}
 	return t, err
+}
+
+// CopyTopics copies the topics of namespaces to another database, whose tables have the same
+// numbers and which has no topics; sources that it lacks are left out. Logs of changes are not copied, and commits are numbered
+// anew there: so each topic begins with what is to come, and has no groups.
+func CopyTopics(ctx context.Context, from kv.Reader, to kv.ReadWriter, in func(namespace string) bool) error {
+	return Topics.ScanAll(ctx, from, func(t *Topic) error {
+		if !in(t.Namespace) {
+			return nil
+		}
+		sources := t.Sources
+		t.Sources = nil
+		for _, s := range sources {
+			_, err := Tables.Get(ctx, to, s.TableID)
+			if errors.Is(err, sqlerr.NoSuchRecord) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			s.Since = 0
+			t.Sources = append(t.Sources, s)
+		}
+		return Topics.Insert(ctx, to, t)
+	})
 }

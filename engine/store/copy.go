@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/kalamgo/kalam/engine/schema"
@@ -135,6 +136,29 @@ func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) 
 		}
 	}
 	return whole, nil
+}
+
+// RowsVersion returns the greatest schema version that a table's rows were written under.
+func RowsVersion(ctx context.Context, tx *Tx, t *schema.Table) (newest uint32, err error) {
+	for _, index := range []uint32{rowsIndex, deletedRows} {
+		err := eachPair(ctx, tx, spaceOf(t), appendPrefix(nil, t.StorageID(), index, nil), func(_, row []byte) error {
+			if len(row) > 1 && row[0]&^wideOffsets == rowFormat {
+				if v, _ := binary.Uvarint(row[1:]); v < math.MaxUint32 {
+					newest = max(newest, uint32(v))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	for _, r := range tx.runs(t.StorageID()) {
+		if r.rec != nil {
+			newest = max(newest, r.rec.Version)
+		}
+	}
+	return newest, nil
 }
 
 // Provisional makes what is kept of a table go when the database is opened the next time,

@@ -279,6 +279,14 @@ func (s *segments) durability(ctx context.Context, db *DB) (Durability, error) {
 	return NoLog, nil
 }
 
+// AsLasting returns the durability of a commit that must not outlast those before it.
+func (db *DB) AsLasting() Durability {
+	if db.segments.unlogged.Load() {
+		return NoLog
+	}
+	return NoSync
+}
+
 // runs returns the segments of a table as the transaction sees them: not those that
 // it removed.
 func (tx *Tx) runs(table uint32) []*packedRun {

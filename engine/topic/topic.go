@@ -26,6 +26,7 @@ import (
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
@@ -125,21 +126,28 @@ func (t *Topics) Create(ctx context.Context, topic sqlmeta.Topic) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.change(ctx, func(tx *store.Tx) error {
-		last, err := sqlmeta.Topics.Last(ctx, tx)
+		id, err := newID(ctx, tx)
 		if err != nil {
 			return err
 		}
-		topic.ID = 1
-		if last != nil {
-			topic.ID = last.ID + 1
-		}
-		// The number of a topic that was dropped may come again: its groups must not.
-		if err := dropGroups(ctx, tx, topic.ID); err != nil {
-			return err
-		}
+		topic.ID = id
 		topic.Created = time.Now().UTC()
 		return sqlmeta.Topics.Insert(ctx, tx, &topic)
 	})
+}
+
+// newID returns a number for a topic. That of one that was dropped may come again: its
+// groups must not.
+func newID(ctx context.Context, tx *store.Tx) (uint32, error) {
+	last, err := sqlmeta.Topics.Last(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	id := uint32(1)
+	if last != nil {
+		id = last.ID + 1
+	}
+	return id, dropGroups(ctx, tx, id)
 }
 
 func dropGroups(ctx context.Context, tx *store.Tx, id uint32) error {
@@ -202,6 +210,97 @@ func (t *Topics) DropAll(ctx context.Context, namespace string) error {
 		}
 	}
 	return err
+}
+
+// Import puts the topics of a database that is restored in the place of those that are in
+// the namespaces which it replaces, while commit runs, in its commit. They begin with what is
+// to come; groups of topics that were there under the same name stay as far as they are.
+func (t *Topics) Import(ctx context.Context, commit func(also func(service.Moved) error) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list, err := t.List(ctx)
+	if err != nil {
+		return err
+	}
+	var made, gone []*sqlmeta.Topic
+	tables := map[uint32]*schema.Table{} // of sources
+	for _, topic := range list {
+		for _, s := range topic.Sources {
+			if table, err := t.tables.TableByID(ctx, s.TableID); err == nil {
+				tables[s.TableID] = table
+			}
+		}
+	}
+	unpin := func(topics []*sqlmeta.Topic) {
+		for _, topic := range topics {
+			for _, s := range topic.Sources {
+				if table := tables[s.TableID]; table != nil {
+					t.hub.Unpin(table.StorageID(), pinName(topic))
+				}
+			}
+		}
+	}
+	err = commit(func(m service.Moved) error {
+		made, gone = nil, nil
+		there := map[string]uint32{}
+		for _, topic := range list {
+			if !m.Replaced(topic.Namespace) {
+				continue
+			}
+			gone = append(gone, topic)
+			there[pinName(topic)] = topic.ID
+			if err := sqlmeta.Topics.Delete(ctx, m.To, topic.ID); err != nil {
+				return err
+			}
+		}
+		err := sqlmeta.Topics.ScanAll(ctx, m.From, func(topic *sqlmeta.Topic) error {
+			if m.Restored(topic.Namespace) {
+				made = append(made, topic)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, topic := range made {
+			sources := topic.Sources
+			topic.Sources = nil
+			for _, s := range sources {
+				table := m.Tables[s.TableID]
+				if table == nil {
+					continue // of a namespace that is not restored
+				}
+				s.TableID, tables[table.ID] = table.ID, table
+				if s.Since, err = t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic)); err != nil {
+					return err
+				}
+				topic.Sources = append(topic.Sources, s)
+			}
+			id, ok := there[pinName(topic)]
+			if !ok {
+				if id, err = newID(ctx, m.To); err != nil {
+					return err
+				}
+			}
+			delete(there, pinName(topic))
+			topic.ID = id
+			if err := sqlmeta.Topics.Insert(ctx, m.To, topic); err != nil {
+				return err
+			}
+		}
+		for _, id := range there {
+			if err := dropGroups(ctx, m.To, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		unpin(made)
+		return err
+	}
+	unpin(gone)
+	return nil
 }
 
 // AddSource makes a topic have the changes that commits from now on make to a table. while
