@@ -203,3 +203,64 @@ func TestIndexBuildWaitsForTransactions(t *testing.T) {
 	run(t, s, "ALTER TABLE t ADD KEY j (a), LOCK=SHARED")
 	wantText(t, query(t, s, "CHECK DATABASE"), "default.t|check|status|OK;default.u|check|status|OK;")
 }
+
+// TestConstraintsAddedWhileWriting has writers go on while the rows of a table are looked at
+// for constraints that are new; what they write counts.
+func TestConstraintsAddedWhileWriting(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		long := SessionConfig{LockWait: time.Minute}
+		s, first, other := newSession(t, e, long), newSession(t, e, long), newSession(t, e, long)
+		run(t, s, "CREATE TABLE t (id INT PRIMARY KEY, a INT, ts TIMESTAMP NULL)")
+		for i := 1; i <= 2000; i += 500 {
+			var rows []string
+			for k := i; k < i+500; k++ {
+				rows = append(rows, fmt.Sprintf("(%d, %d, '2024-01-01 00:00:00')", k, k))
+			}
+			run(t, s, "INSERT INTO t VALUES "+strings.Join(rows, ", "))
+		}
+		// alter runs ALTER TABLE, and meanwhile statements: a transaction that wrote the table keeps
+		// it from ending before.
+		alter := func(what string, statements ...string) error {
+			run(t, first, "BEGIN")
+			run(t, first, "UPDATE t SET a = a + 1 WHERE id = 1")
+			done := make(chan error, 1)
+			go func() {
+				_, err := s.Exec(context.Background(), "ALTER TABLE t "+what, nil)
+				done <- err
+			}()
+			for i := range 30 {
+				run(t, other, fmt.Sprintf("UPDATE t SET a = a + 1 WHERE id = %d", 2+i))
+			}
+			for _, sql := range statements {
+				run(t, other, sql)
+			}
+			run(t, first, "COMMIT")
+			return <-done
+		}
+		for _, c := range []struct {
+			what, bad, good string
+			kind            *sqlerr.Kind
+		}{
+			{"ADD CONSTRAINT positive CHECK (a > 0)", "UPDATE t SET a = -1 WHERE id = 700", "UPDATE t SET a = 1 WHERE id = 700", sqlerr.CheckViolated},
+			{"MODIFY a INT NOT NULL", "INSERT INTO t (id) VALUES (5000)", "DELETE FROM t WHERE id = 5000", sqlerr.BadNull},
+			{"ADD CONSTRAINT young CHECK (ts > '2000-01-01'), ADD KEY ts (ts)", "REPLACE INTO t VALUES (1999, 1, '1999-12-31')", "REPLACE INTO t VALUES (1999, 1, '2001-01-01')", sqlerr.CheckViolated},
+		} {
+			wantKind(t, alter(c.what, c.bad), c.kind)
+			// The bad row comes and goes before it is looked at, or makes the change fail.
+			if err := alter(c.what, c.good, c.bad, c.good); err != nil {
+				wantKind(t, err, c.kind)
+				if err := alter(c.what); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := other.Exec(t.Context(), c.bad, nil)
+			if err == nil {
+				t.Errorf("%s: %s is taken", c.what, c.bad)
+			}
+			wantText(t, query(t, s, "CHECK TABLE t EXTENDED"), "default.t|check|status|OK;")
+		}
+		if got := query(t, s, "SELECT COUNT(*) FROM t FORCE INDEX (ts) WHERE ts < '2002-01-01'"); got != "1;" {
+			t.Errorf("%s rows by the index", got)
+		}
+	})
+}

@@ -15,13 +15,14 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/txn"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // alterTable runs ALTER TABLE, CREATE INDEX and DROP INDEX.
 //
 // What the options ask for is made up as a new definition; reform.go finds out
-// what has to happen to rows and entries. Indexes are built while others write; then
-// the table's writers are kept away, and all is made up again and done.
+// what has to happen to rows and entries. Indexes are built, and rows looked at, while others
+// write; then the table's writers are kept away, and all is made up again and done.
 func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTable, kind string) (err error) {
 	at, err := s.name(n.Table)
 	if err != nil {
@@ -77,7 +78,8 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 	})
 }
 
-// ahead is a build of indexes before the alteration that asks for them is made.
+// ahead is a build of indexes, of none where rows only are looked at, before the alteration that
+// asks for them is made.
 type ahead struct {
 	*store.IndexBuild
 	alteration *alteration
@@ -86,8 +88,9 @@ type ahead struct {
 // run builds while others write to the table.
 func (a *ahead) run(ctx context.Context) error { return a.alteration.built(a.Run(ctx)) }
 
-// buildAhead builds the indexes that an alteration asks for while others write to
-// the table. It returns nil if there are none, or writers have to wait anyway.
+// buildAhead builds the indexes that an alteration asks for, and looks at rows if it has to,
+// while others write to the table. It returns nil if there is nothing to do, or writers have to
+// wait anyway.
 func (c *Catalog) buildAhead(ctx context.Context, s Scope, at name, n *sqlparser.AlterTable, kind string) (*ahead, error) {
 	s.Warn = func(error) {} // they come when it is done
 	var a *alteration
@@ -95,13 +98,20 @@ func (c *Catalog) buildAhead(ctx context.Context, s Scope, at name, n *sqlparser
 		a, err = c.alteration(ctx, s, tx, at, n, kind)
 		return err
 	})
-	if err != nil || len(a.build) == 0 || a.rewrite || a.check || waits(n.AlterOptions) {
+	if err != nil || len(a.build) == 0 && !a.check || a.rewrite || waits(n.AlterOptions) {
 		return nil, err
+	}
+	var check func(*types.Batch) error
+	if a.check {
+		if check, err = a.checkAhead(ctx); check == nil || err != nil {
+			return nil, err
+		}
 	}
 	b, err := store.NewIndexBuild(ctx, c.db, a.d.Table, a.build...)
 	if err != nil {
 		return nil, err
 	}
+	b.Check = check
 	build := &ahead{b, a}
 	if err := build.run(ctx); err != nil {
 		b.Close(ctx, false) // Sweep would, too

@@ -166,18 +166,28 @@ func (s Scope) checkRows(ctx context.Context, tx *store.Tx, t *schema.Table, che
 	if len(checks) == 0 {
 		return nil
 	}
+	satisfy, err := s.checker(ctx, t, checks)
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, tx, t, satisfy)
+}
+
+// checker returns a function that finds out whether whole rows of t satisfy CHECKs; it may
+// change them.
+func (s Scope) checker(ctx context.Context, t *schema.Table, checks []*schema.Check) (func(rows *types.Batch) error, error) {
 	env := &expr.Env{Context: ctx, Now: s.Now, Zone: s.Zone, Database: s.Namespace, Warn: s.Warn}
 	violated := make([]*expr.Evaluator, len(checks))
 	for i, c := range checks {
 		e, err := plan.BindCheck(t, c)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if violated[i], err = expr.NewEvaluator(env, e); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return eachRow(ctx, tx, t, func(rows *types.Batch) error {
+	return func(rows *types.Batch) error {
 		if s.Zone != nil {
 			for _, v := range rows.Columns {
 				if v.Type.Kind == types.Timestamp {
@@ -195,7 +205,7 @@ func (s Scope) checkRows(ctx context.Context, tx *store.Tx, t *schema.Table, che
 			}
 		}
 		return nil
-	})
+	}, nil
 }
 
 // eachRow calls f with all rows of t, of all users, as tx sees them.

@@ -209,13 +209,15 @@ func (f *reform) allowed(options []sqlparser.AlterOption) error {
 }
 
 // run does what plan found; what it builds is outside of the transaction. The
-// indexes may have been built ahead.
+// indexes may have been built ahead, and the rows looked at.
 func (f *reform) run(ctx context.Context, ahead *ahead) error {
 	if f.rewrite {
 		return f.rebuild(ctx)
 	}
-	if err := f.checkRows(ctx); err != nil {
-		return f.discreet(err)
+	if ahead == nil {
+		if err := f.checkRows(ctx); err != nil {
+			return f.discreet(err)
+		}
 	}
 	for i := range f.old.Indexes {
 		if ix := &f.old.Indexes[i]; indexByID(f.d.Table, ix.ID) == nil {
@@ -296,6 +298,22 @@ func (f *reform) checkRows(ctx context.Context) error {
 		return err
 	}
 	return f.s.checkRows(ctx, f.tx, t, newlyEnforced(f.old, t))
+}
+
+// checkAhead returns a function that finds out whether some old rows are rows of the new
+// definition, and may change them; nil: that can't be told by looking at rows alone.
+func (f *reform) checkAhead(ctx context.Context) (func(rows *types.Batch) error, error) {
+	gen, err := tables.NewGenerated(f.env(ctx), f.d.Table, f.added)
+	if gen != nil || err != nil {
+		return nil, err
+	}
+	satisfy, err := f.s.checker(ctx, f.d.Table, newlyEnforced(f.old, f.d.Table))
+	return func(rows *types.Batch) error {
+		if err := f.checkNulls(rows); err != nil {
+			return err
+		}
+		return satisfy(rows)
+	}, err
 }
 
 // added reports whether a column was not there before.

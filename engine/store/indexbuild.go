@@ -23,6 +23,9 @@ import (
 // crash leaves nothing behind for good, see Sweep.
 type IndexBuild struct {
 	build
+	// Check, unless nil, is called with all rows, and those that others write; it may change
+	// what it is given. Its error ends the build.
+	Check func(rows *types.Batch) error
 	watch *watch
 	tx    *Tx    // the snapshot that the entries are of
 	upto  []byte // the keys of rows before it have their entries
@@ -124,15 +127,21 @@ func (b *IndexBuild) step(ctx context.Context) (*Conflict, error) {
 	left := b.piece
 	return b.eachBatch(ctx, tx, []span{{start: start, end: b.watch.all.end}}, func(rows *types.Batch, updated, users *types.Vector) (*Conflict, error) {
 		conflict, err := b.add(ctx, rows, updated, users)
-		if left -= rows.Len; conflict != nil || err != nil || left > 0 {
+		if conflict != nil || err != nil {
 			return conflict, err
 		}
-		b.done = false
-		key := b.prefix(nil, schema.PrimaryIndexID, users, rows.Len-1)
-		if key, _, err = b.to.primary.appendKey(key, rows, rows.Len-1); err != nil {
+		left -= rows.Len
+		var key []byte
+		if left <= 0 {
+			key = b.prefix(nil, schema.PrimaryIndexID, users, rows.Len-1)
+			if key, _, err = b.to.primary.appendKey(key, rows, rows.Len-1); err != nil {
+				return nil, err
+			}
+		}
+		if err := b.check(rows); err != nil || left > 0 {
 			return nil, err
 		}
-		b.upto = append(key, 0)
+		b.done, b.upto = false, append(key, 0)
 		return nil, errEnough
 	})
 }
@@ -178,8 +187,19 @@ func (b *IndexBuild) follow(ctx context.Context, old *Tx, spans []span) (*Confli
 		return conflict, err
 	}
 	return b.eachBatch(ctx, b.tx, spans, func(rows *types.Batch, updated, users *types.Vector) (*Conflict, error) {
-		return b.add(ctx, rows, updated, users)
+		conflict, err := b.add(ctx, rows, updated, users)
+		if conflict != nil || err != nil {
+			return conflict, err
+		}
+		return nil, b.check(rows)
 	})
+}
+
+func (b *IndexBuild) check(rows *types.Batch) error {
+	if b.Check == nil {
+		return nil
+	}
+	return b.Check(rows)
 }
 
 // eachBatch calls f with the rows in spans of keys, until it fails, or with
