@@ -1,10 +1,12 @@
 // Command soak works on a database for a while and watches what the process
 // takes: memory, open files and goroutines must not grow.
 //
-//	go run ./conformance/soak [-for 10m] [-dir DIR]
+//	go run ./conformance/soak [-for 10m] [-large ROWS] [-limit MiB] [-dir DIR]
 //
 // Reads, writes, transactions, definitions, snapshots that are held long and
-// statements that are cancelled run side by side on tables of bounded size. The last line
+// statements that are cancelled run side by side on tables of bounded size. With -large that many
+// rows are written by INSERT … SELECT and LOAD DATA instead, each in one transaction, and the
+// process must not take more memory than -limit. The last line
 // counts checks: "N passed, N failed". The exit status is 1 when one failed.
 package main
 
@@ -29,6 +31,8 @@ import (
 
 func main() {
 	duration := flag.Duration("for", 10*time.Minute, "how long")
+	rows := flag.Int("large", 0, "write so many rows in one transaction instead")
+	limit := flag.Int64("limit", defaultLimit, "of memory with -large, in MiB")
 	dir := flag.String("dir", "", "where the database goes; default: a temporary directory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,7 +46,11 @@ func main() {
 		}
 		defer os.RemoveAll(path)
 	}
-	failed, err := soak(ctx, os.Stdout, path, *duration)
+	work := func() (int, error) { return soak(ctx, os.Stdout, path, *duration) }
+	if *rows > 0 {
+		work = func() (int, error) { return large(ctx, os.Stdout, path, *rows, *limit<<20) }
+	}
+	failed, err := work()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(2)
@@ -51,6 +59,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// defaultLimit is what docs/transactions.md promises.
+const defaultLimit = 512
 
 // sample is what the process takes at one moment.
 type sample struct {
