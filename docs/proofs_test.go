@@ -9,6 +9,27 @@ import (
 	"testing"
 )
 
+// pages are those whose promises are proven.
+var pages = []string{"durability.md", "transactions.md"}
+
+// TestPromisesNameTests checks that each promise, which is an item of a list, names a test.
+func TestPromisesNameTests(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`\[[^\]]*\b(?:Test|Fuzz)\w+[^\]]*\]`)
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range regexp.MustCompile(`\n(?:- |\n)`).Split(string(text), -1) {
+			first, _, _ := strings.Cut(part, "\n")
+			if strings.Contains(string(text), "\n- "+first) && !named.MatchString(part) {
+				t.Errorf("%s: no test is named for: %s", page, part)
+			}
+		}
+	}
+}
+
 // TestNamedTestsExist checks that the tests which the pages about promises name
 // are there; those of TestGolden by their files.
 func TestNamedTestsExist(t *testing.T) {
@@ -38,7 +59,7 @@ func TestNamedTestsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := regexp.MustCompile(`\b(?:Test|Fuzz)\w+(?:/\w+)?`)
-	for _, page := range []string{"durability.md", "transactions.md"} {
+	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

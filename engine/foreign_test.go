@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -376,4 +377,47 @@ func TestLargeCascade(t *testing.T) {
 	if got := rowsText(t, s, "SELECT (SELECT COUNT(*) FROM b), (SELECT COUNT(*) FROM c), (SELECT COUNT(c) FROM d)"); got != "0 0 0\n" {
 		t.Errorf("after DELETE: %s", got)
 	}
+}
+
+// TestForeignKeysAddedWhileWriting adds a foreign key again and again while rows that
+// reference, and that are referenced, come and go: once it is there, no row references nothing.
+func TestForeignKeysAddedWhileWriting(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{LockWait: time.Minute})
+		run(t, s, "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE c (id INT AUTO_INCREMENT PRIMARY KEY, p INT, KEY (p)); INSERT INTO p VALUES (0), (1), (2), (3), (4), (5)")
+		var stop atomic.Bool
+		var writers sync.WaitGroup
+		defer writers.Wait()
+		defer stop.Store(true)
+		for g := range 3 {
+			w := newSession(t, e, SessionConfig{LockWait: time.Minute})
+			rng := rand.New(rand.NewPCG(uint64(g), 5))
+			writers.Go(func() {
+				for !stop.Load() {
+					sql := fmt.Sprintf([]string{"DELETE FROM p WHERE id = %d", "INSERT IGNORE INTO p VALUES (%d)", "INSERT INTO c (p) VALUES (%d)", "DELETE FROM c WHERE p = %d"}[rng.IntN(4)], rng.IntN(6))
+					_, err := w.Exec(context.Background(), sql, nil)
+					if err != nil && !errors.Is(err, sqlerr.RowIsReferenced) && !errors.Is(err, sqlerr.NoReferencedRow) && !errors.Is(err, sqlerr.LockDeadlock) {
+						t.Errorf("%s: %v", sql, err)
+						return
+					}
+				}
+			})
+		}
+		const orphans = "SELECT COUNT(*) FROM c LEFT JOIN p ON p.id = c.p WHERE p.id IS NULL"
+		added := 0
+		for i := 0; i < 40; i++ {
+			_, err := s.Exec(t.Context(), "ALTER TABLE c ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id)", nil)
+			if errors.Is(err, sqlerr.NoReferencedRow) {
+				run(t, s, "DELETE FROM c")
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			added++
+			wantText(t, query(t, s, orphans), "0;")
+			run(t, s, "ALTER TABLE c DROP FOREIGN KEY f")
+		}
+		t.Logf("%d of 40 added", added)
+	})
 }
