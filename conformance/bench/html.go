@@ -60,6 +60,9 @@ func (s *svg) mark(r *report, name string, x, y float64, title string) {
 func (r *report) legend(s section) template.HTML {
 	var b strings.Builder
 	for _, p := range r.present(s) {
+		if p.Name == kalamName {
+			continue // it is where the ratio is 1
+		}
 		var mark svg
 		mark.mark(r, p.Name, 6, 6, p.Name)
 		fmt.Fprintf(&b, `<span><svg width="12" height="12" aria-hidden="true">%s</svg>%s</span> `, mark.String(), template.HTMLEscapeString(p.Name))
@@ -68,8 +71,8 @@ func (r *report) legend(s section) template.HTML {
 }
 
 const (
-	plotWidth  = 900.0
-	labelWidth = 300.0
+	plotWidth  = 940.0
+	labelWidth = 340.0
 	lineHeight = 24.0
 )
 

@@ -14,7 +14,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -49,12 +48,12 @@ func command() (err error) {
 	scale := flag.Float64("sf", 0, "TPC-H's scale `factor`")
 	houses := flag.Int("houses", 0, "TPC-C's `warehouses`: those with more are left out")
 	rounds := flag.Int("rounds", 0, "`number` of rounds that medians are of")
-	cpu := flag.Bool("cpu", false, "compare times of the processor instead of the clock's: for busy machines")
+	cpu := flag.Bool("cpu", false, "compare times of the processor, all threads', except where disks are waited for: for busy machines")
 	dir := flag.String("dir", "", "`directory` for the databases (default: the system's temporary one)")
 	jsonFile := flag.String("json", "", "`file` to write the figures to as JSON")
 	htmlFile := flag.String("html", "", "`file` to write a page with plots to")
 	markdownFile := flag.String("markdown", "", "`file` to write tables to, between its two marks if it has them, such as ../../docs/performance.md")
-	read := flag.String("read", "", "`file` of a run's JSON to show again; nothing is measured")
+	read := flag.String("read", "", "`files` of JSON, with commas between, to show together; nothing is measured")
 	profile := flag.String("cpuprofile", "", "`file` for a CPU profile")
 	live := flag.Bool("live", false, "measure live queries")
 	flag.Parse()
@@ -96,11 +95,7 @@ func command() (err error) {
 	}
 	r := &report{}
 	if *read != "" {
-		text, err := os.ReadFile(*read)
-		if err == nil {
-			err = json.Unmarshal(text, r)
-		}
-		if err != nil {
+		if err := r.read(strings.Split(*read, ",")); err != nil {
 			return err
 		}
 	} else if r, err = bench(n, chosen, *dir, os.Stderr); err != nil {

@@ -22,10 +22,9 @@ type report struct {
 	Go       string    `json:"go"`
 	CPU      string    `json:"cpu"`
 	CPUs     int       `json:"cpus"`
-	Load     string    `json:"load"` // the system's at the beginning and the end, means of a minute
+	Load     string    `json:"load"` // the system's when it began, the mean of a minute
 	Rounds   int       `json:"rounds"`
-	CPUTime  bool      `json:"cpu_time,omitempty"` // times are of the processor
-	Peers    []entrant `json:"peers"`              // Kalam first
+	Peers    []entrant `json:"peers"` // Kalam first
 	Sections []section `json:"sections"`
 }
 
@@ -40,7 +39,8 @@ type entrant struct {
 // section is the results of a theme.
 type section struct {
 	Theme   string   `json:"theme"`
-	Rows    int      `json:"rows,omitempty"` // of the table, if the theme has one
+	CPUTime bool     `json:"cpu_time,omitempty"` // times are of the processor
+	Rows    int      `json:"rows,omitempty"`     // of the table, if the theme has one
 	Results []result `json:"results"`
 }
 
@@ -63,7 +63,7 @@ type figure struct {
 func newReport(n sizes) *report {
 	r := &report{
 		Date: time.Now().UTC().Format("2006-01-02"), Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(),
-		Load: load(), Rounds: n.rounds, CPUTime: n.cpu,
+		Load: load(), Rounds: n.rounds,
 	}
 	versions := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -103,10 +103,14 @@ func (s *section) add(w workload, with []*runner) {
 }
 
 func (s section) title() string {
-	if s.Rows == 0 {
-		return s.Theme
+	title := s.Theme
+	if s.Rows > 0 {
+		title += ", " + thousands(s.Rows) + " rows"
 	}
-	return s.Theme + ", " + thousands(s.Rows) + " rows"
+	if s.CPUTime {
+		title += " (processor time)"
+	}
+	return title
 }
 
 // present returns the peers that a section has figures of.
@@ -121,12 +125,8 @@ func (r *report) present(s section) (list []entrant) {
 
 // setting tells how the figures were made.
 func (r *report) setting() string {
-	kind := ""
-	if r.CPUTime {
-		kind = " of processor time, without what is waited for"
-	}
-	return fmt.Sprintf("%s, %s, %d CPUs, %s; load %s; medians of %d rounds%s. A ratio is the other's figure by Kalam's: above 1 Kalam is faster, or smaller. Floors are what the work takes without a database.",
-		r.Date, cmp.Or(r.CPU, runtime.GOARCH), r.CPUs, r.Go, r.Load, r.Rounds, kind)
+	return fmt.Sprintf("%s, %s, %d CPUs, %s; load %s; medians of %d rounds. A ratio is the other's figure by Kalam's: above 1 Kalam is faster, or smaller. Floors are what the work takes without a database.",
+		r.Date, cmp.Or(r.CPU, runtime.GOARCH), r.CPUs, r.Go, r.Load, r.Rounds)
 }
 
 func (r *report) print(out io.Writer) error {
@@ -237,6 +237,27 @@ func (r *report) writeJSON(out io.Writer) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
+}
+
+// read adds the sections of files to r, which is like the first otherwise.
+func (r *report) read(files []string) error {
+	var sections []section
+	for i, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var one report
+		if err := json.Unmarshal(text, &one); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if i == 0 {
+			*r = one
+		}
+		sections = append(sections, one.Sections...)
+	}
+	r.Sections = sections
+	return nil
 }
 
 // load is the system's load average of the last minute.

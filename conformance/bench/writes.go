@@ -61,7 +61,7 @@ func writes(n sizes, _ int) (list []workload) {
 			return values
 		})
 		list = append(list, workload{
-			name: "INSERT" + by(goroutines), goroutines: goroutines, reply: rowReply(0),
+			name: "INSERT" + by(goroutines), goroutines: goroutines, long: 3, reply: rowReply(0),
 			setup: (*peer).createWritten, run: insert,
 			raw: func(r *raw, from, count int) error {
 				return together(goroutines, from, count, func(i int) error { return r.put(offset+i, row(i)) })
@@ -77,7 +77,7 @@ func writes(n sizes, _ int) (list []workload) {
 	for _, goroutines := range []int{1, 8, 64} {
 		update := prepared("UPDATE w SET a = a + 1, x = ? WHERE id = ?", goroutines, func(i int) []any { return []any{float64(i), at(i)} })
 		list = append(list, workload{
-			name: "UPDATE" + by(goroutines), goroutines: goroutines,
+			name: "UPDATE" + by(goroutines), goroutines: goroutines, long: 3,
 			setup: (*peer).createWritten, run: update, check: checked(update),
 		})
 	}
@@ -100,7 +100,7 @@ func writes(n sizes, _ int) (list []workload) {
 			return together(goroutines, from, count, func(i int) error { return p.readAndWrite(at(i)) })
 		}
 		list = append(list, workload{
-			name: "transaction that reads and writes a row" + by(goroutines), goroutines: goroutines,
+			name: "transaction that reads and writes a row" + by(goroutines), goroutines: goroutines, long: 3,
 			setup: (*peer).createWritten, run: change, check: checked(change),
 		})
 	}

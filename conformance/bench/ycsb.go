@@ -76,7 +76,7 @@ func ycsb(n sizes, _ int) (list []workload) {
 			})
 		}
 		list = append(list, workload{
-			name: "YCSB " + m.name, goroutines: ycsbGoroutines, run: do,
+			name: "YCSB " + m.name, goroutines: ycsbGoroutines, long: 3, run: do,
 			setup: func(p *peer) error { return p.createYCSB(n.ycsb) },
 			check: func(p *peer) (string, error) {
 				return p.answer("SELECT COUNT(*), MIN(ycsb_key), MIN(field1), MAX(field2) FROM usertable WHERE ycsb_key < ?", ycsbKey(n.ycsb))
