@@ -258,13 +258,22 @@ func (s *Session) openTable(t *transaction, d *schema.Table, user string) (store
 		return t.Store().User(d, user), nil
 	case schema.Stream:
 		events := t.Store().Stream(d, user)
-		if d.Options.Ephemeral && !s.engine.live.Watched(d, user) {
-			return unheard{events}, nil
+		var since time.Time
+		if d.Options.Ephemeral {
+			var ok bool
+			if since, ok = s.engine.live.Watched(d, user); !ok {
+				return unheard{events}, events.Since(time.Now())
+			}
 		}
 		if ttl := d.Options.TTL(); ttl > 0 {
-			return events, events.Since(time.Now().Add(-ttl))
+			if from := time.Now().Add(-ttl); from.After(since) {
+				since = from
+			}
 		}
-		return events, nil
+		if since.IsZero() {
+			return events, nil
+		}
+		return events, events.Since(since)
 	case schema.System:
 		if d.Namespace == tables.InformationSchema {
 			return tables.OpenInformation(d, s.informationFor(user, d.Name)), nil
@@ -279,7 +288,7 @@ func (s *Session) openTable(t *transaction, d *schema.Table, user string) (store
 }
 
 // unheard is a user's events in an ephemeral stream of which the user has no live query:
-// further ones are lost, and those that are left are about to go.
+// further ones are lost, and those that are left, which are about to go, are not seen.
 type unheard struct{ *store.StreamTableStore }
 
 func (unheard) Insert(context.Context, *types.Batch) (*store.Conflict, error) { return nil, nil }

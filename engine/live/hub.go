@@ -50,7 +50,6 @@ type Hub struct {
 	subs   map[string]*Subscription
 	nextID uint64
 	closed bool
-	hits   []*Subscription // of the rows that are dispatched
 }
 
 // incoming is what waits to be dispatched.
@@ -134,7 +133,7 @@ func (h *Hub) run() {
 			}
 			if m.end == nil && h.db.LogFull(m.storage) {
 				// A failure shows when the log is read.
-				_ = h.db.TrimLog(context.Background(), m.storage, time.Time{})
+				_ = h.db.TrimLog(context.Background(), m.storage, time.Time{}, m.changes.Seq)
 			}
 			*m = message{}
 		}
@@ -142,23 +141,108 @@ func (h *Hub) run() {
 }
 
 func (h *Hub) dispatch(m *message) {
+	c := &m.changes
+	switch {
+	case m.end != nil:
+		h.with(m.storage, func(t *table) { h.end(m.end, t.all()...) })
+	case c.Lost:
+		h.with(m.storage, func(t *table) {
+			t.last = c.Seq
+			list := t.all()
+			for _, s := range list {
+				s.lose(c.Seq)
+			}
+			h.detach(list...)
+		})
+	case c.Rows == nil:
+		h.replay(c)
+	default:
+		h.with(m.storage, func(t *table) {
+			t.last = c.Seq
+			h.deliver(t, c, 0, nil)
+		})
+	}
+}
+
+// replay dispatches a commit that is not in memory: it reads the log, once for all, and lets
+// others go on after each part.
+func (h *Hub) replay(c *store.TableChanges) {
+	subs := 0
+	h.with(c.Storage, func(t *table) { t.last, subs = c.Seq, t.subs })
+	if subs == 0 {
+		return
+	}
+	var begun []*Subscription
+	part, through := uint32(0), false
+	r, err := h.db.ReadLog(context.Background(), c.Storage, c.Seq-1, 0, c.Seq, false)
+	for err == nil && !through {
+		var p *store.TableChanges
+		if p, err = r.Next(context.Background()); err != nil || p == nil {
+			break
+		}
+		if !h.with(c.Storage, func(t *table) { h.deliver(t, p, part, &begun) }) {
+			break
+		}
+		through = !p.Part
+		part++
+	}
+	if r != nil {
+		r.Close()
+	}
+	if through {
+		for _, s := range begun {
+			s.over(c.Seq)
+		}
+		return
+	}
+	h.with(c.Storage, func(t *table) {
+		t.each(func(s *Subscription) { s.miss(c.Seq, part) }) // they find out why
+	})
+}
+
+func (h *Hub) deliver(t *table, c *store.TableChanges, part uint32, begun *[]*Subscription) {
+	touched := t.dispatch(c, part, begun)
+	h.detach(touched...)
+	clear(touched)
+}
+
+// with calls f with a table, unless there is none any more. A panic of f ends its live
+// queries.
+func (h *Hub) with(storage uint32, f func(*table)) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := h.tables[m.storage]
+	t := h.tables[storage]
+	if t == nil || h.closed {
+		return false
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			err := sqlerr.Internal.Wrap(fmt.Errorf("%v\n%s", p, debug.Stack()), "Kalam failed: %v, in a live query", p)
-			t.each(func(s *Subscription) { s.fail(err) })
+			h.end(sqlerr.Internal.Wrap(fmt.Errorf("%v\n%s", p, debug.Stack()), "Kalam failed: %v, in a live query", p), t.all()...)
 		}
 	}()
-	switch {
-	case t == nil:
-	case m.end != nil:
-		t.each(func(s *Subscription) { s.fail(m.end) })
-	default:
-		t.last = m.changes.Seq
-		h.hits = t.dispatch(&m.changes, h.hits[:0])
-		clear(h.hits)
+	f(t)
+	return true
+}
+
+// end ends subscriptions. The caller holds h.mu.
+func (h *Hub) end(err error, list ...*Subscription) {
+	for _, s := range list {
+		s.fail(err)
+	}
+	h.detach(list...)
+}
+
+// detach takes those of list that have ended out of the index: nothing is looked for for
+// them, and nobody listens by them any more. The caller holds h.mu.
+func (h *Hub) detach(list ...*Subscription) {
+	for _, s := range list {
+		if s.off || s.table == nil || s.alive() {
+			continue
+		}
+		s.off = true
+		if s.table.remove(s) && h.left != nil && !h.closed {
+			h.left(s.q.Plan.Watch.Table, s.q.User, time.Now())
+		}
 	}
 }
 
@@ -219,12 +303,8 @@ func (h *Hub) register(ctx context.Context, s *Subscription, storage uint32) err
 func (h *Hub) unregister(s *Subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.subs[s.id] != s {
-		return
-	}
-	delete(h.subs, s.id)
-	if s.table.remove(s) && h.left != nil && !h.closed {
-		h.left(s.q.Plan.Watch.Table, s.q.User, time.Now())
+	if h.subs[s.id] == s {
+		delete(h.subs, s.id)
 	}
 }
 
@@ -232,12 +312,17 @@ func (h *Hub) unregister(s *Subscription) {
 // ends. It has to be quick. OnLeft is called before the hub is used.
 func (h *Hub) OnLeft(f func(t *schema.Table, user string, at time.Time)) { h.left = f }
 
-// Watched reports whether a user has live queries of an ephemeral stream.
-func (h *Hub) Watched(t *schema.Table, user string) bool {
+// Watched reports whether a user has live queries of an ephemeral stream, and since when
+// without a break.
+func (h *Hub) Watched(t *schema.Table, user string) (since time.Time, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := h.tables[t.StorageID()]
-	return w != nil && w.users[user] > 0
+	if w == nil {
+		return time.Time{}, false
+	}
+	l := w.users[user]
+	return l.since, l.subs > 0
 }
 
 // Close ends all subscriptions with sqlerr.Closed. What they hold of the database is given
@@ -246,7 +331,7 @@ func (h *Hub) Close() {
 	h.mu.Lock()
 	h.closed = true
 	for _, s := range h.subs {
-		s.fail(errClosed())
+		h.end(errClosed(), s)
 	}
 	h.mu.Unlock()
 	h.in.mu.Lock()
@@ -264,7 +349,9 @@ func (h *Hub) Release() {
 	}
 	h.mu.Unlock()
 	for _, s := range list {
+		s.using.Lock()
 		s.release()
+		s.using.Unlock()
 	}
 }
 
@@ -274,7 +361,7 @@ func (h *Hub) EndOf(owner any) {
 	defer h.mu.Unlock()
 	for _, s := range h.subs {
 		if s.q.Owner == owner {
-			s.fail(errClosed())
+			h.end(errClosed(), s)
 		}
 	}
 }
@@ -287,7 +374,9 @@ func (h *Hub) List() []sqlmeta.LiveQuery {
 	defer h.mu.Unlock()
 	list := make([]sqlmeta.LiveQuery, 0, len(h.subs))
 	for _, s := range h.subs {
-		list = append(list, s.info())
+		if !s.off {
+			list = append(list, s.info())
+		}
 	}
 	slices.SortFunc(list, func(a, b sqlmeta.LiveQuery) int {
 		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
@@ -299,12 +388,30 @@ func (h *Hub) List() []sqlmeta.LiveQuery {
 func (h *Hub) Kill(id string, may func(user string) bool) error {
 	h.mu.Lock()
 	s := h.subs[id]
-	h.mu.Unlock()
-	if s == nil || !may(s.q.User) {
+	if s == nil || s.off || !may(s.q.User) {
+		h.mu.Unlock()
 		return sqlerr.NoSuchLive.New("There is no live query '%s'", id)
 	}
-	s.fail(sqlerr.LiveKilled.New("The live query was ended by KILL LIVE QUERY"))
+	h.end(sqlerr.LiveKilled.New("The live query was ended by KILL LIVE QUERY"), s)
+	h.mu.Unlock()
+	s.tidy()
 	return nil
+}
+
+// EndUser ends the live queries of a user who is no more.
+func (h *Hub) EndUser(user string) {
+	h.mu.Lock()
+	var list []*Subscription
+	for _, s := range h.subs {
+		if s.q.User == user && !s.off {
+			list = append(list, s)
+		}
+	}
+	h.end(sqlerr.LiveKilled.New("The live query was ended: user '%s' was dropped", user), list...)
+	h.mu.Unlock()
+	for _, s := range list {
+		s.tidy()
+	}
 }
 
 // maxWatchers is how many live queries an error names.
@@ -321,7 +428,7 @@ func (h *Hub) refuse(t *schema.Table, which func(*Subscription) bool, what strin
 	}
 	var by []*Subscription
 	watched.each(func(s *Subscription) {
-		if s.alive() && which(s) {
+		if which(s) {
 			by = append(by, s)
 		}
 	})

@@ -75,7 +75,7 @@ func (h *Hub) Keep(ctx context.Context, t *schema.Table) error {
 		}
 		kept.keep = keep
 		kept.most = t.Options.ChangeMB << 20
-		h.db.LimitLog(storage, kept.room())
+		h.db.LimitLog(storage, kept.room(h.db.LogBytes()))
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (h *Hub) Trim(ctx context.Context, now time.Time) error {
 
 func (h *Hub) trim(ctx context.Context, t *table, now time.Time) error {
 	h.mu.Lock()
-	before := now.Add(-t.retention(h.retention))
+	before, last := now.Add(-t.retention(h.retention)), t.last
 	h.mu.Unlock()
 	unused := func() bool {
 		h.mu.Lock()
@@ -107,7 +107,7 @@ func (h *Hub) trim(ctx context.Context, t *table, now time.Time) error {
 		return t.subs == 0 && t.keep == 0 && len(t.pins) == 0 && t.idle.Before(before)
 	}
 	if !unused() {
-		return h.db.TrimLog(ctx, t.storage, before)
+		return h.db.TrimLog(ctx, t.storage, before, last)
 	}
 	_, err := h.txns.Between(ctx, t.storage, func() error {
 		if !unused() {
@@ -139,7 +139,7 @@ func (h *Hub) Pin(ctx context.Context, storage uint32, by string, p Pin) (seq ui
 			t.pins = map[string]Pin{}
 		}
 		t.pins[by] = p
-		h.db.LimitLog(storage, t.room())
+		h.db.LimitLog(storage, t.room(h.db.LogBytes()))
 		return nil
 	}
 	for {
@@ -159,7 +159,7 @@ func (h *Hub) Unpin(storage uint32, by string) {
 	if t := h.tables[storage]; t != nil && len(t.pins) > 0 {
 		delete(t.pins, by)
 		t.idle = time.Now()
-		h.db.LimitLog(storage, t.room())
+		h.db.LimitLog(storage, t.room(h.db.LogBytes()))
 	}
 }
 

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -92,14 +91,16 @@ type Subscription struct {
 	bucket *bucket
 	place  int
 	hits   []hit
+	off    bool // it has ended, and is not in the index any more
 
 	mu      sync.Mutex
 	from    uint64 // commits up to it are not delivered by the dispatcher
 	filter  *expr.Evaluator
 	env     *expr.Env // of filter
 	state   state
-	missed  uint64 // the first commit that it lacks, when behind
+	missed  place  // the first that it lacks, when behind; zero: it is at `at`
 	err     error  // why it ended
+	partly  uint64 // the commit of which queue got parts, and not yet the end
 	queue   []delivery
 	depth   int // changes in queue
 	bytes   int // of the commits in queue
@@ -107,20 +108,28 @@ type Subscription struct {
 	last    time.Time
 	wake    chan struct{} // gets a value when there is something to do
 
-	// Of the goroutine that calls Next.
+	// Of who calls Next.
+	using    sync.Mutex
 	seq      uint64         // of the rows that were there
 	first    bool           // rows that were there are to be delivered
 	initial  exec.Operator  // that reads them; nil: not yet, or not any more
 	rows     []*types.Batch // the last ones, in reverse
 	open     bool           // the transaction is open
-	cursor   uint64
-	to       uint64
-	resumed  bool // since a change that the caller named: nothing was delivered since
+	at       place          // what comes next
+	to       uint64         // the last commit that reader reads
+	resumed  bool           // since a change that the caller named: nothing was delivered since
 	reader   *store.LogReader
 	decoder  *store.ChangeDecoder
 	new, old *expr.Evaluator
-	whole    bool // what was returned ends a commit
-	out      *types.Batch
+	held     *types.Batch // whether more of its commit follows is not known yet
+	ready    bool         // held is the last of its commit
+	whole    bool         // what was returned ends a commit
+}
+
+// place is a place in a table's log.
+type place struct {
+	after uint64 // all of the commits up to this one was before
+	parts uint32 // and so were so many parts of commit after + 1
 }
 
 type state uint8
@@ -131,11 +140,11 @@ const (
 	ended
 )
 
-// delivery is what changed for a subscription by one commit.
+// delivery is what changed for a subscription by one commit, or by a part of it.
 type delivery struct {
-	rows *store.ChangedRows
+	rows *store.ChangedRows // nil: a commit is over of which parts came before
 	hits []hit
-	part bool // more of the same commit follows
+	part bool // more of the same commit may follow
 }
 
 func newSubscription(h *Hub, q Query) (*Subscription, error) {
@@ -171,7 +180,7 @@ func newSubscription(h *Hub, q Query) (*Subscription, error) {
 	}
 	switch {
 	case q.Options.From != nil:
-		s.state, s.cursor, s.resumed = behind, *q.Options.From, true
+		s.state, s.at.after, s.resumed = behind, *q.Options.From, true
 	default:
 		s.first = q.Options.Last != 0
 	}
@@ -241,7 +250,7 @@ func (s *Subscription) signal() {
 }
 
 // fail ends it; what waits in the buffer is delivered before the error, and before
-// ChangesGone the rows that were there.
+// ChangesGone the rows that were there. Hub.detach has to follow.
 func (s *Subscription) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,36 +260,75 @@ func (s *Subscription) fail(err error) {
 	}
 }
 
-// miss tells that a commit is not delivered, and has to be read from the log.
-func (s *Subscription) miss(seq uint64) {
+// end ends it.
+func (s *Subscription) end(err error) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.end(err, s)
+}
+
+// lose ends it if it needs a commit that is not in the log.
+func (s *Subscription) lose(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == live && seq > s.from {
-		s.state, s.missed = behind, seq
+	if s.state != ended && seq > s.from {
+		s.state = ended
+		s.err = sqlerr.SubscriberSlow.New("Commit %d changed more rows than the table's log of changes takes; subscribe afresh", seq)
 		s.signal()
 	}
 }
 
-// offer puts into the buffer what the hits among rows change for it. hits is the
-// caller's.
-func (s *Subscription) offer(rows *store.ChangedRows, hits []hit) {
+// miss tells that a commit, from its part of a number on, is not delivered, and has to be
+// read from the log.
+func (s *Subscription) miss(seq uint64, part uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == live && seq > s.from {
+		s.state, s.missed = behind, place{seq - 1, part}
+		s.signal()
+	}
+}
+
+// offer puts into the buffer what the hits among rows change for it: rows are of a commit's
+// part of number part. hits is the caller's. It reports whether these are the first rows of
+// a commit of which more may follow.
+func (s *Subscription) offer(rows *store.ChangedRows, hits []hit, part uint32, more bool) (begun bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != live || rows.Seq <= s.from {
-		return
+		return false
 	}
 	hits, err := s.passing(rows, hits)
 	switch {
 	case err != nil:
 		s.state, s.err = ended, err
 	case len(hits) == 0:
-		return
+		return false
 	case s.depth+len(hits) > s.q.Options.Buffer, len(s.queue) > 0 && s.bytes+rows.Bytes > bufferBytes:
-		s.state, s.missed = behind, rows.Seq
+		s.state, s.missed = behind, place{rows.Seq - 1, part}
 	default:
-		s.queue = append(s.queue, delivery{rows: rows, hits: slices.Clone(hits)})
+		s.queue = append(s.queue, delivery{rows: rows, hits: slices.Clone(hits), part: more})
 		s.depth += len(hits)
 		s.bytes += rows.Bytes
+		if begun = more && s.partly != rows.Seq; begun {
+			s.partly = rows.Seq
+		}
+	}
+	s.signal()
+	return begun
+}
+
+// over tells that a commit, of which it got parts, is over.
+func (s *Subscription) over(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != live || s.partly != seq {
+		return // it reads the end in the log
+	}
+	if n := len(s.queue); n > 0 {
+		s.queue[n-1].part = false // this is of the same commit
+	} else {
+		s.queue = append(s.queue, delivery{})
 	}
 	s.signal()
 }
@@ -350,408 +398,3 @@ func (s *Subscription) view(columns []int, b *types.Batch, sel []int32) *types.B
 	}
 	return out
 }
-
-// Open implements exec.Operator.
-func (s *Subscription) Open(context.Context) error { return nil }
-
-// Next returns the next rows; it waits for them. The batch is valid until the next call.
-// Errors, each again and again: sqlerr.Interrupted when ctx ends, Closed, ChangesGone,
-// SubscriberSlow, LiveKilled.
-func (s *Subscription) Next(ctx context.Context) (*types.Batch, error) {
-	for {
-		b, err := s.next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if b != nil && b.Len > 0 {
-			s.mu.Lock()
-			s.changes += uint64(b.Len)
-			s.last = time.Now()
-			s.mu.Unlock()
-			return b, nil
-		}
-	}
-}
-
-// next returns what there is, nil if that is nothing yet.
-func (s *Subscription) next(ctx context.Context) (*types.Batch, error) {
-	if s.first {
-		b, err := s.nextInitial(ctx)
-		if err != nil { // what it has delivered of them cannot be gone on with
-			s.fail(err)
-		}
-		return b, err
-	}
-	s.endInitial()
-	s.mu.Lock()
-	if len(s.queue) > 0 {
-		d := s.queue[0]
-		s.queue[0] = delivery{}
-		s.queue = s.queue[1:]
-		s.depth -= len(d.hits)
-		s.bytes -= d.rows.Bytes
-		s.mu.Unlock()
-		s.resumed = false
-		return s.project(ctx, d)
-	}
-	state, err := s.state, s.err
-	s.mu.Unlock()
-	switch state {
-	case ended:
-		s.release()
-		return nil, err
-	case behind:
-		return s.catchUp(ctx)
-	}
-	select {
-	case <-s.wake:
-		return nil, nil
-	case <-ctx.Done():
-		return nil, sqlerr.Interrupted.Wrap(ctx.Err(), "Query execution was interrupted")
-	}
-}
-
-// nextInitial returns rows that were there.
-func (s *Subscription) nextInitial(ctx context.Context) (*types.Batch, error) {
-	s.mu.Lock()
-	if s.state == ended && !errors.Is(s.err, sqlerr.ChangesGone) {
-		err := s.err
-		s.mu.Unlock()
-		s.release()
-		return nil, err
-	}
-	s.mu.Unlock()
-	s.q.Runtime.Env.Context = ctx
-	if s.initial == nil && s.rows == nil {
-		op, err := exec.Build(s.q.Plan.Root, s.q.Runtime)
-		if err == nil {
-			s.initial = op
-			err = op.Open(ctx)
-		}
-		if err == nil && s.q.Options.Last > 0 {
-			err = s.readLast(ctx)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if n := len(s.rows); n > 0 {
-		b := s.rows[n-1]
-		if s.rows = s.rows[:n-1]; n == 1 {
-			s.endInitial()
-		}
-		return s.initialBatch(b), nil
-	}
-	b, err := s.initial.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if b.Len == 0 {
-		s.endInitial()
-		return nil, nil
-	}
-	return s.initialBatch(b), nil
-}
-
-// readLast reads the last rows, which come last first.
-func (s *Subscription) readLast(ctx context.Context) error {
-	for {
-		b, err := s.initial.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b.Len == 0 {
-			return nil
-		}
-		c := &types.Batch{Columns: make([]*types.Vector, len(b.Columns)), Len: b.Len}
-		for i, v := range b.Columns {
-			c.Columns[i] = types.NewVector(v.Type, b.Len)
-			for n := b.Len - 1; n >= 0; n-- {
-				c.Columns[i].AppendFrom(v, n)
-			}
-		}
-		s.rows = append(s.rows, c)
-	}
-}
-
-// endInitial ends the transaction of the rows that were there.
-func (s *Subscription) endInitial() {
-	s.first, s.rows = false, nil
-	if s.initial != nil {
-		s.initial.Close()
-		s.initial = nil
-	}
-	if s.open {
-		s.open = false
-		s.q.Done()
-		s.q.Done, s.q.Runtime.Table = nil, nil // they hold on to the transaction
-	}
-}
-
-func (s *Subscription) initialBatch(b *types.Batch) *types.Batch {
-	out := &types.Batch{Columns: []*types.Vector{types.NewVector(changeType, b.Len), types.NewVector(types.Uint64Type, b.Len)}, Len: b.Len}
-	for range b.Len {
-		out.Columns[0].AppendBytes([]byte(Initial))
-		out.Columns[1].AppendUint(s.seq)
-	}
-	out.Columns = append(out.Columns, b.Columns...)
-	if s.q.Options.Old {
-		for _, c := range b.Columns {
-			v := types.NewVector(c.Type, b.Len)
-			for range b.Len {
-				v.AppendNull()
-			}
-			out.Columns = append(out.Columns, v)
-		}
-	}
-	return out
-}
-
-// resume begins to read the log after the change that the caller named.
-func (s *Subscription) resume(ctx context.Context) error {
-	s.endInitial()
-	return s.readOn(ctx)
-}
-
-// readOn opens the log for what was dispatched by now.
-func (s *Subscription) readOn(ctx context.Context) (err error) {
-	s.hub.mu.Lock()
-	s.to = max(s.table.last, s.cursor)
-	s.hub.mu.Unlock()
-	s.reader, err = s.hub.db.ReadLog(ctx, s.table.storage, s.cursor, s.to, s.resumed)
-	if err != nil && !s.resumed && errors.Is(err, sqlerr.ChangesGone) {
-		err = sqlerr.SubscriberSlow.Wrap(err, "The live query was not read for too long: the changes after %d are not kept any more; subscribe afresh", s.cursor)
-	}
-	return err
-}
-
-// catchUp returns the next changes from the log, nil when there are none for it; at the
-// log's end the dispatcher takes over again.
-func (s *Subscription) catchUp(ctx context.Context) (*types.Batch, error) {
-	if s.reader == nil {
-		s.mu.Lock()
-		if s.missed > 0 {
-			s.cursor, s.missed = s.missed-1, 0
-		}
-		s.mu.Unlock()
-		if s.rejoin() {
-			return nil, nil
-		}
-		if err := s.readOn(ctx); err != nil {
-			s.fail(err)
-			return nil, nil
-		}
-	}
-	c, err := s.reader.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c == nil {
-		err := s.reader.Close()
-		s.reader, s.cursor, s.resumed = nil, s.to, false
-		return nil, err
-	}
-	if s.decoder == nil {
-		s.decoder = s.hub.db.ChangeDecoder(s.q.Plan.Watch.Table, s.columns)
-	}
-	rows, err := s.decoder.Decode(c)
-	if err != nil {
-		return nil, err
-	}
-	if s.env != nil {
-		s.env.Context = ctx
-	}
-	hits, err := s.passing(rows, s.ownHits(rows))
-	if err != nil || len(hits) == 0 {
-		return nil, err
-	}
-	return s.project(ctx, delivery{rows, hits, c.Part})
-}
-
-// rejoin lets the dispatcher deliver again if there is nothing before what it does next.
-func (s *Subscription) rejoin() bool {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	if s.table.last > s.cursor {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == behind {
-		s.state, s.from = live, s.cursor
-		if s.env != nil {
-			s.env.Context = context.Background()
-		}
-	}
-	return true
-}
-
-// ownHits returns what the index would find for it alone.
-func (s *Subscription) ownHits(rows *store.ChangedRows) (hits []hit) {
-	if s.never {
-		return nil
-	}
-	at := positions(rows.Columns, s.shape.columns)
-	has := func(b *types.Batch, i int, n int32) bool {
-		return n >= 0 && string(s.shape.appendKey(nil, rows, b, i, int(n), at)) == s.key
-	}
-	for i := range rows.Len {
-		h := hit{int32(i), has(rows.Old, i, rows.OldAt[i]), has(rows.New, i, rows.NewAt[i])}
-		if h.old || h.new {
-			hits = append(hits, h)
-		}
-	}
-	return hits
-}
-
-// project returns what the query shows of changes, nil for those that change nothing
-// of that.
-func (s *Subscription) project(ctx context.Context, d delivery) (*types.Batch, error) {
-	s.whole = !d.part
-	var newSel, oldSel []int32
-	for _, h := range d.hits {
-		if h.new {
-			newSel = append(newSel, d.rows.NewAt[h.row])
-		}
-		if h.old {
-			oldSel = append(oldSel, d.rows.OldAt[h.row])
-		}
-	}
-	news, err := s.evaluate(ctx, &s.new, s.view(d.rows.Columns, d.rows.New, newSel))
-	if err != nil {
-		return nil, err
-	}
-	olds, err := s.evaluate(ctx, &s.old, s.view(d.rows.Columns, d.rows.Old, oldSel))
-	if err != nil {
-		return nil, err
-	}
-	width := len(s.q.Plan.Columns)
-	out := &types.Batch{Columns: []*types.Vector{types.NewVector(changeType, len(d.hits)), types.NewVector(types.Uint64Type, len(d.hits))}}
-	add := func(from []*types.Vector, at, n int) {
-		for i, v := range from {
-			if n < 0 {
-				out.Columns[at+i].AppendNull()
-			} else {
-				out.Columns[at+i].AppendFrom(v, n)
-			}
-		}
-	}
-	for range s.copies() {
-		for i := range s.q.Plan.Columns {
-			out.Columns = append(out.Columns, types.NewVector(s.q.Plan.Columns[i].Type, len(d.hits)))
-		}
-	}
-	n, o := 0, 0
-	for _, h := range d.hits {
-		kind, row, before := Insert, n, -1
-		from := news
-		switch {
-		case h.old && h.new:
-			kind, before = Update, o
-			if same(news, n, olds, o) {
-				n, o = n+1, o+1
-				continue
-			}
-		case h.old:
-			kind, row, before, from = Delete, o, o, olds
-		}
-		out.Columns[0].AppendBytes([]byte(kind))
-		out.Columns[1].AppendUint(d.rows.Seq)
-		add(from, 2, row)
-		if s.q.Options.Old {
-			add(olds, 2+width, before)
-		}
-		out.Len++
-		if h.new {
-			n++
-		}
-		if h.old {
-			o++
-		}
-	}
-	return out, nil
-}
-
-// copies returns how often the query's columns are delivered.
-func (s *Subscription) copies() int {
-	if s.q.Options.Old {
-		return 2
-	}
-	return 1
-}
-
-// evaluate computes the query's columns.
-func (s *Subscription) evaluate(ctx context.Context, ev **expr.Evaluator, in *types.Batch) (_ []*types.Vector, err error) {
-	w := s.q.Plan.Watch
-	if columns := plain(w.Exprs, in); columns != nil {
-		return columns, nil
-	}
-	s.q.Runtime.Env.Context = ctx
-	if *ev == nil {
-		if *ev, err = expr.NewEvaluator(s.q.Runtime.Env, w.Exprs...); err != nil {
-			return nil, err
-		}
-	}
-	return (*ev).Eval(in)
-}
-
-// plain returns the values of expressions that are all columns, else nil.
-func plain(list []expr.Expr, in *types.Batch) []*types.Vector {
-	out := make([]*types.Vector, len(list))
-	for i, e := range list {
-		c, ok := e.(*expr.Column)
-		if !ok {
-			return nil
-		}
-		out[i] = in.Columns[c.Index]
-	}
-	return out
-}
-
-// same reports whether row i of a and row j of b have the same values.
-func same(a []*types.Vector, i int, b []*types.Vector, j int) bool {
-	for c := range a {
-		x, y := a[c].Value(i), b[c].Value(j)
-		if x.IsNull() != y.IsNull() {
-			return false
-		}
-		if !x.IsNull() && !equal(x, y) {
-			return false
-		}
-	}
-	return true
-}
-
-func equal(x, y types.Value) bool {
-	switch x.Physical() {
-	case types.PhysInt64:
-		return x.Int() == y.Int()
-	case types.PhysUint64:
-		return x.Uint() == y.Uint()
-	case types.PhysFloat64:
-		return x.Float() == y.Float()
-	}
-	return string(x.Bytes()) == string(y.Bytes())
-}
-
-// release gives back what it holds of the database.
-func (s *Subscription) release() {
-	s.endInitial()
-	if s.reader != nil {
-		s.reader.Close()
-		s.reader = nil
-	}
-}
-
-// End makes Next return sqlerr.Closed. It may be called by any goroutine.
-func (s *Subscription) End() { s.fail(errEnded) }
-
-// Close ends it. It is idempotent.
-func (s *Subscription) Close() error {
-	s.End()
-	s.release()
-	s.hub.unregister(s)
-	return nil
-}
-
-var errEnded = sqlerr.Closed.New("the live query is closed")

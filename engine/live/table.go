@@ -15,11 +15,18 @@ type table struct {
 	last    uint64 // the last commit on it that was dispatched
 	groups  []*group
 	subs    int
-	idle    time.Time      // since when it has had no subscription
-	keep    time.Duration  // for how long changes are kept, by its options; 0: as others
-	most    int64          // bytes of them; 0: as others
-	users   map[string]int // of an ephemeral stream: subscriptions of each user
+	idle    time.Time           // since when it has had no subscription
+	keep    time.Duration       // for how long changes are kept, by its options; 0: as others
+	most    int64               // bytes of them; 0: as others
+	users   map[string]listener // of an ephemeral stream
 	pins    map[string]Pin
+	touched []*Subscription // memory of dispatch
+}
+
+// listener is a user who has subscriptions of an ephemeral stream.
+type listener struct {
+	subs  int
+	since time.Time
 }
 
 // Pin keeps the changes of a table for longer, whether anybody is subscribed or not. The
@@ -38,9 +45,9 @@ func (t *table) retention(others time.Duration) time.Duration {
 	return d
 }
 
-// room is how many bytes changes may take; 0: as others.
-func (t *table) room() int64 {
-	n := t.most
+// room is how many bytes changes may take, where others' may take so many.
+func (t *table) room(others int64) int64 {
+	n := cmp.Or(t.most, others)
 	for _, p := range t.pins {
 		n = max(n, p.Bytes)
 	}
@@ -78,9 +85,13 @@ func (t *table) add(s *Subscription) {
 	t.subs++
 	if w.Table.Options.Ephemeral {
 		if t.users == nil {
-			t.users = map[string]int{}
+			t.users = map[string]listener{}
 		}
-		t.users[s.q.User]++
+		l := t.users[s.q.User]
+		if l.subs++; l.subs == 1 {
+			l.since = s.created
+		}
+		t.users[s.q.User] = l
 	}
 	g.index.add(s)
 }
@@ -103,9 +114,11 @@ func (t *table) remove(s *Subscription) (last bool) {
 		t.idle = time.Now()
 	}
 	if s.group.def.Options.Ephemeral {
-		if t.users[s.q.User]--; t.users[s.q.User] == 0 {
+		l := t.users[s.q.User]
+		l.subs--
+		t.users[s.q.User] = l
+		if last = l.subs == 0; last {
 			delete(t.users, s.q.User)
-			last = true
 		}
 	}
 	return last
@@ -118,27 +131,35 @@ func (t *table) each(f func(*Subscription)) {
 	}
 }
 
-// dispatch gives changes to the subscriptions that they are for. touched is memory.
-func (t *table) dispatch(c *store.TableChanges, touched []*Subscription) []*Subscription {
-	if t.subs == 0 {
-		return touched
-	}
-	if c.Rows == nil {
-		t.each(func(s *Subscription) { s.miss(c.Seq) })
-		return touched
-	}
+// all returns all subscriptions.
+func (t *table) all() (list []*Subscription) {
+	t.each(func(s *Subscription) { list = append(list, s) })
+	return list
+}
+
+// dispatch gives changes, those of a commit's part of a number, to the subscriptions that
+// they are for. It appends to begun those that got the first rows of a commit of which more
+// follows, and returns those that may have ended.
+func (t *table) dispatch(c *store.TableChanges, part uint32, begun *[]*Subscription) (touched []*Subscription) {
+	touched = t.touched[:0]
 	for _, g := range t.groups {
 		rows, err := g.decoder.Decode(c)
+		from := len(touched)
 		if err != nil {
-			g.index.each(func(s *Subscription) { s.fail(err) })
+			g.index.each(func(s *Subscription) {
+				s.fail(err)
+				touched = append(touched, s)
+			})
 			continue
 		}
-		from := len(touched)
 		touched = g.index.match(rows, touched)
 		for _, s := range touched[from:] {
-			s.offer(rows, s.hits)
+			if s.offer(rows, s.hits, part, c.Part) {
+				*begun = append(*begun, s)
+			}
 			s.hits = s.hits[:0]
 		}
 	}
+	t.touched = touched
 	return touched
 }

@@ -189,7 +189,7 @@ func (l *logs) committed(tx *Tx) {
 		c := &tx.logged[i]
 		if t := l.all[c.Storage]; t != nil {
 			t.last = max(t.last, c.Seq)
-			if c.Bytes <= int(l.room(t)/2) {
+			if !c.Lost {
 				t.bytes += int64(c.Bytes)
 			}
 		}
@@ -216,6 +216,9 @@ func (db *DB) StartLog(ctx context.Context, storage uint32, next func() uint64) 
 	db.logs.all[storage] = &tableLog{last: seq}
 	return seq, nil
 }
+
+// LogBytes is how many bytes a log may take when nothing else is said.
+func (db *DB) LogBytes() int64 { return db.logs.bytes }
 
 // LimitLog sets about how many bytes a table's log may take; 0: as many as others.
 func (db *DB) LimitLog(storage uint32, most int64) {
@@ -246,8 +249,8 @@ func (db *DB) StopLog(ctx context.Context, storage uint32) error {
 }
 
 // TrimLog removes commits from the beginning of a table's log that were before a
-// time, and those that make it larger than it may be.
-func (db *DB) TrimLog(ctx context.Context, storage uint32, before time.Time) error {
+// time, and those that make it larger than it may be, up to number last.
+func (db *DB) TrimLog(ctx context.Context, storage uint32, before time.Time, last uint64) error {
 	db.logs.mu.Lock()
 	t := db.logs.all[storage]
 	var excess int64
@@ -271,7 +274,7 @@ func (db *DB) TrimLog(ctx context.Context, storage uint32, before time.Time) err
 			return errLog()
 		}
 		old := int64(binary.BigEndian.Uint64(value)) < before.UnixMicro()
-		if seq != cut && removed >= excess && !old {
+		if seq != cut && (removed >= excess || seq > last) && !old {
 			return errEnough
 		}
 		cut = seq
@@ -317,9 +320,9 @@ type LogReader struct {
 }
 
 // ReadLog returns a reader of the commits on a table after number after, up to number
-// last, all of which must be through. Errors: sqlerr.ChangesGone when the log does not
+// last, all of which must be through. It leaves out the first skip parts of commit after + 1. Errors: sqlerr.ChangesGone when the log does not
 // have all of them any more, or, with exact, when after is no commit on the table.
-func (db *DB) ReadLog(ctx context.Context, storage uint32, after, last uint64, exact bool) (*LogReader, error) {
+func (db *DB) ReadLog(ctx context.Context, storage uint32, after uint64, skip uint32, last uint64, exact bool) (*LogReader, error) {
 	snap, err := db.kv.Snapshot()
 	if err != nil {
 		return nil, err
@@ -328,7 +331,7 @@ func (db *DB) ReadLog(ctx context.Context, storage uint32, after, last uint64, e
 		snap.Release()
 		return nil, err
 	}
-	r := kv.Range{Start: logKey(storage, after+1, 0), End: logKey(storage, last+1, 0)}
+	r := kv.Range{Start: logKey(storage, after+1, skip), End: logKey(storage, last+1, 0)}
 	return &LogReader{storage: storage, snap: snap, scan: snap.Scan(kv.Stream, r)}, nil
 }
 

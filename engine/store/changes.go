@@ -22,8 +22,9 @@ type TableChanges struct {
 	Bytes   int    // about what the rows take
 	Part    bool   // more of the same commit follows
 	// Rows are the changed rows; nil: they are too large to be held in memory, and
-	// to be read from the log.
+	// to be read from the log, unless they are lost.
 	Rows []RowChange
+	Lost bool // they are larger than the log may be
 }
 
 // RowChange is a row before and after a commit.
@@ -220,7 +221,7 @@ func (c *capture) end() error {
 	if !c.lost {
 		return nil
 	}
-	c.out.Rows = nil
+	c.out.Rows, c.out.Lost = nil, true
 	for n := range c.chunks {
 		c.tx.Delete(kv.Stream, logKey(c.out.Storage, c.out.Seq, n))
 	}

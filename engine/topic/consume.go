@@ -207,7 +207,7 @@ func (t *Topics) open(ctx context.Context, c *consumer, topic *sqlmeta.Topic, s 
 		return nil
 	}
 	storage := table.StorageID()
-	r, err := t.db.ReadLog(ctx, storage, seq, through, false)
+	r, err := t.db.ReadLog(ctx, storage, seq, 0, through, false)
 	if errors.Is(err, sqlerr.ChangesGone) {
 		if low, e := t.db.LogStart(ctx, storage); e == nil {
 			err = sqlerr.ChangesGone.Wrap(err, "The messages of topic '%s.%s' after offset %d are not all kept any more, only those after %d: ACK UPTO OFFSET %d gives up the others",

@@ -35,6 +35,7 @@ type commit struct {
 	captured []uint32
 	seq      uint64
 	changes  []store.TableChanges
+	held     int // bytes of them, once it has to wait in the order
 }
 
 const (
@@ -122,7 +123,7 @@ func (tx *Tx) endCommit(c *commit, ok bool) {
 		c.changes = nil
 	}
 	if c.seq > 0 {
-		m.handOn()
+		m.handOn(c)
 	}
 	if !ok || m.tracking == 0 {
 		m.log = slices.DeleteFunc(m.log, func(o *commit) bool { return o == c })

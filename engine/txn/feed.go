@@ -20,7 +20,11 @@ type feed struct {
 	paused   map[uint32]chan struct{} // closed when commits go on
 	seq      uint64                   // the last number given
 	order    []*commit                // numbered and not handed on, in order
+	held     int                      // bytes of the changes that have to wait in order
 }
+
+// heldBytes is what the changes of commits may take that wait for another to be handed on.
+const heldBytes = 64 << 20
 
 // Feed makes hand get the changes of each commit on captured tables, numbered from
 // after seq on. It is called with locks held and has to be quick. Feed is called
@@ -161,15 +165,27 @@ func (m *Manager) Through() uint64 {
 	return m.feed.seq
 }
 
-// handOn hands on the commits that nothing before them holds up any more.
-func (m *Manager) handOn() {
+// handOn hands on the commits that nothing before them holds up any more; c has just ended.
+func (m *Manager) handOn(c *commit) {
 	n := 0
 	for n < len(m.feed.order) && m.feed.order[n].number != 0 {
 		if c := m.feed.order[n]; len(c.changes) > 0 {
+			m.feed.held -= c.held
 			m.feed.hand(c.changes)
 			c.changes = nil
 		}
 		n++
 	}
 	m.feed.order = slices.Delete(m.feed.order, 0, n)
+	for i := range c.changes { // it has to wait
+		w := &c.changes[i]
+		switch {
+		case w.Rows == nil:
+		case m.feed.held+w.Bytes > heldBytes:
+			w.Rows = nil // they are read from the log
+		default:
+			c.held += w.Bytes
+			m.feed.held += w.Bytes
+		}
+	}
 }
