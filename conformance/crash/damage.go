@@ -44,7 +44,11 @@ var damaged = map[string]string{"log": "*.log", "table file": "*.sst", "manifest
 // damage damages a file of a copy of the database, has it examined by a child, and
 // reports what became of it.
 func (l *ledger) damage(random *rand.Rand, total *counts) error {
-	what := []string{"log", "table file", "table file", "manifest"}[random.IntN(4)]
+	files := []string{"log", "manifest"}
+	if !l.spareTables {
+		files = append(files, "table file", "table file")
+	}
+	what := files[random.IntN(len(files))]
 	dir := l.path + ".damaged"
 	e := examination{Damaged: dir, Salvaged: l.path + ".salvaged", Log: what == "log"}
 	defer func() {
@@ -55,8 +59,8 @@ func (l *ledger) damage(random *rand.Rand, total *counts) error {
 	if err := os.CopyFS(dir, os.DirFS(l.path)); err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(dir, damaged[what]))
-	if err != nil {
+	var err error
+	if files, err = filepath.Glob(filepath.Join(dir, damaged[what])); err != nil {
 		return err
 	}
 	if what == "manifest" { // older ones are not read

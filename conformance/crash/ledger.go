@@ -21,8 +21,10 @@ import (
 type ledger struct {
 	path, sync string
 	shim       *shim
-	kind       string        // of faults
-	ready      time.Duration // that the child took to open, last time
+	kind       string // of faults
+	// spareTables leaves table files out of damage.
+	spareTables bool
+	ready       time.Duration // that the child took to open, last time
 
 	// The highest number acknowledged: of transfers and appends by worker, of
 	// chained transfers, of notes.
@@ -354,7 +356,9 @@ func (a *auditor) complete(ctx context.Context) bool {
 // lostAll lets the ledger begin anew, where all could be lost.
 func (a *auditor) lostAll() {
 	if len(a.failures) == 0 {
+		spare := a.l.spareTables
 		*a.l = *newLedger(a.l.path, a.l.sync, a.l.shim, a.l.kind)
+		a.l.spareTables = spare
 	}
 }
 

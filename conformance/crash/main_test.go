@@ -33,7 +33,7 @@ func TestCrash(t *testing.T) {
 		{rounds: 3, sync: "full", faults: powerFaults},
 		{rounds: 2, sync: "normal", faults: powerFaults},
 		{rounds: 3, sync: "full", faults: errorFaults},
-		{rounds: 6, sync: "full", faults: damageFaults},
+		{rounds: 6, sync: "full", faults: damageFaults, spareTables: true},
 	} {
 		t.Run(run.sync+" "+run.faults, func(t *testing.T) {
 			t.Parallel()
