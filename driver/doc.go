@@ -27,7 +27,8 @@
 //	loc=Europe/Oslo  time zone of DATETIME and TIMESTAMP values and of the session; default UTC
 //	lock_wait_timeout=N   seconds, or a duration such as 500ms, to wait for the lock of a row or
 //	                 table; default 50. SET innodb_lock_wait_timeout and lock_wait_timeout change it.
-//	cache_mb=N       megabytes of block cache; the first who opens a path decides
+//	cache_mb=N       megabytes of block cache, and as many again for decoded columns of packed tables;
+//	                 default 64; the first who opens a path decides
 //	mem_limit=N      megabytes, or a size such as 64KB, that a statement's sorts, joins and groups may
 //	                 hold before they spill to temporary files; default 256. SET mem_limit, in bytes, changes it.
 //	write_buffer_mb=N  megabytes written before they go from memory and log to tables

@@ -37,7 +37,7 @@ type Config struct {
 	InMemory   bool   // keep everything in memory; Path is not used
 	ReadOnly   bool   // refuse writes with sqlerr.ReadOnly
 	Create     bool   // make the database when it is missing
-	CacheBytes int64  // block cache; 0: a default
+	CacheBytes int64  // block cache, and as much again for decoded columns of segments; 0: a default
 	// WriteBufferBytes is what is written before it goes from memory and log to
 	// tables; 0: a default.
 	WriteBufferBytes int64

@@ -135,7 +135,7 @@ func (j *indexJoin) convertKeys() error {
 func (j *indexJoin) lookUp(ctx context.Context) error {
 	for {
 		to := min(j.next+j.step, j.batch.Len)
-		if err := j.reader.open(j.ranges(j.next, to), 0); err != nil {
+		if err := j.reader.open(store.ScanRequest{Ranges: j.ranges(j.next, to)}); err != nil {
 			return err
 		}
 		if err := j.load(ctx); err != nil {

@@ -31,8 +31,13 @@ type keyColumns struct {
 }
 
 func newKeyColumns(t *schema.Table, ix *schema.Index) keyColumns {
-	var k keyColumns
-	k.parts, _ = t.Key(ix)
+	parts, _ := t.Key(ix)
+	return keyOf(t, parts)
+}
+
+// keyOf returns a key of any columns.
+func keyOf(t *schema.Table, parts []schema.KeyColumn) keyColumns {
+	k := keyColumns{parts: parts}
 	k.types, k.nullable = make([]types.Type, len(k.parts)), make([]bool, len(k.parts))
 	for i, p := range k.parts {
 		k.types[i] = t.Columns[p.Column].Type
@@ -54,9 +59,9 @@ func (k *keyColumns) cut(values []types.Value) (cut bool) {
 	return cut
 }
 
-func newRangeSet(n *plan.Scan) (*rangeSet, error) {
-	s := &rangeSet{newKeyColumns(n.Table, n.Index), make([]boundRange, len(n.Ranges))}
-	for i, r := range n.Ranges {
+func newRangeSet(key keyColumns, ranges []plan.Range) (*rangeSet, error) {
+	s := &rangeSet{key, make([]boundRange, len(ranges))}
+	for i, r := range ranges {
 		b := &s.ranges[i]
 		b.Range = r
 		var err error

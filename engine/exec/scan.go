@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
@@ -62,9 +63,8 @@ func (r *scanReader) types() []types.Type {
 	return ts
 }
 
-// open starts a scan; nil ranges are everything. limit is how many rows
-// suffice, 0: all.
-func (r *scanReader) open(ranges []store.KeyRange, limit int) error {
+// open starts a scan of the rows that req is about.
+func (r *scanReader) open(req store.ScanRequest) error {
 	if err := r.close(); err != nil {
 		return err
 	}
@@ -73,10 +73,9 @@ func (r *scanReader) open(ranges []store.KeyRange, limit int) error {
 		return err
 	}
 	if r.filter != nil {
-		limit = 0
+		req.Limit = 0
 	}
-	req := store.ScanRequest{Index: r.scan.Index, Ranges: ranges, Columns: r.columns, Reverse: r.scan.Reverse, Limit: limit,
-		Deleted: r.scan.Which == plan.Deleted}
+	req.Index, req.Columns, req.Reverse, req.Deleted = r.scan.Index, r.columns, r.scan.Reverse, r.scan.Which == plan.Deleted
 	r.scanner = t.Scan(req)
 	if r.scan.Which == plan.LiveDeleted {
 		req.Deleted = true
@@ -142,8 +141,10 @@ func (r *scanReader) close() error {
 // scan reads a table through an index.
 type scan struct {
 	*scanReader
-	ranges *rangeSet // nil: everything
-	left   int64     // rows that are still wanted
+	ranges *rangeSet    // nil: everything
+	skip   []*rangeSet  // of single columns
+	left   int64        // rows that are still wanted
+	actual *plan.Actual // when it is watched
 }
 
 func buildScan(n *plan.Scan, rt *Runtime) (Operator, error) {
@@ -153,9 +154,32 @@ func buildScan(n *plan.Scan, rt *Runtime) (Operator, error) {
 	}
 	s := &scan{scanReader: r}
 	if n.Ranges != nil {
-		s.ranges, err = newRangeSet(n)
+		if s.ranges, err = newRangeSet(newKeyColumns(n.Table, n.Index), n.Ranges); err != nil {
+			return nil, err
+		}
 	}
-	return s, err
+	for _, c := range n.Skip {
+		set, err := newRangeSet(keyOf(n.Table, []schema.KeyColumn{{Column: c.Column}}), c.Ranges)
+		if err != nil {
+			return nil, err
+		}
+		s.skip = append(s.skip, set)
+	}
+	s.actual = rt.actual
+	return s, nil
+}
+
+// only returns what values the rows must have of columns, see store.ScanRequest.
+func (s *scan) only() ([]store.ColumnRanges, error) {
+	var list []store.ColumnRanges
+	for _, set := range s.skip {
+		ranges, err := set.eval(s.rt.Env)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, store.ColumnRanges{Column: set.key.parts[0].Column, Ranges: ranges})
+	}
+	return list, nil
 }
 
 func (s *scan) Open(ctx context.Context) (err error) {
@@ -175,7 +199,15 @@ func (s *scan) Open(ctx context.Context) (err error) {
 	if s.left < noLimit {
 		limit = int(s.left)
 	}
-	return s.open(ranges, limit)
+	only, err := s.only()
+	if err != nil {
+		return err
+	}
+	req := store.ScanRequest{Ranges: ranges, Limit: limit, Only: only}
+	if s.actual != nil {
+		req.Skipped = &s.actual.Skipped
+	}
+	return s.open(req)
 }
 
 func (s *scan) Next(ctx context.Context) (*types.Batch, error) {

@@ -121,7 +121,7 @@ func TestRanges(t *testing.T) {
 			ix.Columns = append(ix.Columns, k)
 		}
 		def.Columns = append(def.Columns, schema.Column{Name: "id", Type: intT, NotNull: true})
-		set, err := newRangeSet(&plan.Scan{Table: def, Index: ix, Ranges: c.ranges})
+		set, err := newRangeSet(newKeyColumns(def, ix), c.ranges)
 		if err != nil {
 			t.Errorf("%s: %v", c.want, err)
 			continue

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // access is a way to read a table's rows: an index, and the ranges of it that
@@ -194,7 +195,29 @@ func (b *builder) scan(r *tableRel, need colSet, h hint) *phys {
 	}
 	n := best.node.(*Scan)
 	n.Ranges = b.planBounds(n.Ranges)
+	if n.Index == nil && n.Filter != nil {
+		n.Skip = columnRanges(r, n.Ranges != nil, conds)
+	}
 	return best
+}
+
+// columnRanges returns what conditions say of each of a table's columns. Values that
+// are not in the order in which bytes or numbers are have no ranges, nor have local
+// times, two of which may be the same. bounded tells that the primary key's first
+// column has ranges anyway.
+func columnRanges(r *tableRel, bounded bool, conds []expr.Expr) (list []ColumnRange) {
+	conds = slices.DeleteFunc(slices.Clone(conds), expr.HasSubquery) // they would run twice
+	for c := range r.table.Columns {
+		t := r.table.Columns[c].Type
+		if t.LossyKey() || t.Kind == types.Timestamp || t.Kind == types.Decimal && t.Physical() == types.PhysBytes ||
+			bounded && len(r.table.PrimaryKey) > 0 && r.table.PrimaryKey[0] == c {
+			continue
+		}
+		if v, _ := boundColumn(conds, r.first+c, t); len(v.list) > 0 {
+			list = append(list, ColumnRange{c, product([]Range{{}}, v.list, 0)})
+		}
+	}
+	return list
 }
 
 // planBounds returns ranges with the subqueries of their bounds planned, each

@@ -23,6 +23,7 @@ type Actual struct {
 	Time    time.Duration // with that of its inputs
 	Memory  int64         // bytes held at most
 	Spilled int64         // bytes written to temporary files
+	Skipped int64         // segments of a table whose rows the filter would not let pass
 	held    int64
 }
 
@@ -113,6 +114,9 @@ func ExplainTree(p *Plan, actual map[Node]*Actual) []string {
 		}
 		if a.Spilled > 0 {
 			text += " spilled=" + size(a.Spilled)
+		}
+		if a.Skipped > 0 {
+			text += fmt.Sprintf(" segments skipped=%d", a.Skipped)
 		}
 		return text + ")"
 	})

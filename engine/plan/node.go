@@ -89,9 +89,17 @@ type Scan struct {
 	Columns []int         // ordinals read, see schema.Table.At: the output columns
 	Stored  int           // the last so many Columns are TIMESTAMPs in UTC, not the session's zone; set by exec.WithStored only
 	Filter  expr.Expr     // over the output, or nil
+	Skip    []ColumnRange // what Filter says of columns, where that is ranges; with the primary key only
 	Reverse bool
 	Limit   expr.Expr // rows that suffice after Filter, or nil
 	Rows    float64   // estimate after Filter
+}
+
+// ColumnRange is the values of a column that a filter lets pass, as ranges of it:
+// packed rows that are known to have none of them need not be read.
+type ColumnRange struct {
+	Column int
+	Ranges []Range
 }
 
 // Values yields rows of expressions; one row without columns is FROM dual.

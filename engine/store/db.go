@@ -35,7 +35,7 @@ type Config struct {
 	CacheBytes       int64 // block cache
 	WriteBufferBytes int64 // all write buffers together
 	MaxWALBytes      int64 // write-ahead log, about
-	SegmentBytes     int64 // decoded columns of segments
+	SegmentBytes     int64 // decoded columns of segments; as CacheBytes, if that is given
 
 	SegmentRows int // rows that a segment has at most; 0: SegmentRows
 
@@ -118,7 +118,7 @@ func New(store kv.DB, cfg Config) (*DB, error) {
 		db.spill = spillIn(cfg.TempDir)
 	}
 	db.segments.rows = cmp.Or(cfg.SegmentRows, SegmentRows)
-	db.segments.cache.budget = cmp.Or(cfg.SegmentBytes, defaultSegmentBytes)
+	db.segments.cache.budget = cmp.Or(max(cfg.SegmentBytes, 0), max(cfg.CacheBytes, 0), defaultSegmentBytes)
 	if err := db.checkFormat(context.Background()); err != nil {
 		return db, err
 	}

@@ -516,6 +516,7 @@ type merge struct {
 	at    int
 	ended bool // the pairs are
 
+	skip   *skipper // nil: none
 	run    *openRun // being read
 	prefix []byte   // of its rows' keys
 	// The rows of it that are still to come: all in reverse from the last.
@@ -671,6 +672,10 @@ func (m *merge) enter(ctx context.Context) error {
 	}
 	m.run, m.prefix = o, p.from[:prefixBytes+n]
 	m.from, m.to = 0, p.rec.Rows
+	if m.skip.skips(p) {
+		m.to = 0
+		return nil
+	}
 	if bytes.Compare(m.rng.Start, p.from) > 0 {
 		if err := o.openKeys(ctx); err != nil {
 			return err

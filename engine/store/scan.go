@@ -40,8 +40,9 @@ type scanner struct {
 	group   int    // how many rows to look up next
 	rng     kv.Range
 	pairs   kv.Scanner
-	merged  bool   // rows may be packed
-	merge   *merge // instead of pairs then
+	merged  bool     // rows may be packed
+	merge   *merge   // instead of pairs then
+	skip    *skipper // of it
 	chunk   *kv.Chunk
 	next    int    // in chunk
 	floor   []byte // see relation; of entries, whose rows' keys it is about
@@ -100,7 +101,9 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	if !req.Deleted {
 		s.packed = r.rowReader(s.view)
 	}
-	s.merged = s.packed != nil && req.Index == nil && !s.lookups
+	if s.merged = s.packed != nil && req.Index == nil && !s.lookups; s.merged {
+		s.skip = r.l.newSkipper(&req)
+	}
 	return nil
 }
 
@@ -323,6 +326,7 @@ func (s *scanner) advanceMerged(ctx context.Context, rows int) (stretch, error) 
 			}
 			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
 			s.merge = s.packed.merge(s.rng)
+			s.merge.skip = s.skip
 		}
 		st, err := s.merge.next(ctx, rows)
 		if err != nil || st.from < st.to {

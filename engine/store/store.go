@@ -62,6 +62,13 @@ type ScanRequest struct {
 	Reverse bool
 	// Limit is the number of rows that suffice, 0: all. The scan may return more.
 	Limit int
+	// Only has what is asked of columns, if the caller leaves out all other rows
+	// anyway: the scan need not return those. Values have to be in the order of bytes
+	// or numbers.
+	Only []ColumnRanges
+	// Skipped, unless it is nil, is raised by the number of segments that were not read
+	// for that reason.
+	Skipped *int64
 	// Deleted reads the soft-deleted rows instead of the live ones; only in
 	// primary-key order.
 	Deleted bool
@@ -78,6 +85,12 @@ type ScanRequest struct {
 type KeyRange struct {
 	Low, High                   []types.Value
 	LowExclusive, HighExclusive bool
+}
+
+// ColumnRanges are values of a column: ranges of a key that the column alone makes.
+type ColumnRanges struct {
+	Column int // ordinal
+	Ranges []KeyRange
 }
 
 // Scanner returns a scan's rows batch by batch.
