@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine"
 	"github.com/kalamgo/kalam/engine/types"
@@ -19,7 +20,12 @@ type rows struct {
 	names []string
 	batch *types.Batch
 	next  int // row of batch
+	// cells are the values of the rows before next that are not returned yet.
+	cells, room []any
 }
+
+// cellRows is how many rows' values are made at once.
+const cellRows = 32
 
 var (
 	_ driver.Rows                           = (*rows)(nil)
@@ -44,12 +50,26 @@ func (r *rows) enter() {
 	for i := range columns {
 		r.names[i] = columns[i].Name
 	}
-	r.batch, r.next = nil, 0
+	r.batch, r.next, r.cells = nil, 0, nil
 }
 
 func (r *rows) Columns() []string { return r.names }
 
 func (r *rows) Next(dest []driver.Value) error {
+	if len(r.cells) == 0 {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	for i := range dest {
+		dest[i] = r.cells[i]
+	}
+	r.cells = r.cells[len(dest):]
+	return nil
+}
+
+// fill makes the values of some rows more.
+func (r *rows) fill() error {
 	for r.batch == nil || r.next >= r.batch.Len {
 		b, err := r.rows.Next(r.ctx)
 		if err != nil {
@@ -60,11 +80,14 @@ func (r *rows) Next(dest []driver.Value) error {
 		}
 		r.batch, r.next = b, 0
 	}
-	zone := r.conn.session.Zone()
+	zone, width := r.conn.session.Zone(), len(r.batch.Columns)
+	n := min(cellRows, r.batch.Len-r.next)
+	r.room = slices.Grow(r.room[:0], n*width)[:n*width]
 	for i, c := range r.batch.Columns {
-		dest[i] = types.Go(c.Type, c.Value(r.next), zone)
+		types.GoColumn(c, r.next, r.next+n, zone, r.room[i:], width)
 	}
-	r.next++
+	r.cells = r.room
+	r.next += n
 	return nil
 }
 
