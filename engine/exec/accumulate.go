@@ -101,7 +101,10 @@ func newSum(a *expr.Aggregate) (accumulator, expr.Expr) {
 // extend returns s with n elements, the new ones zero.
 func extend[T any](s []T, n int) []T {
 	k := len(s)
-	s = slices.Grow(s, max(0, n-k))[:max(n, k)]
+	if n > cap(s) {
+		s = slices.Grow(s, max(n-k, k)) // not by a quarter, as append would
+	}
+	s = s[:max(n, k)]
 	clear(s[k:])
 	return s
 }

@@ -166,6 +166,7 @@ func (a *aggregate) consume(b *types.Batch) error {
 	}
 	a.batch.read(b.Columns[:a.groupBy], b.Len)
 	a.numbers, a.sel, a.new = a.numbers[:0], a.sel[:0], a.new[:0]
+	a.keys.fetch(&a.batch)
 	full := a.n > 0 && a.mem.full()
 	for i := range b.Len {
 		g := a.keys.find(&a.batch, i)

@@ -14,11 +14,12 @@ import (
 type keyTable struct {
 	integer bool
 	slots   []uint32 // a key's number + 1, 0: free
-	hashes  []uint64 // by number
+	hashes  []uint64 // by number, of group keys
 	ints    []int64
 	null    int32 // the number of NULL among integer keys, -1: not there
 	arena   []byte
 	ends    []int // where key i ends in arena
+	fetched uint32
 }
 
 // keyBatch is the keys of a batch's rows.
@@ -40,7 +41,12 @@ func newKeyTable(ts []types.Type) *keyTable {
 }
 
 // len returns the number of keys.
-func (t *keyTable) len() int { return len(t.hashes) }
+func (t *keyTable) len() int {
+	if t.integer {
+		return len(t.ints)
+	}
+	return len(t.ends)
+}
 
 // bytes returns the memory that the table takes.
 func (t *keyTable) bytes() int64 {
@@ -94,10 +100,14 @@ func (k *keyBatch) readInts(v *types.Vector, n int) {
 		if k.nulls[i] {
 			x = -0x61c8864680b583eb
 		}
-		h := (uint64(x) ^ uint64(x)>>32) * 0x9e3779b97f4a7c15
-		h = (h ^ h>>29) * 0xbf58476d1ce4e5b9
-		k.hashes = append(k.hashes, h^h>>32)
+		k.hashes = append(k.hashes, hashInt(x))
 	}
+}
+
+func hashInt(x int64) uint64 {
+	h := (uint64(x) ^ uint64(x)>>32) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>29) * 0xbf58476d1ce4e5b9
+	return h ^ h>>32
 }
 
 // key returns row i's key of a batch of group keys.
@@ -132,17 +142,34 @@ func (t *keyTable) find(k *keyBatch, i int) int32 {
 		if n == 0 {
 			return -1
 		}
-		if t.hashes[n-1] == h && t.is(int(n-1), k, i) {
+		if t.integer {
+			if t.ints[n-1] == k.ints[i] {
+				return int32(n - 1)
+			}
+		} else if t.hashes[n-1] == h && t.is(int(n-1), k, i) {
 			return int32(n - 1)
 		}
 	}
 }
 
-// is reports whether key n is row i's.
-func (t *keyTable) is(n int, k *keyBatch, i int) bool {
-	if t.integer {
-		return t.ints[n] == k.ints[i] && int32(n) != t.null
+// largeTable is of how many slots a table does not stay in the processor's caches.
+const largeTable = 1 << 16
+
+// fetch has the slots of a batch's keys brought into the processor's caches, those of
+// many keys at a time: find alone waits for one after the other.
+func (t *keyTable) fetch(k *keyBatch) {
+	if len(t.slots) < largeTable {
+		return
 	}
+	mask, sum := uint64(len(t.slots)-1), uint32(0)
+	for _, h := range k.hashes {
+		sum += t.slots[h&mask]
+	}
+	t.fetched = sum // or the loop would be left out
+}
+
+// is reports whether key n, a group key, is row i's.
+func (t *keyTable) is(n int, k *keyBatch, i int) bool {
 	from := 0
 	if n > 0 {
 		from = t.ends[n-1]
@@ -152,20 +179,21 @@ func (t *keyTable) is(n int, k *keyBatch, i int) bool {
 
 // add numbers row i's key, which is not there yet.
 func (t *keyTable) add(k *keyBatch, i int) int32 {
-	n := len(t.hashes)
-	t.hashes = append(t.hashes, k.hashes[i])
+	n := t.len()
 	if t.integer {
-		t.ints = append(t.ints, k.ints[i])
+		t.ints = appendDoubling(t.ints, k.ints[i])
 		if k.nulls[i] {
-			t.null = int32(n)
+			t.null = int32(n) // it is in no slot
+			return int32(n)
 		}
 	} else {
+		t.hashes = appendDoubling(t.hashes, k.hashes[i])
 		t.arena = append(t.arena, k.key(i)...)
-		t.ends = append(t.ends, len(t.arena))
+		t.ends = appendDoubling(t.ends, len(t.arena))
 	}
-	if 2*len(t.hashes) > len(t.slots) {
+	if 2*(n+1) > len(t.slots) {
 		t.slots = make([]uint32, 4*len(t.slots))
-		for n := range t.hashes {
+		for n := range t.len() {
 			t.place(n)
 		}
 	} else {
@@ -174,13 +202,32 @@ func (t *keyTable) add(k *keyBatch, i int) int32 {
 	return int32(n)
 }
 
+// place puts key n into a free slot.
 func (t *keyTable) place(n int) {
+	var h uint64
+	switch {
+	case !t.integer:
+		h = t.hashes[n]
+	case int32(n) == t.null:
+		return
+	default:
+		h = hashInt(t.ints[n])
+	}
 	mask := uint64(len(t.slots) - 1)
-	s := t.hashes[n] & mask
+	s := h & mask
 	for t.slots[s] != 0 {
 		s = (s + 1) & mask
 	}
 	t.slots[s] = uint32(n + 1)
+}
+
+// appendDoubling is append for a slice that becomes large step by step: append alone
+// copies it at each quarter that it grows by.
+func appendDoubling[T any](s []T, x T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, max(len(s), 64))
+	}
+	return append(s, x)
 }
 
 const (
