@@ -265,7 +265,7 @@ func (p *packer) pack(ctx context.Context) ([]byte, error) {
 	m := rd.merge(kv.Range{Start: p.start, End: p.end, NoCache: true})
 	defer m.close()
 	// The pairs are noted as the merge passes them.
-	m.pairs = &notedScanner{m.pairs, &p.seen}
+	m.pairs = &notedScanner{m.scan(), &p.seen}
 	g := newGroup(p.l)
 	total, size := 0, 0
 read:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -519,5 +520,26 @@ func TestPackUnlogged(t *testing.T) {
 	}
 	if got := check(t, db, tab, CheckOptions{}); got != "" {
 		t.Error(got)
+	}
+}
+
+func TestSearchNumber(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		s := make([]int64, 1+r.IntN(50))
+		for i := range s {
+			s[i] = r.Int64() - r.Int64()
+			if r.IntN(2) == 0 {
+				s[i] %= 100
+			}
+		}
+		slices.Sort(s)
+		s = slices.Compact(s)
+		for _, x := range append(slices.Clone(s), math.MinInt64, math.MaxInt64, 0, s[0]+1, s[len(s)-1]-1, s[len(s)/2]+1) {
+			i, found := searchNumber(s, x)
+			if wantI, wantFound := slices.BinarySearch(s, x); i != wantI || found != wantFound {
+				t.Fatalf("%d in %v: %d, %v", x, s, i, found)
+			}
+		}
 	}
 }

@@ -110,13 +110,31 @@ func (o *openRun) find(elements []byte) (i int, found bool) {
 		switch v := o.keyColumns[0]; {
 		case v.Valid != nil:
 		case len(v.Int64s) > 0:
-			return slices.BinarySearch(v.Int64s, int64(x^1<<63))
+			return searchNumber(v.Int64s, int64(x^1<<63))
 		case len(v.Uint64s) > 0:
-			return slices.BinarySearch(v.Uint64s, x)
+			return searchNumber(v.Uint64s, x)
 		}
 	}
 	i = sort.Search(o.rec.Rows, func(i int) bool { return bytes.Compare(o.keyAt(i), elements) >= 0 })
 	return i, i < o.rec.Rows && bytes.Equal(o.keyAt(i), elements)
+}
+
+// searchNumber is slices.BinarySearch that looks first where x is if the numbers are
+// spread evenly: most keys are.
+func searchNumber[T int64 | uint64](s []T, x T) (int, bool) {
+	first, last := s[0], s[len(s)-1]
+	if x <= first || x > last {
+		return slices.BinarySearch(s, x)
+	}
+	i := int(float64(uint64(x)-uint64(first)) / float64(uint64(last)-uint64(first)) * float64(len(s)-1))
+	switch i = min(i, len(s)-1); {
+	case s[i] == x:
+		return i, true
+	case s[i] > x:
+		return slices.BinarySearch(s[:i], x)
+	}
+	n, found := slices.BinarySearch(s[i+1:], x)
+	return i + 1 + n, found
 }
 
 // userLen returns how many of the bytes after table and index are the user's.
@@ -365,12 +383,17 @@ func (r *rowReader) lookUp(ctx context.Context, keys [][]byte) ([]foundRow, erro
 
 // clear reports whether a segment covers a key, and no pairs are over it.
 func (r *rowReader) clear(ctx context.Context, key []byte) (bool, error) {
-	if v, ok := r.Reader.(*view); !ok || v.Reader != kv.Reader(v.snap) {
-		return false, nil // there are own changes, or it is noted what is read
-	}
 	p := find(r.runs, key)
 	if p == nil {
 		return false, nil
+	}
+	return r.bare(ctx, p)
+}
+
+// bare reports whether no pairs are over a segment.
+func (r *rowReader) bare(ctx context.Context, p *packedRun) (bool, error) {
+	if v, ok := r.Reader.(*view); !ok || v.Reader != kv.Reader(v.snap) {
+		return false, nil // there are own changes, or it is noted what is read
 	}
 	if p.pairs.Load() == unknownPairs {
 		first, err := firstKey(ctx, r.snap, kv.Data, p.from, append(bytes.Clone(p.to), 0))
@@ -511,8 +534,8 @@ type merge struct {
 	r     *rowReader
 	rng   kv.Range
 	runs  []*packedRun // those to come, in reading order
-	pairs kv.Scanner
-	chunk *kv.Chunk // nil: not read yet
+	pairs kv.Scanner   // nil: not begun
+	chunk *kv.Chunk    // nil: not read yet
 	at    int
 	ended bool // the pairs are
 
@@ -536,15 +559,39 @@ type stretch struct {
 func (r *rowReader) merge(rng kv.Range) *merge {
 	m := &merge{r: r, rng: kv.Range{Start: bytes.Clone(rng.Start), End: bytes.Clone(rng.End), Reverse: rng.Reverse, NoCache: rng.NoCache}}
 	m.runs = overlapping(r.runs, rng.Start, rng.End)
-	// Some pairs may hide rows, or be no rows: there is no limit, and values are needed.
-	m.pairs = r.Reader.Scan(kv.Data, m.rng)
 	return m
 }
 
-func (m *merge) close() error { return m.pairs.Close() }
+// scan begins to read the pairs. Some may hide rows, or be no rows: there is no limit,
+// and values are needed.
+func (m *merge) scan() kv.Scanner { return m.r.Reader.Scan(kv.Data, m.rng) }
+
+// begin begins with the pairs, unless it is known that there are none: a short range
+// is often in one segment.
+func (m *merge) begin(ctx context.Context) (err error) {
+	if len(m.runs) == 1 && m.rng.End != nil && m.runs[0].covers(m.rng.Start) && bytes.Compare(m.rng.End, m.runs[0].to) <= 0 {
+		if m.ended, err = m.r.bare(ctx, m.runs[0]); m.ended || err != nil {
+			return err
+		}
+	}
+	m.pairs = m.scan()
+	return nil
+}
+
+func (m *merge) close() error {
+	if m.pairs == nil {
+		return nil
+	}
+	return m.pairs.Close()
+}
 
 // peek returns the next pair's key, nil at the end.
 func (m *merge) peek(ctx context.Context) ([]byte, error) {
+	if m.pairs == nil && !m.ended {
+		if err := m.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for !m.ended && (m.chunk == nil || m.at == m.chunk.Len()) {
 		var err error
 		if m.chunk, err = m.pairs.Next(ctx); err != nil {
