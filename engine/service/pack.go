@@ -118,7 +118,7 @@ func (c *Catalog) PackTable(ctx context.Context, s Scope, table sqlparser.TableN
 	return []Message{{n, msgNote, text}, {n, msgStatus, "OK"}}, nil
 }
 
-// pack packs what of a table is worth it, step by step: between two others may
+// pack packs what of a table is worth it, and gives back the space, step by step: between two others may
 // change the table's definition, and pause is called with how long the step took. wait
 // is how long to wait for those who change it.
 func (c *Catalog) pack(ctx context.Context, t *schema.Table, o store.PackOptions, wait time.Duration, pause func(time.Duration) error) (done store.Packed, err error) {
@@ -127,8 +127,11 @@ func (c *Catalog) pack(ctx context.Context, t *schema.Table, o store.PackOptions
 	for {
 		begin := time.Now()
 		next, err := c.packOnce(ctx, t.ID, storage, from, o, wait, &done)
-		if err != nil || next == nil {
+		if err != nil {
 			return done, err
+		}
+		if next == nil {
+			return done, c.db.Reclaim(ctx, &done)
 		}
 		from = next
 		if err := pause(time.Since(begin)); err != nil {

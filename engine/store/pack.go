@@ -48,6 +48,8 @@ type Packed struct {
 	Rows     int64
 	Bytes    int64 // of the segments made
 	Young    int64 // rows that were left since they are not of PackOptions.Age
+
+	start, end []byte // of the keys of pairs that were packed
 }
 
 // Pack packs some rows of t, from a key on in the order of all users' keys; nil: from
@@ -72,6 +74,16 @@ func (db *DB) Pack(ctx context.Context, t *schema.Table, from []byte, o PackOpti
 	}
 	next, err = p.step(ctx, from)
 	return next, p.l.corrupt(err)
+}
+
+// Reclaim gives back the space that rows took before they were packed, if it is much:
+// otherwise that waits until the storage comes to it by itself.
+func (db *DB) Reclaim(ctx context.Context, done *Packed) error {
+	c, ok := db.kv.(kv.Compacter)
+	if !ok || done.start == nil || done.Rows < int64(db.segments.rows) {
+		return nil
+	}
+	return c.Compact(ctx, kv.Data, done.start, done.end)
 }
 
 // packer is the state of a step.
@@ -569,6 +581,12 @@ func (p *packer) commit(ctx context.Context) error {
 		return err
 	}
 	p.done.Replaced += len(p.old)
+	if p.seen.len() > 0 {
+		if p.done.start == nil {
+			p.done.start = p.start
+		}
+		p.done.end = p.end
+	}
 	err = p.db.segments.change(func() error { return p.db.kv.Write(ctx, &b, d) },
 		func(d directory) { d.replace(table, p.old, p.new) })
 	p.db.segments.cache.forget(p.old)

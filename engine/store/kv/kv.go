@@ -180,6 +180,15 @@ func (c *Chunk) Append(key, value []byte) {
 	c.Pos = append(c.Pos, k, uint32(len(c.Buf)))
 }
 
+// Compacter is a DB that frees the space of deleted pairs in its own time, or when it is
+// asked to.
+type Compacter interface {
+	// Compact frees the space that is taken by what was deleted or overwritten in a
+	// range, if no snapshot needs it. Others go on meanwhile. It returns early once ctx
+	// has ended.
+	Compact(ctx context.Context, s Space, start, end []byte) error
+}
+
 // Checkpointer is a DB that can make a copy of itself at little cost.
 type Checkpointer interface {
 	// Checkpoint makes a directory, which must not exist, with a database that
