@@ -65,7 +65,7 @@ func newBound(e expr.Expr, to types.Type) (bound, error) {
 	case to.IsTemporal():
 		ok = cmp.IsTemporal() && cmp.Kind != types.Time || to.Kind == types.Date && cmp.IsNumeric()
 		if !dateLike(from) && cmp.IsTemporal() {
-			b.expr = expr.CastTo(e, cmp)
+			b.expr = expr.DateBound(e, cmp)
 		}
 	}
 	if !ok {

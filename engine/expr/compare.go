@@ -168,6 +168,15 @@ func forCompare(e, other Expr, t types.Type) (Expr, error) {
 	return &Literal{Value: types.NewInt(v), T: t}, nil
 }
 
+// DateBound returns e, which bounds a column that it is compared with as type t, a date
+// or time, as that.
+func DateBound(e Expr, t types.Type) Expr {
+	if c, err := forCompare(e, e, t); err == nil {
+		return c
+	}
+	return CastTo(e, t)
+}
+
 // checkDates fails where one of l and r is a constant text that is compared with
 // dates and is none, so that the error does not depend on how rows are found.
 func checkDates(l, r Expr) error {

@@ -236,7 +236,17 @@ func (c *Catalog) RepairTable(ctx context.Context, s Scope, table sqlparser.Tabl
 	if len(before.list) == 0 {
 		return []Message{{n, msgStatus, "OK"}}, nil
 	}
-	err := c.change(ctx, s, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
+	err := c.change(ctx, s, c.one(ctx, at), func(*store.Tx) ([]*schema.Table, error) {
+		t, err := c.Table(ctx, at.namespace, at.table)
+		if err == nil {
+			err = c.db.RestoreSegments(ctx, t, done.add)
+		}
+		return nil, err
+	})
+	if err != nil {
+		return c.unrepaired(n, nil, err)
+	}
+	err = c.change(ctx, s, c.one(ctx, at), func(tx *store.Tx) ([]*schema.Table, error) {
 		t, err := c.Table(ctx, at.namespace, at.table)
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -113,7 +114,7 @@ func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32
 }
 
 // whole returns the segments of a table. Of a database that is salvaged those that can't
-// be read are left out, and told of.
+// be read are left out, and told of; those whose records are lost are there again.
 func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) {
 	runs := tx.runs(t.StorageID())
 	l := tx.db.layout(t)
@@ -123,8 +124,17 @@ func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) 
 		}
 		return runs, nil
 	}
-	var whole []*packedRun
+	whole, err := tx.AllUsers(t).relation.lostRuns(ctx)
+	if err != nil {
+		return nil, l.corrupt(err)
+	}
+	for _, p := range whole {
+		tx.db.salvaged(fmt.Sprintf("table %s: the record of a segment of %d rows was lost", t.QualifiedName(), p.rec.Rows))
+	}
 	for _, r := range runs {
+		if r.rec == nil && find(whole, r.from) != nil {
+			continue
+		}
 		why, err := checkRun(ctx, tx, l, r)
 		if err != nil {
 			return nil, err
@@ -135,6 +145,7 @@ func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) 
 			tx.db.salvaged(fmt.Sprintf("table %s: %s", t.QualifiedName(), why))
 		}
 	}
+	slices.SortFunc(whole, func(a, b *packedRun) int { return bytes.Compare(a.from, b.from) })
 	return whole, nil
 }
 

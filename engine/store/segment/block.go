@@ -207,6 +207,19 @@ func appendPlainStrings(dst []byte, n int, value func(int) []byte) []byte {
 	return dst
 }
 
+// Head returns the physical form and the number of a block's values.
+func Head(block []byte) (types.Physical, int, error) {
+	r := reader{rest: block}
+	if r.byte() != blockFormat {
+		return 0, 0, ErrMalformed
+	}
+	phys, rows := types.Physical(r.byte()), r.number(MaxRows)
+	if r.failed || phys > types.PhysBytes {
+		return 0, 0, ErrMalformed
+	}
+	return phys, rows, nil
+}
+
 // Decode replaces v's values by those of a block, whose physical form must be that of
 // v's type, and which must have rows values. v's memory is used where it is large enough.
 func Decode(block []byte, v *types.Vector, rows int) error {
