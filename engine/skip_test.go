@@ -125,6 +125,9 @@ func TestSegmentsSkipped(t *testing.T) {
 			t.Errorf("%s: segments skipped %q, not %q", c.cond, n, c.skip)
 		}
 	}
+	// Warnings and errors come once, from the filter.
+	query(t, s, "SELECT COUNT(*) FROM t WHERE i = 1 / 0")
+	wantText(t, query(t, s, "SHOW WARNINGS"), "Warning|1365|Division by 0;")
 	// A prepared statement has its own values each time; a transaction sees its own rows.
 	run(t, s, "PREPARE p FROM 'SELECT COUNT(*) FROM t WHERE i BETWEEN ? AND ?'; SET @a = 10, @b = 19")
 	wantText(t, query(t, s, "EXECUTE p USING @a, @b"), "10;")

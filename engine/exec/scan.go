@@ -170,16 +170,20 @@ func buildScan(n *plan.Scan, rt *Runtime) (Operator, error) {
 }
 
 // only returns what values the rows must have of columns, see store.ScanRequest.
-func (s *scan) only() ([]store.ColumnRanges, error) {
+// The filter says the same again: warnings and errors are its concern.
+func (s *scan) only() []store.ColumnRanges {
+	if len(s.skip) == 0 {
+		return nil
+	}
+	env := *s.rt.Env
+	env.Warn, env.Strict = nil, false
 	var list []store.ColumnRanges
 	for _, set := range s.skip {
-		ranges, err := set.eval(s.rt.Env)
-		if err != nil {
-			return nil, err
+		if ranges, err := set.eval(&env); err == nil {
+			list = append(list, store.ColumnRanges{Column: set.key.parts[0].Column, Ranges: ranges})
 		}
-		list = append(list, store.ColumnRanges{Column: set.key.parts[0].Column, Ranges: ranges})
 	}
-	return list, nil
+	return list
 }
 
 func (s *scan) Open(ctx context.Context) (err error) {
@@ -199,11 +203,7 @@ func (s *scan) Open(ctx context.Context) (err error) {
 	if s.left < noLimit {
 		limit = int(s.left)
 	}
-	only, err := s.only()
-	if err != nil {
-		return err
-	}
-	req := store.ScanRequest{Ranges: ranges, Limit: limit, Only: only}
+	req := store.ScanRequest{Ranges: ranges, Limit: limit, Only: s.only()}
 	if s.actual != nil {
 		req.Skipped = &s.actual.Skipped
 	}
