@@ -62,6 +62,8 @@ func (s *scale) run(ctx context.Context, out io.Writer) (failed int, err error) 
 			return 0, err
 		}
 		defer os.RemoveAll(s.dir)
+	} else if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return 0, err
 	}
 	own, shared := filepath.Join(s.dir, "own"), filepath.Join(s.dir, "shared")
 	stages, err := s.ownRows(ctx, out, own)

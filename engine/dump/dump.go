@@ -10,6 +10,7 @@ package dump
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -65,11 +67,14 @@ func (d *dumper) dump(ctx context.Context) error {
 	if _, err := d.s.Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", nil); err != nil {
 		return err
 	}
-	var users, grants []string
+	var users, grants, locations []string
 	if len(d.Namespaces) == 0 {
 		var err error
 		if !d.NoSchema {
 			if users, grants, err = d.s.UserDefinitions(ctx); err != nil {
+				return err
+			}
+			if locations, err = d.locations(ctx); err != nil {
 				return err
 			}
 		}
@@ -81,7 +86,7 @@ func (d *dumper) dump(ctx context.Context) error {
 	}
 	d.print("-- Kalam dump\n\n/*!40101 SET NAMES utf8mb4 */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n" +
 		"/*!40014 SET FOREIGN_KEY_CHECKS=0 */;\n/*!40014 SET UNIQUE_CHECKS=0 */;\n/*!40101 SET SQL_MODE='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO' */;\n")
-	d.own(users)
+	d.own(slices.Concat(users, locations))
 	for _, n := range d.Namespaces {
 		if err := d.namespace(ctx, n); err != nil {
 			return err
@@ -142,7 +147,9 @@ func (d *dumper) namespace(ctx context.Context, namespace string) error {
 		return err
 	}
 	if !d.NoSchema {
-		d.print("\nCREATE DATABASE IF NOT EXISTS %s;\n", name)
+		if err := d.definition(ctx, namespace); err != nil {
+			return err
+		}
 	}
 	d.print("USE %s;\n", name)
 	list, err := d.s.Definitions(ctx, namespace)
@@ -168,6 +175,32 @@ func (d *dumper) namespace(ctx context.Context, namespace string) error {
 		return err
 	}
 	return d.views(ctx, views)
+}
+
+// definition prints what makes a namespace.
+func (d *dumper) definition(ctx context.Context, namespace string) error {
+	text, err := d.column(ctx, "SHOW CREATE DATABASE "+quoteName(namespace), 1)
+	if err != nil {
+		return err
+	}
+	d.print("\nCREATE DATABASE IF NOT EXISTS %s;\n", strings.TrimPrefix(text[0], "CREATE DATABASE "))
+	set, err := d.column(ctx, `SELECT CONCAT('UPDATE system.namespaces SET description = ', QUOTE(description), ', options = ', QUOTE(options), ' WHERE name = ', QUOTE(name))
+		FROM system.namespaces WHERE name = `+quoteUser(namespace)+" AND (description IS NOT NULL OR JSON_LENGTH(JSON_REMOVE(options, '$.collation')) > 0)", 0)
+	if err == nil {
+		d.own(set)
+	}
+	return err
+}
+
+// locations returns what makes the storage locations, where the session's user sees them.
+func (d *dumper) locations(ctx context.Context) ([]string, error) {
+	list, err := d.column(ctx, `SELECT CONCAT('INSERT INTO system.storage_locations (id, name, kind, uri, description, options) SELECT ',
+		CONCAT_WS(', ', QUOTE(id), QUOTE(name), QUOTE(kind), QUOTE(uri), QUOTE(description), QUOTE(options)),
+		' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM system.storage_locations WHERE id = ', QUOTE(id), ')') FROM system.storage_locations`, 0)
+	if errors.Is(err, sqlerr.AccessDenied) {
+		err = nil
+	}
+	return list, err
 }
 
 // views prints views, each after those that its text names.

@@ -262,3 +262,33 @@ CREATE TOPIC shop.news WITH (RETENTION_HOURS = 7); ALTER TOPIC shop.news ADD SOU
 		t.Error(text)
 	}
 }
+
+// TestNamespacesAndLocations checks what tables lie in: it is made before they are.
+func TestNamespacesAndLocations(t *testing.T) {
+	t.Parallel()
+	s, dir := session(t, ""), t.TempDir()
+	run(t, t.Context(), s, `CREATE DATABASE shop COLLATE utf8mb4_general_ci; ALTER NAMESPACE shop SET (DESCRIPTION='what''s sold', OWNER='me');
+		CREATE DATABASE plain COLLATE utf8mb4_general_ci;
+		INSERT INTO system.storage_locations (id, uri, description) VALUES ('cold', '`+dir+`', 'it''s cold');
+		CREATE TABLE shop.items (id INT PRIMARY KEY, name TEXT) WITH (STORAGE_ID='cold')`)
+	text := whole(t, s, Options{})
+	again := session(t, "")
+	for range 2 { // what is there is no error
+		run(t, t.Context(), again, text)
+		if err := again.Reset(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(text, whole(t, again, Options{})); d != "" {
+		t.Error(d)
+	}
+	for _, want := range []string{"CREATE DATABASE IF NOT EXISTS `plain` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci */;",
+		"UPDATE system.namespaces SET description = 'what\\'s sold'", "INSERT INTO system.storage_locations", "STORAGE_ID='cold'"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the dump lacks %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "WHERE name = 'plain'") {
+		t.Error("it sets what is said already")
+	}
+}
