@@ -76,8 +76,8 @@ func WithOld() SubscribeOption {
 
 // Subscribe begins a live query: it delivers the rows that a SELECT of one table has, and then
 // each change of them, in the order of commits, once, until ctx ends, Close is called
-// or the database is closed. The query may also be SUBSCRIBE TO …; docs/live.md tells what
-// queries can be live.
+// or the database is closed. The query may also be SUBSCRIBE TO …, which a mere name of a table
+// needs; docs/live.md tells what queries can be live.
 //
 //	sub, err := kalam.Subscribe(ctx, db, "SELECT id, body FROM messages WHERE room = ?", []any{7}, kalam.LastRows(20))
 //	…
@@ -105,6 +105,10 @@ func Subscribe(ctx context.Context, db *sql.DB, query string, args []any, opts .
 
 // Columns are the names of the query's columns.
 func (s *Subscription) Columns() []string { return s.sub.Columns() }
+
+// ColumnTypes are the names of the columns' types, as sql.ColumnType.DatabaseTypeName has
+// them: "BIGINT", "JSON".
+func (s *Subscription) ColumnTypes() []string { return s.sub.ColumnTypes() }
 
 // ID returns what system.live_queries and KILL LIVE QUERY name the live query by.
 func (s *Subscription) ID() string { return s.sub.ID() }
@@ -227,7 +231,7 @@ func fieldsOf[T any](columns []string) ([][]int, error) {
 func fill[T any](row *T, fields [][]int, columns []string, values []any) error {
 	v := reflect.ValueOf(row).Elem()
 	for i, f := range fields {
-		field, err := v.FieldByIndexErr(f)
+		field, err := fieldAt(v, f)
 		if err == nil {
 			err = assign(field, values[i])
 		}
@@ -236,6 +240,24 @@ func fill[T any](row *T, fields [][]int, columns []string, values []any) error {
 		}
 	}
 	return nil
+}
+
+// fieldAt returns a field of v; embedded structs that it is in are made where they are
+// pointers.
+func fieldAt(v reflect.Value, index []int) (reflect.Value, error) {
+	for i, n := range index {
+		if i > 0 && v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				if !v.CanSet() {
+					return v, fmt.Errorf("the embedded %v is not exported", v.Type())
+				}
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		v = v.Field(n)
+	}
+	return v, nil
 }
 
 // assign gives a value, as a driver returns it, to dst, as Rows.Scan would.

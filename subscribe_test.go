@@ -222,6 +222,45 @@ func TestEventsOf(t *testing.T) {
 	}
 }
 
+// Place is where a row is, in another's struct.
+type Place struct {
+	Room int64
+	Seat *string
+}
+
+type hidden struct{ Room int64 }
+
+// TestEventsOfEmbedded reads into structs that are embedded by pointers.
+func TestEventsOfEmbedded(t *testing.T) {
+	t.Parallel()
+	db := openAt(t, ":memory:")
+	mustExec(t, t.Context(), db, "CREATE TABLE m (id INT PRIMARY KEY, room INT, seat VARCHAR(5)); INSERT INTO m VALUES (1, 7, 'a')")
+	sub, err := kalam.Subscribe(t.Context(), db, "SELECT * FROM m", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	for ev, err := range kalam.EventsOf[struct {
+		ID int
+		*Place
+	}](sub) {
+		if err != nil || ev.Row.ID != 1 || ev.Row.Place == nil || ev.Row.Room != 7 || *ev.Row.Seat != "a" {
+			t.Fatal(ev.Row, err)
+		}
+		break
+	}
+	mustExec(t, t.Context(), db, "UPDATE m SET room = 8")
+	for _, err := range kalam.EventsOf[struct {
+		ID   int
+		Seat string
+		*hidden
+	}](sub) {
+		if err == nil {
+			t.Error("a struct that is not exported was made")
+		}
+	}
+}
+
 // Last is true of the last change of a commit only, also where it is read from disk in
 // parts.
 func TestEventLast(t *testing.T) {

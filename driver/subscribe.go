@@ -17,6 +17,7 @@ type SubscribeOptions = engine.SubscribeOptions
 type Subscription struct {
 	sub     *engine.Subscription
 	columns []string
+	types   []string
 	zone    *time.Location
 	old     bool
 
@@ -47,11 +48,11 @@ func Subscribe(ctx context.Context, db *sql.DB, query string, args []any, o Subs
 		}
 		s = &Subscription{sub: sub, zone: c.session.Zone()}
 		for _, column := range sub.Columns()[2:] {
-			s.columns = append(s.columns, column.Name)
+			s.columns, s.types = append(s.columns, column.Name), append(s.types, column.Type.Name())
 		}
 		s.old = sub.Old()
 		if s.old {
-			s.columns = s.columns[:len(s.columns)/2]
+			s.columns, s.types = s.columns[:len(s.columns)/2], s.types[:len(s.types)/2]
 		}
 		return nil
 	})
@@ -60,6 +61,9 @@ func Subscribe(ctx context.Context, db *sql.DB, query string, args []any, o Subs
 
 // Columns are the names of the query's columns.
 func (s *Subscription) Columns() []string { return s.columns }
+
+// ColumnTypes are the names of the columns' types.
+func (s *Subscription) ColumnTypes() []string { return s.types }
 
 // ID returns what KILL LIVE QUERY names the live query by.
 func (s *Subscription) ID() string { return s.sub.ID() }

@@ -98,7 +98,7 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		return r, nil, s.engine.live.Kill(n.ID, func(user string) bool { return s.engine.mayActAs(ctx, s.user, user) == nil })
 	case *parse.Subscribe:
 		set, err = s.follow(ctx, st, n, args)
-	case *parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.Consume, *parse.Ack, *parse.ShowTopics:
+	case *parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.DropGroup, *parse.Consume, *parse.Ack, *parse.ShowTopics:
 		set, err = s.topicStatement(ctx, st, args)
 	case *sqlparser.Show:
 		set, err = s.show(ctx, n, st.SQL)
@@ -145,7 +145,7 @@ func checkCommand(st *parse.Statement) error {
 		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount:
 		return nil
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill,
-		*parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.Consume, *parse.Ack, *parse.ShowTopics:
+		*parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.DropGroup, *parse.Consume, *parse.Ack, *parse.ShowTopics:
 		return nil
 	}
 	if known, err := service.Check(st.AST); known {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,7 +16,9 @@ import (
 	"github.com/kalamgo/kalam/engine/live"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -207,10 +210,8 @@ func (s *Session) planWatch(ctx context.Context, st *parse.Statement, params []t
 
 // checkSubscribe finds out whether SUBSCRIBE can run, before its parameters are known.
 func (s *Session) checkSubscribe(ctx context.Context, n *parse.Subscribe) error {
-	for _, o := range n.Options {
-		if err := checkOption(o); err != nil {
-			return err
-		}
+	if err := checkOptions(n.Options); err != nil {
+		return err
 	}
 	params := make([]types.Type, n.Query.Params+len(n.Query.UserVariables))
 	for i := range params {
@@ -218,6 +219,18 @@ func (s *Session) checkSubscribe(ctx context.Context, n *parse.Subscribe) error 
 	}
 	_, _, err := s.planWatch(ctx, n.Query, params, -1)
 	return at(err, n.Query)
+}
+
+func checkOptions(list []parse.SubscribeOption) error {
+	for i, o := range list {
+		if err := checkOption(o); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(list[:i], func(other parse.SubscribeOption) bool { return other.Name == o.Name }) {
+			return sqlerr.WrongOption.New("The option %s of SUBSCRIBE is given twice", o.Name).At(o.At + 1)
+		}
+	}
+	return nil
 }
 
 func checkOption(o parse.SubscribeOption) error {
@@ -240,10 +253,10 @@ func checkOption(o parse.SubscribeOption) error {
 // liveOptions returns the options of SUBSCRIBE, and of a call.
 func liveOptions(n *parse.Subscribe, args arguments, add *SubscribeOptions) (live.Options, error) {
 	o := live.Options{Last: -1}
+	if err := checkOptions(n.Options); err != nil {
+		return o, err
+	}
 	for _, option := range n.Options {
-		if err := checkOption(option); err != nil {
-			return o, err
-		}
 		v, err := optionValue(option, args)
 		if err != nil {
 			return o, err
@@ -292,3 +305,21 @@ func optionValue(o parse.SubscribeOption, args arguments) (uint64, error) {
 
 // EndSubscriptions ends the live queries of the sessions with an owner.
 func (e *Engine) EndSubscriptions(owner any) { e.live.EndOf(owner) }
+
+// liveQueries lists the live queries, under the names that their tables have now.
+func (e *Engine) liveQueries() []sqlmeta.LiveQuery {
+	list := e.live.List()
+	names := map[uint32]*schema.Table{}
+	for i := range list {
+		q := &list[i]
+		t, known := names[q.TableID]
+		if !known {
+			t, _ = e.TableByID(context.Background(), q.TableID) // else under the name that it had
+			names[q.TableID] = t
+		}
+		if t != nil {
+			q.Namespace, q.Table = t.Namespace, t.Name
+		}
+	}
+	return list
+}

@@ -115,7 +115,7 @@ func (s *Session) mayRun(ctx context.Context, st *parse.Statement) error {
 		return nil
 	case *sqlparser.Kill, *parse.KillLive, *parse.CreateUser, *parse.AlterUser, *parse.DropUser: // it depends on whom they are about
 		return nil
-	case *parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.ShowTopics:
+	case *parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.DropGroup, *parse.ShowTopics:
 		return s.needsRole(ctx, rights.DBA, "SUPER")
 	case *parse.Consume, *parse.Ack: // a topic has the rows of all users
 		return s.needsRole(ctx, rights.Service, "SUPER")

@@ -43,6 +43,10 @@ func (r *Rows) Next(ctx context.Context) (*types.Batch, error) {
 	return r.sets[0].next(ctx)
 }
 
+// Endless reports whether the current result set is a live query's: its rows come as they
+// are made, until ctx ends.
+func (r *Rows) Endless() bool { return len(r.sets) > 0 && r.sets[0].endless }
+
 // HasNextResultSet reports whether there is a result set after the current one.
 func (r *Rows) HasNextResultSet() bool { return !r.closed && len(r.sets) > 1 }
 

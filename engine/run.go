@@ -282,7 +282,7 @@ func (s *Session) openTable(t *transaction, d *schema.Table, user string) (store
 		if err != nil {
 			return nil, err
 		}
-		return tables.OpenSystem(d, t.Store(), tables.Access{See: see, Live: s.engine.live.List})
+		return tables.OpenSystem(d, t.Store(), tables.Access{See: see, Live: s.engine.liveQueries})
 	}
 	return nil, sqlerr.Internal.New("table %s is of unknown kind %s", d.QualifiedName(), d.Kind)
 }

@@ -60,6 +60,16 @@ func (s *Session) topicStatement(ctx context.Context, st *parse.Statement, args 
 			return nil, err
 		}
 		return nil, topics.DropSource(ctx, ns, n.Name.Name.String(), t)
+	case *parse.DropGroup:
+		ns, err := s.namespaceOr(n.Name.Qualifier.String())
+		if err != nil {
+			return nil, err
+		}
+		group, err := groupName(n.Group, args)
+		if err != nil {
+			return nil, err
+		}
+		return nil, topics.DropGroup(ctx, ns, n.Name.Name.String(), group)
 	case *parse.Consume:
 		return s.consume(ctx, n, args)
 	case *parse.Ack:

@@ -29,7 +29,7 @@
 //	{"type": "error", "code": 20023, "message": "…"}
 //
 // NULL is null, numbers beyond ±2⁵³, which JavaScript does not have, are strings, as are
-// DECIMALs, dates and times; binary values are in base64.
+// DECIMALs, dates and times; JSON is itself, and binary values are in base64.
 //
 // # Going on after a break
 //
@@ -207,7 +207,7 @@ func (h *Handler) serve(ctx context.Context, c client, sub *kalam.Subscription, 
 			if e.Last {
 				id = e.Seq
 			}
-			message, err := eventMessage(&e.Event)
+			message, err := eventMessage(&e.Event, sub.ColumnTypes())
 			if err != nil {
 				return err
 			}

@@ -336,3 +336,22 @@ func TestWebSocket(t *testing.T) {
 		t.Fatal("a page of another host may listen")
 	}
 }
+
+// TestValues has values that JSON has, and others.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	exec(t, db, `CREATE TABLE v (id INT PRIMARY KEY, j JSON, b BLOB); INSERT INTO v VALUES (1, '{"a": [1, null, "x"]}', 'b'), (2, NULL, NULL)`)
+	server := httptest.NewServer(&livehttp.Handler{DB: db, Query: func(*http.Request) (*livehttp.Query, error) {
+		return &livehttp.Query{SQL: "SELECT * FROM v", Options: []kalam.SubscribeOption{kalam.WithOld()}}, nil
+	}})
+	t.Cleanup(server.Close)
+	s := listen(t, server.URL, "")
+	start := s.next()
+	seq := seqOf(t, start)
+	same(t, s.next(), fmt.Sprintf(`data: {"type":"initial","seq":%d,"row":{"id":1,"j":{"a": [1, null, "x"]},"b":"Yg=="}}`, seq))
+	same(t, s.next(), fmt.Sprintf(`data: {"type":"initial","seq":%d,"row":{"id":2,"j":null,"b":null}}`, seq))
+	exec(t, db, `UPDATE v SET j = '"y"' WHERE id = 1`)
+	next := s.next()
+	same(t, next[strings.Index(next, `"row"`):], `"row":{"id":1,"j":"y","b":"Yg=="},"old":{"id":1,"j":{"a": [1, null, "x"]},"b":"Yg=="}}`)
+}

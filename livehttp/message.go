@@ -34,22 +34,23 @@ func errorMessage(err error) []byte {
 	return text
 }
 
-// eventMessage returns an event as JSON, its columns in the query's order.
-func eventMessage(e *kalam.Event) ([]byte, error) {
+// eventMessage returns an event as JSON, its columns, which are of some types, in the query's
+// order.
+func eventMessage(e *kalam.Event, types []string) ([]byte, error) {
 	b := append(make([]byte, 0, 256), `{"type":"`...)
 	b = append(append(b, e.Change...), `","seq":`...)
 	b = strconv.AppendUint(b, e.Seq, 10)
 	if e.Last {
 		b = append(b, `,"last":true`...)
 	}
-	b, err := appendRow(append(b, `,"row":`...), e.Columns, e.Values)
+	b, err := appendRow(append(b, `,"row":`...), e.Columns, types, e.Values)
 	if err == nil && e.Old != nil {
-		b, err = appendRow(append(b, `,"old":`...), e.Columns, e.Old)
+		b, err = appendRow(append(b, `,"old":`...), e.Columns, types, e.Old)
 	}
 	return append(b, '}'), err
 }
 
-func appendRow(b []byte, columns []string, values []any) ([]byte, error) {
+func appendRow(b []byte, columns, types []string, values []any) ([]byte, error) {
 	b = append(b, '{')
 	for i, v := range values {
 		if i > 0 {
@@ -60,7 +61,9 @@ func appendRow(b []byte, columns []string, values []any) ([]byte, error) {
 			return nil, err
 		}
 		b = append(append(b, name...), ':')
-		if b, err = appendValue(b, v); err != nil {
+		if doc, ok := v.([]byte); ok && types[i] == "JSON" {
+			b = append(b, doc...)
+		} else if b, err = appendValue(b, v); err != nil {
 			return nil, err
 		}
 	}

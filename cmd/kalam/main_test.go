@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -280,5 +281,34 @@ func TestBackupCommands(t *testing.T) {
 		if out := must(t, "", path, "SELECT * FROM t"); out != "a\n-\n1\n" {
 			t.Errorf("%q", out)
 		}
+	}
+}
+
+// TestSubscribe prints the rows of a live query as they come.
+func TestSubscribe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	must(t, "", path, "CREATE TABLE m (id INT PRIMARY KEY, body TEXT); INSERT INTO m VALUES (1, 'a'), (2, 'b')")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, w := io.Pipe()
+	p := program{in: strings.NewReader(""), out: w, err: io.Discard}
+	done := make(chan int, 1)
+	go func() {
+		done <- p.run(ctx, []string{path, "SUBSCRIBE TO SELECT id, body FROM m"})
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	var got []string
+	for len(got) < 4 && lines.Scan() {
+		got = append(got, strings.Join(strings.Fields(lines.Text()), " "))
+	}
+	cancel()
+	go io.Copy(io.Discard, r)
+	if <-done == 0 {
+		t.Error("it ended by itself")
+	}
+	if len(got) != 4 || got[0] != "_change _seq id body" || !strings.HasPrefix(got[2], "initial ") || !strings.HasSuffix(got[2], " 1 a") || !strings.HasSuffix(got[3], " 2 b") {
+		t.Errorf("%q", got)
 	}
 }

@@ -75,18 +75,17 @@ func (p *program) statement(ctx context.Context, s *engine.Session, text string)
 // tableRows is how many rows are laid out together.
 const tableRows = 1000
 
-// table prints the current rows in aligned columns.
+// table prints the current rows in aligned columns, those of a live query as they come.
 func (p *program) table(ctx context.Context, rows *engine.Rows) error {
 	var names []string
 	for _, c := range rows.Columns() {
 		names = append(names, c.Name)
 	}
 	var list [][]string
-	flush := func() {
-		p.layOut(names, list)
-		list = list[:0]
+	live, n := rows.Endless(), 0
+	if live {
+		p.layOut(names, nil)
 	}
-	n := 0
 	for {
 		b, err := rows.Next(ctx)
 		if err != nil {
@@ -103,8 +102,13 @@ func (p *program) table(ctx context.Context, rows *engine.Rows) error {
 			list = append(list, row)
 		}
 		n += b.Len
-		if len(list) >= tableRows || b.Len == 0 && (len(list) > 0 || n == 0) {
-			flush()
+		switch {
+		case live:
+			p.lines(widthsOf(names, list), list)
+			list = list[:0]
+		case len(list) >= tableRows, b.Len == 0 && (len(list) > 0 || n == 0):
+			p.layOut(names, list)
+			list = list[:0]
 		}
 		if b.Len == 0 {
 			return nil
@@ -113,17 +117,27 @@ func (p *program) table(ctx context.Context, rows *engine.Rows) error {
 }
 
 func (p *program) layOut(names []string, rows [][]string) {
+	widths := widthsOf(names, rows)
+	rule := make([]string, len(widths))
+	for i, w := range widths {
+		rule[i] = strings.Repeat("-", w)
+	}
+	p.lines(widths, append([][]string{names, rule}, rows...))
+}
+
+// widthsOf returns how wide columns have to be.
+func widthsOf(names []string, rows [][]string) []int {
 	widths := make([]int, len(names))
 	for _, row := range append([][]string{names}, rows...) {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	rule := make([]string, len(widths))
-	for i, w := range widths {
-		rule[i] = strings.Repeat("-", w)
-	}
-	for _, row := range append([][]string{names, rule}, rows...) {
+	return widths
+}
+
+func (p *program) lines(widths []int, rows [][]string) {
+	for _, row := range rows {
 		var l strings.Builder
 		for i, cell := range row {
 			l.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))

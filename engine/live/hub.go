@@ -470,6 +470,11 @@ func (h *Hub) Alter(old, new *schema.Table) error {
 		c := &old.Columns[i]
 		n := slices.IndexFunc(new.Columns, func(o schema.Column) bool { return o.ID == c.ID })
 		if n >= 0 && new.Columns[n].Type == c.Type && new.Columns[n].Generated == c.Generated {
+			if !strings.EqualFold(new.Columns[n].Name, c.Name) {
+				if err := h.named(old, c); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		what := fmt.Sprintf("drop or change column '%s' of table '%s'", c.Name, old.QualifiedName())

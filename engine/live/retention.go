@@ -163,6 +163,22 @@ func (h *Hub) Unpin(storage uint32, by string) {
 	}
 }
 
+// named returns sqlerr.TableWatched if a column has to keep its name.
+func (h *Hub) named(t *schema.Table, c *schema.Column) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	kept := h.tables[t.StorageID()]
+	if kept == nil {
+		return nil
+	}
+	for _, by := range slices.Sorted(maps.Keys(kept.pins)) {
+		if slices.Contains(kept.pins[by].Names, c.ID) {
+			return sqlerr.TableWatched.New("Cannot rename column '%s' of table '%s': it is in the condition of a source of %s", c.Name, t.QualifiedName(), by).On(t.QualifiedName())
+		}
+	}
+	return nil
+}
+
 // pinned returns sqlerr.TableWatched if a table is pinned.
 func (h *Hub) pinned(t *schema.Table, what string) error {
 	h.mu.Lock()

@@ -230,7 +230,7 @@ func (s *Subscription) info() sqlmeta.LiveQuery {
 	if s.q.Options.Old {
 		options["old"] = "true"
 	}
-	return sqlmeta.LiveQuery{ID: s.id, User: s.q.User, Connection: s.q.Connection, Namespace: w.Table.Namespace, Table: w.Table.Name,
+	return sqlmeta.LiveQuery{ID: s.id, User: s.q.User, Connection: s.q.Connection, TableID: w.Table.ID, Namespace: w.Table.Namespace, Table: w.Table.Name,
 		Query: s.q.SQL, Options: options, Changes: s.changes, Depth: uint64(s.depth), Created: s.created, Delivered: s.last}
 }
 

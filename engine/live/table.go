@@ -34,6 +34,7 @@ type listener struct {
 type Pin struct {
 	Retention time.Duration
 	Bytes     int64
+	Names     []uint32 // ids of columns that have to keep their names
 }
 
 // retention is for how long changes are kept, where others' are for so long.

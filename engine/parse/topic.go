@@ -39,6 +39,12 @@ type (
 		*sqlparser.OtherAdmin
 		Name, Table sqlparser.TableName
 	}
+	// DropGroup is ALTER TOPIC topic DROP GROUP g.
+	DropGroup struct {
+		*sqlparser.OtherAdmin
+		Name  sqlparser.TableName
+		Group *Operand
+	}
 	// Consume is CONSUME FROM topic [GROUP g] [FROM EARLIEST|LATEST|n] [LIMIT n].
 	Consume struct {
 		*sqlparser.OtherAdmin
@@ -91,6 +97,11 @@ func (r *reader) topicStatement(p *piece, verb int) (sqlparser.Statement, error)
 	add := r.take("add")
 	if !add {
 		r.want("drop")
+		if r.take("group") {
+			n := &DropGroup{Name: name, Group: r.operand(p)}
+			r.failed = r.failed || n.Group.Param >= 0
+			return n, nil
+		}
 	}
 	r.want("source")
 	table := r.table()

@@ -2,10 +2,12 @@ package plan
 
 import (
 	"context"
+	"slices"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/types"
@@ -21,6 +23,8 @@ type Watch struct {
 	Equal  []Equality
 	Filter expr.Expr
 	Exprs  []expr.Expr
+	// Bases are the ids of the columns that virtual ones among those are computed from.
+	Bases []uint32
 }
 
 // Equality is a column and the value, constant for an execution, that it has to have.
@@ -30,7 +34,8 @@ type Equality struct {
 	Null   bool // a NULL value stands for NULL
 }
 
-// Watches reports whether the query reads the table's column of an id.
+// Watches reports whether the query reads the table's column of an id, or computes a column
+// from it.
 func (w *Watch) Watches(id uint32) bool {
 	for _, c := range w.Read {
 		if c < len(w.Table.Columns) && w.Table.Columns[c].ID == id {
@@ -42,7 +47,30 @@ func (w *Watch) Watches(id uint32) bool {
 			return true
 		}
 	}
-	return false
+	return slices.Contains(w.Bases, id)
+}
+
+// basedOn notes what a column is computed from, if it is virtual.
+func (w *Watch) basedOn(column int) error {
+	if column >= len(w.Table.Columns) || !w.Table.Columns[column].Virtual {
+		return nil
+	}
+	e, err := parse.ParseExpr(w.Table.Columns[column].Generated)
+	if err != nil {
+		return err
+	}
+	return sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		name, ok := n.(*sqlparser.ColName)
+		if !ok {
+			return true, nil
+		}
+		c := w.Table.Column(name.Name.String())
+		if c < 0 || slices.Contains(w.Bases, w.Table.Columns[c].ID) {
+			return true, nil
+		}
+		w.Bases = append(w.Bases, w.Table.Columns[c].ID)
+		return true, w.basedOn(c)
+	}, e)
 }
 
 // BuildWatch plans a live query: a SELECT of one table without anything that
@@ -67,13 +95,19 @@ func BuildWatch(ctx context.Context, stmt sqlparser.Statement, last sqlparser.Ex
 	if last != nil {
 		sel = sqlparser.Clone(sel)
 		sel.Limit = &sqlparser.Limit{Rowcount: last}
+		// A select item may have the name of a column of the key.
+		from := sel.From[0].(*sqlparser.AliasedTableExpr)
+		of, _ := from.Expr.(sqlparser.TableName)
+		if from.As.NotEmpty() {
+			of = sqlparser.TableName{Name: from.As}
+		}
 		key, _ := w.Table.Key(nil)
 		for _, k := range key {
 			direction := sqlparser.DescOrder
 			if k.Desc {
 				direction = sqlparser.AscOrder
 			}
-			sel.OrderBy = append(sel.OrderBy, &sqlparser.Order{Expr: sqlparser.NewColName(w.Table.Columns[k.Column].Name), Direction: direction})
+			sel.OrderBy = append(sel.OrderBy, &sqlparser.Order{Expr: sqlparser.NewColNameWithQualifier(w.Table.Columns[k.Column].Name, of), Direction: direction})
 		}
 	}
 	p, err := Build(ctx, sel, o)
@@ -191,6 +225,16 @@ func (b *builder) watch(s *sqlparser.Select) (*Watch, error) {
 		w.Filter = b.expr(expr.Conjunction(rest...), p)
 	}
 	w.Exprs = b.exprs(list, p)
+	for _, c := range w.Read {
+		if err := w.basedOn(c); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range w.Equal {
+		if err := w.basedOn(e.Column); err != nil {
+			return nil, err
+		}
+	}
 	return w, nil
 }
 

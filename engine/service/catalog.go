@@ -76,6 +76,8 @@ type LiveQueries interface {
 	// Gone ends the live queries of a table that was dropped or is kept under another
 	// number now.
 	Gone(t *schema.Table)
+	// EndUser ends the live queries of a user who was dropped.
+	EndUser(user string)
 	// Keep sees to it that a table's changes are kept as its options say. Nobody writes the
 	// table meanwhile.
 	Keep(ctx context.Context, t *schema.Table) error

@@ -264,8 +264,9 @@ func (c *Catalog) AlterUsers(ctx context.Context, s Scope, list []Account, ifExi
 // are over when it returns; when ctx ends before, they go on.
 func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExists, cascade bool) error {
 	var started []uint64
+	var gone []string
 	err := c.changeRecords(ctx, s, func(tx *store.Tx) error {
-		started = nil
+		started, gone = nil, nil
 		for _, name := range names {
 			id := name
 			u, err := sqlmeta.UserByName(ctx, tx, name)
@@ -295,10 +296,15 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 			if err != nil {
 				return err
 			}
-			started = append(started, job)
+			started, gone = append(started, job), append(gone, id)
 		}
 		return nil
 	})
+	if err == nil {
+		for _, id := range gone {
+			c.live.EndUser(id)
+		}
+	}
 	for _, job := range started {
 		if err == nil {
 			err = c.jobs.Wait(ctx, job)

@@ -78,6 +78,7 @@ type LiveQuery struct {
 	ID         string
 	User       string
 	Connection uint64
+	TableID    uint32
 	Namespace  string
 	Table      string
 	Query      string

@@ -98,7 +98,9 @@ func (t *Topics) position(ctx context.Context, q Request, through uint64) (topic
 		case q.Start.Latest:
 			from = after(through)
 		case q.Start.Offset > 0:
-			from = q.Start.Offset - 1
+			if from = q.Start.Offset - 1; from > after(through) {
+				err = sqlerr.WrongTopic.New("Topic '%s.%s' has no offset %d yet", q.Namespace, q.Name, q.Start.Offset)
+			}
 		default:
 			from, err = t.earliest(ctx, topic, through)
 		}
@@ -195,7 +197,7 @@ func (t *Topics) open(ctx context.Context, c *consumer, topic *sqlmeta.Topic, s 
 	if err != nil {
 		return err
 	}
-	b, err := bindSource(table, s)
+	b, err := bindSource(table, s, false)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"vitess.io/vitess/go/vt/sqlparser"
+
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/live"
 	"github.com/kalamgo/kalam/engine/parse"
@@ -79,7 +81,7 @@ func (t *Topics) Restore(ctx context.Context) error {
 			if err != nil {
 				continue // a backup without it was restored: consuming tells
 			}
-			if _, err := t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic)); err != nil {
+			if _, err := t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic, table, &topic.Sources[i])); err != nil {
 				return err
 			}
 		}
@@ -89,7 +91,22 @@ func (t *Topics) Restore(ctx context.Context) error {
 
 func pinName(t *sqlmeta.Topic) string { return "topic '" + t.Namespace + "." + t.Name + "'" }
 
-func pinOf(t *sqlmeta.Topic) live.Pin { return live.Pin{Retention: t.Retention, Bytes: t.Bytes} }
+func pinOf(topic *sqlmeta.Topic, t *schema.Table, s *sqlmeta.TopicSource) live.Pin {
+	p := live.Pin{Retention: topic.Retention, Bytes: topic.Bytes}
+	e, err := parse.ParseExpr(s.Where)
+	if s.Where == "" || err != nil { // consuming tells
+		return p
+	}
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		if name, ok := n.(*sqlparser.ColName); ok {
+			if c := t.Column(name.Name.String()); c >= 0 {
+				p.Names = append(p.Names, t.Columns[c].ID)
+			}
+		}
+		return true, nil
+	}, e)
+	return p
+}
 
 // List returns all topics, by name.
 func (t *Topics) List(ctx context.Context) (list []*sqlmeta.Topic, err error) {
@@ -271,7 +288,7 @@ func (t *Topics) Import(ctx context.Context, commit func(also func(service.Moved
 					continue // of a namespace that is not restored
 				}
 				s.TableID, tables[table.ID] = table.ID, table
-				if s.Since, err = t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic)); err != nil {
+				if s.Since, err = t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic, table, &s)); err != nil {
 					return err
 				}
 				topic.Sources = append(topic.Sources, s)
@@ -312,7 +329,7 @@ func (t *Topics) AddSource(ctx context.Context, namespace, name string, table *s
 		return false, sqlerr.WrongTopic.New("'%s' is no table whose changes a topic can have", table.QualifiedName())
 	}
 	s.TableID = table.ID
-	if _, err := bindSource(table, &s); err != nil {
+	if _, err := bindSource(table, &s, true); err != nil {
 		return false, err
 	}
 	t.mu.Lock()
@@ -329,7 +346,7 @@ func (t *Topics) AddSource(ctx context.Context, namespace, name string, table *s
 		return false, sqlerr.WrongTopic.New("Topic '%s.%s' has the source '%s' already", namespace, name, table.QualifiedName())
 	}
 	// A crash after this leaves a log that ends by itself.
-	if s.Since, err = t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic)); err != nil {
+	if s.Since, err = t.hub.Pin(ctx, table.StorageID(), pinName(topic), pinOf(topic, table, &s)); err != nil {
 		return false, err
 	}
 	topic.Sources = append(topic.Sources, s)
@@ -397,6 +414,27 @@ func (t *Topics) Ack(ctx context.Context, namespace, name, group string, offset 
 	})
 }
 
+// DropGroup forgets how far a group is; sqlerr.NoSuchTopic, WrongTopic where there is no such
+// group.
+func (t *Topics) DropGroup(ctx context.Context, namespace, name, group string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.change(ctx, func(tx *store.Tx) error {
+		topic, err := sqlmeta.TopicByName(ctx, tx, namespace, name)
+		if err != nil {
+			return err
+		}
+		g, err := groupOf(ctx, tx, topic, group)
+		if err == nil && g == nil {
+			err = sqlerr.WrongTopic.New("Topic '%s.%s' has no group '%s'", namespace, name, group)
+		}
+		if err != nil {
+			return err
+		}
+		return sqlmeta.TopicGroups.Delete(ctx, tx, sqlmeta.GroupKey{TopicID: topic.ID, Name: group})
+	})
+}
+
 // groupOf returns a group; nil: there is none.
 func groupOf(ctx context.Context, tx *store.Tx, topic *sqlmeta.Topic, name string) (*sqlmeta.TopicGroup, error) {
 	g, err := sqlmeta.TopicGroups.Get(ctx, tx, sqlmeta.GroupKey{TopicID: topic.ID, Name: name})
@@ -422,8 +460,8 @@ type boundSource struct {
 	key, full expr.Expr // JSON objects
 }
 
-// bindSource binds a source's condition.
-func bindSource(t *schema.Table, s *sqlmeta.TopicSource) (*boundSource, error) {
+// bindSource binds a source's condition; adding tells that the source is to be added.
+func bindSource(t *schema.Table, s *sqlmeta.TopicSource, adding bool) (*boundSource, error) {
 	b := &boundSource{TopicSource: s, table: t}
 	for i := range t.Columns {
 		b.columns = append(b.columns, i)
@@ -433,6 +471,14 @@ func bindSource(t *schema.Table, s *sqlmeta.TopicSource) (*boundSource, error) {
 		e, err := parse.ParseExpr(s.Where)
 		if err != nil {
 			return nil, err
+		}
+		if !adding { // it was bound as it is written when it was added: the table may have another name now
+			_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+				if name, ok := n.(*sqlparser.ColName); ok {
+					name.Qualifier = sqlparser.TableName{}
+				}
+				return true, nil
+			}, e)
 		}
 		if b.where, err = plan.BindRow(t, e); err != nil {
 			return nil, err
