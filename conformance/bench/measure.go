@@ -275,6 +275,8 @@ func (r *runner) round(about time.Duration, first bool) error {
 	}
 	ns, err := r.time()
 	r.took = append(r.took, ns/float64(r.n))
+	// What was cold, or disturbed, when it was tried out has too short rounds.
+	r.n = max(1, int(float64(r.n)*min(8, float64(about)/ns)))
 	return err
 }
 

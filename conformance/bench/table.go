@@ -66,7 +66,7 @@ func (s state) String() string { return [...]string{"empty", "fresh", "packed", 
 // same table when it is packed as before.
 func (p *peer) reach(want state, rows int) error {
 	for ; p.state < want; p.state++ {
-		if err := p.step(p.state+1, rows); err != nil {
+		if err := errors.Join(p.step(p.state+1, rows), p.settle()); err != nil {
 			return err
 		}
 	}
