@@ -276,6 +276,8 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 		return difference{"Kalam fails", base, base}
 	case refused(base.err):
 		return difference{refusal, base, base}
+	case lenient(base.err): // here nothing has changed, there it would
+		return difference{}
 	}
 	if a := ask(r.plain); !same(base, a, true) {
 		return difference{"Kalam without indexes", a, base}
@@ -292,7 +294,10 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 var (
 	mariadbOnly = []*regexp.Regexp{}
 	unsupported = []string{"SUBQUERY in ROW in left expression", "Invalid use of group function"}
-	stricter    = []string{}
+	stricter    = []string{
+		"Error 1093", // tables that are written may be read in subqueries
+		"Error 1690", // BIGINT UNSIGNED: COALESCE of both signs is a DECIMAL there
+	}
 )
 
 func differsInMariaDB(sql string) bool {

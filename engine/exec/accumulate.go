@@ -92,6 +92,10 @@ func newSum(a *expr.Aggregate) (accumulator, expr.Expr) {
 	if t.Kind == types.Decimal {
 		scale = t.Scale
 	}
+	if t.Kind == types.Decimal && t.Scale-a.T.Scale > maxRounded {
+		arg = expr.CastTo(arg, types.DecimalType(65, t.Scale))
+		t = arg.Type()
+	}
 	if t.Physical() == types.PhysBytes {
 		return &sumDecimal{avg: avg}, arg
 	}
@@ -203,6 +207,10 @@ func (s *sumFloat) emit(dst *types.Vector, from, to int) {
 	}
 }
 
+// maxRounded is how many digits of its values a sumInt may have to round away: those of
+// divisions, which are added up before.
+const maxRounded = 5
+
 // sumInt is SUM or AVG of integers and scaled decimals, exact in 128 bits.
 type sumInt struct {
 	avg   bool
@@ -248,12 +256,18 @@ func (s *sumInt) add(groups []int32, args []*types.Vector, n int) {
 }
 
 func (s *sumInt) emit(dst *types.Vector, from, to int) {
+	digits, by := dst.Type.Scale-s.scale, int64(1)
+	for ; digits < 0; digits++ {
+		by *= 10
+	}
 	for g := from; g < to; g++ {
 		switch {
 		case s.n[g] == 0:
 			dst.AppendNull()
 		case s.avg:
-			appendInt128(dst, s.sum[g].average(s.n[g], dst.Type.Scale-s.scale))
+			appendInt128(dst, s.sum[g].average(s.n[g]*by, digits))
+		case by > 1:
+			appendInt128(dst, s.sum[g].average(by, 0))
 		default:
 			appendInt128(dst, s.sum[g])
 		}

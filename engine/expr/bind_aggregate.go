@@ -86,6 +86,9 @@ func (b *Binder) aggregateCall(f AggFunc, n sqlparser.AggrFunc) (*Aggregate, err
 	if gc, ok := n.(*sqlparser.GroupConcatExpr); ok {
 		return b.groupConcat(gc, agg)
 	}
+	if (f == Sum || f == Avg) && !agg.Distinct {
+		agg.Args = []Expr{exact(agg.Args[0])} // the result is rounded
+	}
 	return agg, nil
 }
 

@@ -100,8 +100,8 @@ func (b *builder) inTwo(l *groupRel, rel logical, keys []int) *twoGroups {
 		case expr.Count:
 			again = expr.Sum
 		case expr.Sum:
-			if a.T.IsFloat() {
-				return nil // other digits in another order
+			if a.T.IsFloat() || a.Args[0].Type().Scale > a.T.Scale {
+				return nil // other digits in another order, or rounded in between
 			}
 		case expr.Min, expr.Max:
 			if a.T.LossyKey() {
