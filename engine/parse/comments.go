@@ -12,8 +12,10 @@ const parserVersion = 80040
 // mysqldump writes it. Triggers are read with the places of their tokens, which those
 // within comments do not have.
 func commentedTrigger(sql string) bool {
-	return strings.Contains(sql, versionComment) && strings.Contains(strings.ToUpper(sql), "TRIGGER")
+	return strings.Contains(sql, versionComment) && mentionsTrigger(sql)
 }
+
+func mentionsTrigger(sql string) bool { return strings.Contains(strings.ToUpper(sql), "TRIGGER") }
 
 // The beginnings of comments whose text counts: for MySQL, and for Kalam alone.
 const (

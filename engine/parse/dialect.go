@@ -36,7 +36,7 @@ func (d Dialect) standard(sql string) string {
 			continue
 		case rest[0] == '#', strings.HasPrefix(rest, "--") && (len(rest) == 2 || rest[2] <= ' '):
 			end = after(sql, i, "\n")
-		case strings.HasPrefix(rest, "/*") && !strings.HasPrefix(rest, "/*!"):
+		case strings.HasPrefix(rest, "/*") && !strings.HasPrefix(rest, versionComment) && !strings.HasPrefix(rest, ownComment):
 			end = after(sql, i+2, "*/")
 		}
 		b.WriteString(sql[i:end])

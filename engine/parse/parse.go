@@ -78,7 +78,7 @@ func (d Dialect) parse(sql string) ([]*Statement, error) {
 		text = unwrapped(text, versionComment)
 	}
 	text = quotedHosts(text)
-	pieces, err := d.split(text)
+	pieces, err := d.split(unlabelled(text))
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +101,14 @@ func (d Dialect) parse(sql string) ([]*Statement, error) {
 		return nil, sqlerr.WrongArguments.New("Positional (?) and named (:name) parameters cannot be mixed")
 	}
 	return list, nil
+}
+
+// unlabelled returns a text whose triggers have no labels that the tokenizer cannot read.
+func unlabelled(sql string) string {
+	if !strings.Contains(sql, ":") || !mentionsTrigger(sql) {
+		return sql
+	}
+	return withoutLabels(sql)
 }
 
 // ParseExpr parses a single expression, such as a column's default.
@@ -196,7 +204,7 @@ func (d Dialect) split(sql string) ([]piece, error) {
 		p.tokens++
 		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
 		if p.isTrigger {
-			p.blocks.add(strings.ToUpper(val), typ)
+			p.blocks.add(strings.ToUpper(sql[max(one.from, 0):one.to]), typ) // not what is within quotes
 			if typ == sqlparser.VALUE_ARG {
 				return nil, syntaxError(sql, t.Pos-len(val))
 			}

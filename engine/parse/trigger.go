@@ -1,6 +1,8 @@
 package parse
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -39,7 +41,13 @@ type blocks struct {
 	ended  bool     // END was the last token
 	before string   // the last token
 	skip   int      // tokens that are names
+	label  bool     // the last token may be a label: it began a statement
+	// handler tells that the statement is DECLARE … HANDLER, within which another begins.
+	handler bool
 }
+
+// beginsBlock are the words that begin a statement with others in it.
+var beginsBlock = map[string]bool{"BEGIN": true, "IF": true, "CASE": true, "WHILE": true, "REPEAT": true, "LOOP": true}
 
 // add takes note of a token and reports whether it belongs to the body although it is a
 // semicolon.
@@ -61,8 +69,9 @@ func (b *blocks) add(word string, typ int) bool {
 			return false
 		}
 	}
-	start := b.start
-	b.start = false
+	start := b.start || b.handler && beginsBlock[word]
+	b.handler = b.handler && !start && word != ";" || word == "HANDLER" && (before == "CONTINUE" || before == "EXIT")
+	b.start, b.label = typ == '~' && b.label, start
 	push := func(kind string, next bool) { b.open, b.start = append(b.open, kind), next }
 	top := ""
 	if n := len(b.open); n > 0 {
@@ -169,7 +178,10 @@ func (p *piece) trigger(sql string) (sqlparser.Statement, error) {
 // The statements of bodies.
 type (
 	// Block is BEGIN … END, or the statements of an arm.
-	Block struct{ List []any }
+	Block struct {
+		Label string
+		List  []any
+	}
 	// Declare is DECLARE names type [DEFAULT value].
 	Declare struct {
 		Names   []string
@@ -189,15 +201,39 @@ type (
 		Else  *Block // nil: there is none
 		Case  bool   // without an arm that fits there is an error
 	}
-	// Loop is WHILE cond DO … and, with Until, REPEAT … UNTIL cond.
+	// Loop is WHILE cond DO …, with Until REPEAT … UNTIL cond, and without Cond LOOP.
 	Loop struct {
+		Label string
 		Cond  sqlparser.Expr
 		Body  *Block
 		Until bool
 	}
+	// Leave is LEAVE and ITERATE.
+	Leave struct {
+		Label   string
+		Iterate bool
+	}
+	// Condition is what a handler is for: an error number, an SQLSTATE, a class of those
+	// (SQLWARNING, NOT FOUND, SQLEXCEPTION), or a declared name of a condition.
+	Condition struct {
+		Number             int
+		State, Class, Name string
+	}
+	// DeclareCondition is DECLARE name CONDITION FOR ….
+	DeclareCondition struct {
+		Name string
+		Is   Condition
+	}
+	// DeclareHandler is DECLARE CONTINUE or EXIT HANDLER FOR … statement.
+	DeclareHandler struct {
+		Continue bool
+		For      []Condition
+		Body     any
+	}
 	// Signal is SIGNAL.
 	Signal struct {
 		State   string
+		Name    string         // of a condition, in the place of State
 		Message sqlparser.Expr // or nil
 		Number  sqlparser.Expr // or nil
 	}
@@ -222,12 +258,13 @@ type bodyReader struct {
 	tokens []token
 	at     int
 	stop   int // where the text ends
+	labels []string
 	err    error
 }
 
 func newBodyReader(sql string, start, end int) *bodyReader {
 	r := &bodyReader{sql: sql, stop: end}
-	t := parser.NewStringTokenizer(sql[start:end])
+	t := parser.NewStringTokenizer(withoutLabels(sql[start:end]))
 	for {
 		before := t.Pos
 		typ, val := t.Scan()
@@ -319,16 +356,96 @@ func (r *bodyReader) tableName() sqlparser.TableName {
 	return n
 }
 
+// labels finds the colons of labels, which the tokenizer takes for those of parameters.
+var labels = regexp.MustCompile("(?i)[a-z0-9_$`]:\\s*(?:begin|loop|while|repeat)\\b")
+
+// withoutLabels returns a text of the same length with ~ in the place of the colons that
+// labels have.
+func withoutLabels(sql string) string {
+	if !strings.Contains(sql, ":") {
+		return sql
+	}
+	return labels.ReplaceAllStringFunc(sql, func(s string) string { return strings.Replace(s, ":", "~", 1) })
+}
+
+// label reads a label before a statement, if there is one.
+func (r *bodyReader) label() string {
+	if r.at+1 >= len(r.tokens) || !r.tokens[r.at+1].is(r.sql, ":") {
+		return ""
+	}
+	name := r.name()
+	r.next()
+	for _, l := range r.labels {
+		if strings.EqualFold(l, name) && r.err == nil {
+			r.err = sqlerr.LabelRedefined.New("Redefining label %s", name)
+		}
+	}
+	return name
+}
+
+// within reads what a label is of, to its end, where the label may stand again.
+func (r *bodyReader) within(label string, read func()) {
+	r.labels = append(r.labels, label)
+	read()
+	r.labels = r.labels[:len(r.labels)-1]
+	if t := r.peek(); r.err == nil && t.typ == sqlparser.ID && !r.is(";") {
+		if name := r.name(); !strings.EqualFold(name, label) && r.err == nil {
+			r.err = sqlerr.LabelMismatch.New("End-label %s without match", name)
+		}
+	}
+}
+
+// loop reads a loop behind its first word.
+func (r *bodyReader) loop(kind string) *Loop {
+	l := &Loop{Until: kind == "REPEAT"}
+	switch kind {
+	case "WHILE":
+		l.Cond = r.expr("DO")
+		r.want("DO")
+		l.Body = r.block("END")
+	case "REPEAT":
+		l.Body = r.block("UNTIL")
+		r.want("UNTIL")
+		l.Cond = r.expr("END")
+	default:
+		l.Body = r.block("END")
+	}
+	r.want("END")
+	r.want(kind)
+	return l
+}
+
 // statement reads a statement.
 func (r *bodyReader) statement() any {
-	switch {
-	case r.end():
+	if r.end() {
 		r.syntax()
 		return nil
+	}
+	label := r.label()
+	for _, kind := range []string{"LOOP", "WHILE", "REPEAT"} {
+		if r.take(kind) {
+			var l *Loop
+			r.within(label, func() { l = r.loop(kind) })
+			l.Label = label
+			return l
+		}
+	}
+	switch {
 	case r.take("BEGIN"):
-		b := r.block("END")
-		r.want("END")
+		var b *Block
+		r.within(label, func() {
+			b = r.block("END")
+			r.want("END")
+		})
+		b.Label = label
 		return b
+	case label != "":
+		r.syntax()
+		return nil
+	case r.take("LEAVE"):
+		return &Leave{Label: r.name()}
+	case r.take("ITERATE"):
+		return &Leave{Label: r.name(), Iterate: true}
 	case r.take("DECLARE"):
 		return r.declare()
 	case r.take("SET"):
@@ -337,22 +454,14 @@ func (r *bodyReader) statement() any {
 		return r.ifs()
 	case r.take("CASE"):
 		return r.cases()
-	case r.take("WHILE"):
-		l := &Loop{Cond: r.expr("DO")}
-		r.want("DO")
-		l.Body = r.block("END")
-		r.want("END")
-		r.want("WHILE")
-		return l
-	case r.take("REPEAT"):
-		l := &Loop{Until: true, Body: r.block("UNTIL")}
-		r.want("UNTIL")
-		l.Cond = r.expr("END")
-		r.want("END")
-		r.want("REPEAT")
-		return l
 	case r.take("SIGNAL"):
 		return r.signal()
+	}
+	for _, word := range []string{"RESIGNAL", "GET", "OPEN", "FETCH", "CLOSE", "RETURN"} {
+		if r.is(word) {
+			r.refuse(word + " in a trigger")
+			return nil
+		}
 	}
 	return r.query()
 }
@@ -382,9 +491,25 @@ func (r *bodyReader) declare() any {
 	for r.take(",") {
 		d.Names = append(d.Names, r.name())
 	}
+	kind := strings.ToUpper(d.Names[0])
 	switch {
-	case r.is("CONDITION"), r.is("CURSOR"), r.is("HANDLER"):
-		r.refuse("DECLARE " + strings.ToUpper(r.peek().val))
+	case r.is("CURSOR"):
+		r.refuse("DECLARE CURSOR")
+		return nil
+	case r.take("CONDITION"):
+		r.want("FOR")
+		return &DeclareCondition{d.Names[0], r.condition()}
+	case (kind == "CONTINUE" || kind == "EXIT") && r.take("HANDLER"):
+		h := &DeclareHandler{Continue: kind == "CONTINUE"}
+		r.want("FOR")
+		h.For = append(h.For, r.condition())
+		for r.take(",") {
+			h.For = append(h.For, r.condition())
+		}
+		h.Body = r.statement()
+		return h
+	case r.is("HANDLER"): // UNDO
+		r.refuse("DECLARE " + kind + " HANDLER")
 		return nil
 	}
 	from := r.pos()
@@ -402,6 +527,41 @@ func (r *bodyReader) declare() any {
 		d.Default = r.expr(";")
 	}
 	return d
+}
+
+// condition reads what a handler or a condition's name is for.
+func (r *bodyReader) condition() Condition {
+	t := r.peek()
+	switch {
+	case r.take("SQLSTATE"):
+		return Condition{State: r.state()}
+	case t.typ == sqlparser.INTEGRAL:
+		n, err := strconv.Atoi(r.next().val)
+		if err != nil || n <= 0 {
+			r.at--
+			r.syntax()
+		}
+		return Condition{Number: n}
+	case r.take("SQLWARNING"):
+		return Condition{Class: "SQLWARNING"}
+	case r.take("SQLEXCEPTION"):
+		return Condition{Class: "SQLEXCEPTION"}
+	case r.take("NOT"):
+		r.want("FOUND")
+		return Condition{Class: "NOT FOUND"}
+	}
+	return Condition{Name: r.name()}
+}
+
+// state reads what follows SQLSTATE.
+func (r *bodyReader) state() string {
+	r.take("VALUE")
+	t := r.next()
+	if t.typ != sqlparser.STRING || len(t.val) != 5 {
+		r.at--
+		r.syntax()
+	}
+	return t.val
 }
 
 func (r *bodyReader) refuse(what string) {
@@ -484,18 +644,12 @@ func (r *bodyReader) cases() any {
 }
 
 func (r *bodyReader) signal() any {
-	if !r.take("SQLSTATE") {
-		r.refuse("SIGNAL of a condition name")
-		return nil
+	s := &Signal{}
+	if r.take("SQLSTATE") {
+		s.State = r.state()
+	} else {
+		s.Name = r.name()
 	}
-	r.take("VALUE")
-	t := r.next()
-	if t.typ != sqlparser.STRING || len(t.val) != 5 {
-		r.at--
-		r.syntax()
-		return nil
-	}
-	s := &Signal{State: t.val}
 	if !r.take("SET") {
 		return s
 	}

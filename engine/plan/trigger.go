@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,11 +45,24 @@ type (
 		Arms  []Step
 		Else  Step
 	}
-	// While runs Body as long as Cond is true or, with Until, until it is.
+	// While runs Body as long as Cond is true or, with Until, until it is; Cond may be
+	// nil.
 	While struct {
+		Label int // 0: none
 		Cond  expr.Expr
 		Body  Step
 		Until bool
+	}
+	// Block is what Leave can leave by its Label, or what has handlers.
+	Block struct {
+		Label    int
+		Body     Step
+		Handlers []*Handler
+	}
+	// Leave ends the block or loop of a label or, with Iterate, a round of the loop.
+	Leave struct {
+		Label   int
+		Iterate bool
 	}
 	// Raise fails, unless State is of a warning.
 	Raise struct {
@@ -65,7 +79,17 @@ type (
 	}
 )
 
+// Handler says what happens after a statement of its block that brought about one of some
+// conditions: Body, and then what follows that statement or, without Continue, the block.
+type Handler struct {
+	For      []parse.Condition // without names
+	Body     Step
+	Continue bool
+}
+
 func (Steps) step()  {}
+func (*Block) step() {}
+func (*Leave) step() {}
 func (*Let) step()   {}
 func (*If) step()    {}
 func (*While) step() {}
@@ -188,6 +212,38 @@ type compiler struct {
 	types []types.Type
 	names []string // of the variables in scope, "" for the columns
 	scope int      // where the variables of the innermost block begin
+
+	labels     []label
+	made       int // labels
+	conditions []parse.DeclareCondition
+	declared   int         // where the conditions of the innermost block begin
+	handlers   *[]*Handler // of the innermost block
+}
+
+type label struct {
+	name string
+	id   int
+	loop bool
+}
+
+// label makes a label. Its end is at the end of what it is of.
+func (c *compiler) label(name string, loop bool) int {
+	c.made++
+	c.labels = append(c.labels, label{name, c.made, loop})
+	return c.made
+}
+
+func (c *compiler) leave(s *parse.Leave) (Step, error) {
+	for i := len(c.labels) - 1; i >= 0; i-- {
+		if l := c.labels[i]; s.Label != "" && strings.EqualFold(l.name, s.Label) && (l.loop || !s.Iterate) {
+			return &Leave{l.id, s.Iterate}, nil
+		}
+	}
+	word := "LEAVE"
+	if s.Iterate {
+		word = "ITERATE"
+	}
+	return nil, sqlerr.NoLabel.New("%s with no matching label: %s", word, s.Label)
 }
 
 func newCompiler(b *builder, t *schema.Table, def *schema.Trigger, in *nesting) *compiler {
@@ -216,15 +272,19 @@ func (c *compiler) compile(s any) (Step, error) {
 	case *parse.If:
 		return c.ifs(s)
 	case *parse.Loop:
-		cond, err := c.expr(s.Cond)
+		return c.loop(s)
+	case *parse.Leave:
+		return c.leave(s)
+	case *parse.DeclareCondition:
+		return Steps(nil), c.declareCondition(s)
+	case *parse.DeclareHandler:
+		return Steps(nil), c.handler(s)
+	case *parse.Signal:
+		state, err := c.signalled(s)
 		if err != nil {
 			return nil, err
 		}
-		body, err := c.block(s.Body)
-		return &While{Cond: &expr.Is{Test: expr.IsTrue, Arg: cond}, Body: body, Until: s.Until}, err
-	case *parse.Signal:
-		r := &Raise{State: s.State}
-		var err error
+		r := &Raise{State: state}
 		if s.Message != nil {
 			if r.Message, err = c.expr(s.Message); err != nil {
 				return nil, err
@@ -240,9 +300,28 @@ func (c *compiler) compile(s any) (Step, error) {
 	return nil, sqlerr.Internal.New("no way to compile a %T", s)
 }
 
+func (c *compiler) loop(s *parse.Loop) (Step, error) {
+	n := &While{Until: s.Until}
+	if s.Cond != nil {
+		cond, err := c.expr(s.Cond)
+		if err != nil {
+			return nil, err
+		}
+		n.Cond = &expr.Is{Test: expr.IsTrue, Arg: cond}
+	}
+	n.Label = c.label(s.Label, true)
+	var err error
+	n.Body, err = c.block(s.Body)
+	c.labels = c.labels[:len(c.labels)-1]
+	return n, err
+}
+
 func (c *compiler) block(s *parse.Block) (Step, error) {
-	names, scope := slices.Clone(c.names), c.scope
-	c.scope = len(c.names)
+	names, scope, labels := slices.Clone(c.names), c.scope, c.labels
+	conditions, declared, handlers := c.conditions, c.declared, c.handlers
+	c.scope, c.declared = len(c.names), len(c.conditions)
+	b := &Block{Label: c.label(s.Label, false)}
+	c.handlers = &b.Handlers
 	var steps Steps
 	for _, x := range s.List {
 		step, err := c.compile(x)
@@ -256,8 +335,70 @@ func (c *compiler) block(s *parse.Block) (Step, error) {
 			c.names[i] = ""
 		}
 	}
-	c.scope = scope
-	return steps, nil
+	c.scope, c.labels, c.conditions, c.declared, c.handlers = scope, labels, conditions, declared, handlers
+	if s.Label == "" && b.Handlers == nil {
+		return steps, nil
+	}
+	b.Body = steps
+	return b, nil
+}
+
+func (c *compiler) declareCondition(d *parse.DeclareCondition) error {
+	for _, other := range c.conditions[c.declared:] {
+		if strings.EqualFold(other.Name, d.Name) {
+			return sqlerr.DupCondition.New("Duplicate condition: %s", d.Name)
+		}
+	}
+	if d.Is.Number == 0 && d.Is.State == "" {
+		return sqlerr.UndefinedCondition.New("Undefined CONDITION: %s", cmp.Or(d.Is.Name, d.Is.Class))
+	}
+	c.conditions = append(c.conditions, *d)
+	return nil
+}
+
+// condition returns what a condition's name stands for.
+func (c *compiler) condition(name string) (parse.Condition, error) {
+	for i := len(c.conditions) - 1; i >= 0; i-- {
+		if strings.EqualFold(c.conditions[i].Name, name) {
+			return c.conditions[i].Is, nil
+		}
+	}
+	return parse.Condition{}, sqlerr.UndefinedCondition.New("Undefined CONDITION: %s", name)
+}
+
+func (c *compiler) signalled(s *parse.Signal) (state string, err error) {
+	if s.Name == "" {
+		return s.State, nil
+	}
+	is, err := c.condition(s.Name)
+	if err == nil && is.State == "" {
+		err = sqlerr.SignalNumber.New("SIGNAL/RESIGNAL can only use a CONDITION defined with SQLSTATE")
+	}
+	return is.State, err
+}
+
+func (c *compiler) handler(s *parse.DeclareHandler) error {
+	h := &Handler{Continue: s.Continue}
+	for _, is := range s.For {
+		if is.Name != "" {
+			var err error
+			if is, err = c.condition(is.Name); err != nil {
+				return err
+			}
+		}
+		for _, other := range append(slices.Clone(*c.handlers), h) {
+			if slices.Contains(other.For, is) {
+				return sqlerr.DupHandler.New("Duplicate handler declared in the same block")
+			}
+		}
+		h.For = append(h.For, is)
+	}
+	all := c.handlers
+	var err error
+	if h.Body, err = c.block(&parse.Block{List: []any{s.Body}}); err == nil {
+		*all = append(*all, h)
+	}
+	return err
 }
 
 func (c *compiler) declare(d *parse.Declare) (Step, error) {

@@ -44,6 +44,13 @@ var (
 	WrongDatabaseName     = kind("wrong_database_name", 1102, "42000")        // a namespace name is not allowed.
 	WrongTableName        = kind("wrong_table_name", 1103, "42000")           // a table name is not allowed.
 	WrongColumnName       = kind("wrong_column_name", 1166, "42000")          // a column name is not allowed.
+	NoLabel               = kind("no_label", 1308, "42000")                   // LEAVE or ITERATE of a label that is not around it.
+	LabelRedefined        = kind("label_redefined", 1309, "42000")            // a label within one of the same name.
+	LabelMismatch         = kind("label_mismatch", 1310, "42000")             // another label at the end of a block or loop.
+	UndefinedCondition    = kind("undefined_condition", 1319, "42000")        // a condition's name that was not declared.
+	DupCondition          = kind("duplicate_condition", 1332, "42000")        // a condition is declared twice.
+	DupHandler            = kind("duplicate_handler", 1413, "42000")          // a block has two handlers for the same.
+	SignalNumber          = kind("signal_number", 1646, "HY000")              // SIGNAL of a condition without SQLSTATE.
 	ViewOfTemporary       = kind("view_of_temporary", 1352, "HY000")          // a view's query names a temporary table.
 	TriggerOnTemporary    = kind("trigger_on_temporary", 1361, "HY000")       // a trigger on a temporary table or view.
 	WrongPlacement        = kind("wrong_placement", 1234, "42000")            // a word of SELECT where it has no meaning.

@@ -84,6 +84,20 @@ type firing struct {
 	rt     exec.Runtime
 	env    expr.Env
 	params []types.Value // see plan.Trigger
+
+	active []*plan.Block // those with handlers around the statement that runs
+	warned []error       // what that statement warned of: for a handler, or to be passed on
+}
+
+// leaving is how a LEAVE or ITERATE gets to what it leaves.
+type leaving struct{ *plan.Leave }
+
+func (leaving) Error() string { return "LEAVE outside of its block" }
+
+// left reports whether err comes from a LEAVE or, with iterate, ITERATE of a label.
+func left(err error, label int, iterate bool) bool {
+	l, ok := err.(leaving)
+	return ok && l.Label == label && l.Iterate == iterate
 }
 
 func (f *firing) run(ctx context.Context, s plan.Step) error {
@@ -97,17 +111,11 @@ func (f *firing) run(ctx context.Context, s plan.Step) error {
 			}
 		}
 		return nil
-	case *plan.Let:
-		v, err := expr.EvalConst(&f.env, s.Value)
-		if err != nil {
-			return err
-		}
-		return f.let(s, s.Value.Type(), v)
 	case *plan.If:
 		for i, cond := range s.Conds {
 			ok, err := f.holds(cond)
 			if err != nil {
-				return err
+				return f.handle(ctx, err)
 			}
 			if ok {
 				return f.run(ctx, s.Arms[i])
@@ -116,6 +124,40 @@ func (f *firing) run(ctx context.Context, s plan.Step) error {
 		return f.run(ctx, s.Else)
 	case *plan.While:
 		return f.loop(ctx, s)
+	case *plan.Block:
+		return f.block(ctx, s)
+	case *plan.Leave:
+		return leaving{s}
+	}
+	f.warned = nil
+	err := f.simple(ctx, s)
+	switch {
+	case len(f.active) == 0:
+		return err
+	case err != nil:
+		return f.handle(ctx, err)
+	case len(f.warned) == 0:
+		return nil
+	}
+	warned := f.warned
+	handled, next := f.find(ctx, warned[len(warned)-1], true)
+	if !handled {
+		for _, w := range warned {
+			f.w.warn(w)
+		}
+	}
+	return next
+}
+
+// simple runs a statement that has none in it.
+func (f *firing) simple(ctx context.Context, s plan.Step) error {
+	switch s := s.(type) {
+	case *plan.Let:
+		v, err := expr.EvalConst(&f.env, s.Value)
+		if err != nil {
+			return err
+		}
+		return f.let(s, s.Value.Type(), v)
 	case *plan.Raise:
 		return f.raise(s)
 	case *plan.Fail:
@@ -124,6 +166,102 @@ func (f *firing) run(ctx context.Context, s plan.Step) error {
 		return f.statement(ctx, s)
 	}
 	return sqlerr.Internal.New("no way to run a %T", s)
+}
+
+func (f *firing) block(ctx context.Context, s *plan.Block) error {
+	if s.Handlers != nil {
+		f.env.Warn = func(err error) { f.warned = append(f.warned, err) }
+		f.active = append(f.active, s)
+		defer func() {
+			if f.active = f.active[:len(f.active)-1]; len(f.active) == 0 {
+				f.env.Warn = f.w.rt.Env.Warn
+			}
+		}()
+	}
+	if err := f.run(ctx, s.Body); !left(err, s.Label, false) {
+		return err
+	}
+	return nil
+}
+
+// warn passes a warning on.
+func (f *firing) warn(err error) {
+	if f.env.Warn != nil {
+		f.env.Warn(err)
+	}
+}
+
+// unhandled are errors that no handler is for: the statement that fired the trigger has to
+// end, or to run again.
+var unhandled = map[*sqlerr.Kind]bool{
+	sqlerr.Interrupted: true, sqlerr.QueryTimeout: true, sqlerr.Closed: true, sqlerr.Internal: true, sqlerr.Corrupt: true,
+	sqlerr.WriteConflict: true, sqlerr.LockDeadlock: true, sqlerr.NotSupported: true,
+}
+
+// handle runs the handler of an error, and returns where to go on; err if there is none.
+func (f *firing) handle(ctx context.Context, err error) error {
+	if e := sqlerr.As(err); e == nil || unhandled[e.Kind] {
+		return err
+	}
+	handled, next := f.find(ctx, err, false)
+	if !handled {
+		return err
+	}
+	return next
+}
+
+// find runs the handler of a condition: the one that fits best of the innermost block that
+// has some.
+func (f *firing) find(ctx context.Context, err error, warning bool) (handled bool, next error) {
+	active := f.active
+	for i := len(active) - 1; i >= 0; i-- {
+		h := handlerOf(active[i].Handlers, err, warning)
+		if h == nil {
+			continue
+		}
+		f.active = active[:i:i] // the block's own are not for its handlers
+		next = f.run(ctx, h.Body)
+		f.active = active
+		if next == nil && !h.Continue {
+			next = leaving{&plan.Leave{Label: active[i].Label}}
+		}
+		return true, next
+	}
+	return false, nil
+}
+
+// handlerOf returns the handler that fits a condition best: one of its number, its
+// SQLSTATE, its class; nil if there is none.
+func handlerOf(list []*plan.Handler, err error, warning bool) (best *plan.Handler) {
+	e := sqlerr.As(err)
+	if e == nil {
+		return nil
+	}
+	class := "SQLEXCEPTION"
+	switch {
+	case e.Kind.State[:2] == "02":
+		class = "NOT FOUND"
+	case e.Kind.State[:2] == "01", warning:
+		class = "SQLWARNING"
+	}
+	rank := 0
+	for _, h := range list {
+		for _, c := range h.For {
+			r := 0
+			switch {
+			case c.Number > 0 && c.Number == int(e.Kind.Number):
+				r = 3
+			case c.State != "" && c.State == e.Kind.State:
+				r = 2
+			case c.Class == class:
+				r = 1
+			}
+			if r > rank {
+				best, rank = h, r
+			}
+		}
+	}
+	return best
 }
 
 // let gives a parameter a value, converted to its type.
@@ -144,23 +282,24 @@ func (f *firing) holds(cond expr.Expr) (bool, error) {
 }
 
 func (f *firing) loop(ctx context.Context, s *plan.While) error {
-	for {
+	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
 			return sqlerr.Interrupted.Wrap(err, "Query execution was interrupted")
 		}
-		if s.Until {
-			if err := f.run(ctx, s.Body); err != nil {
-				return err
+		if s.Cond != nil && !(s.Until && first) {
+			ok, err := f.holds(s.Cond)
+			if err != nil {
+				return f.handle(ctx, err)
+			}
+			if ok == s.Until {
+				return nil
 			}
 		}
-		ok, err := f.holds(s.Cond)
-		if err != nil || ok == s.Until {
+		switch err := f.run(ctx, s.Body); {
+		case left(err, s.Label, false):
+			return nil
+		case err != nil && !left(err, s.Label, true):
 			return err
-		}
-		if !s.Until {
-			if err := f.run(ctx, s.Body); err != nil {
-				return err
-			}
 		}
 	}
 }
@@ -192,7 +331,7 @@ func (f *firing) raise(s *plan.Raise) error {
 	}
 	err := kind.Wrap(sqlerr.Signalled, "%s", message)
 	if s.State[:2] == "01" {
-		f.w.warn(err)
+		f.warn(err)
 		return nil
 	}
 	return err
@@ -203,8 +342,20 @@ func (f *firing) statement(ctx context.Context, s *plan.Run) error {
 	if s.Plan.Writes == nil {
 		return f.query(ctx, s)
 	}
-	res, err := Run(ctx, &f.rt, s.Plan.Root)
-	f.w.res.count(res.Tables)
+	var res Result
+	run := func() (err error) {
+		res, err = Run(ctx, &f.rt, s.Plan.Root)
+		return err
+	}
+	var err error
+	if len(f.active) > 0 {
+		err = f.rt.Atomic(run) // a handler may go on
+	} else {
+		err = run()
+	}
+	if err == nil {
+		f.w.res.count(res.Tables)
+	}
 	return err
 }
 
@@ -241,7 +392,7 @@ func (f *firing) query(ctx context.Context, s *plan.Run) error {
 		}
 	}
 	if found == 0 && s.Into != nil {
-		f.w.warn(sqlerr.NoData.New("No data - zero rows fetched, selected, or processed"))
+		f.warn(sqlerr.NoData.New("No data - zero rows fetched, selected, or processed"))
 	}
 	return nil
 }
