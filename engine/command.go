@@ -63,6 +63,10 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 	case *sqlparser.Begin:
 		opts, err := beginOptions(n)
 		if err == nil {
+			err = s.commit(ctx)
+		}
+		if err == nil {
+			s.unlockTables()
 			err = s.begin(ctx, opts)
 		}
 		if err == nil && slices.Contains(n.TxAccessModes, sqlparser.WithConsistentSnapshot) && s.tx.opts.Isolation >= RepeatableRead {
@@ -84,6 +88,14 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		return r, nil, s.use(ctx, n.DBName.String())
 	case *sqlparser.Set:
 		return r, nil, s.set(ctx, st, n, args)
+	case *sqlparser.LockTables:
+		return r, nil, s.lockTables(ctx, n)
+	case *sqlparser.UnlockTables:
+		if s.locked != nil {
+			err = s.commit(ctx)
+			s.unlockTables()
+		}
+		return r, nil, err
 	case *sqlparser.PrepareStmt:
 		return r, nil, s.prepareNamed(ctx, st, n, args)
 	case *sqlparser.DeallocateStmt:
@@ -144,7 +156,7 @@ func checkCommand(st *parse.Statement) error {
 		*sqlparser.Use, *parse.DropUser, *parse.Grant, *parse.ShowGrants, *parse.DescribeHistory, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable, *parse.PackTable,
 		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount:
 		return nil
-	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill,
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill, *sqlparser.LockTables, *sqlparser.UnlockTables,
 		*parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.DropGroup, *parse.Consume, *parse.Ack, *parse.ShowTopics:
 		return nil
 	}

@@ -375,6 +375,9 @@ var errMaxTime = sqlerr.QueryTimeout.New("Query execution was interrupted, maxim
 // a new snapshot.
 func (s *Session) queryOnce(ctx context.Context, set *resultSet, p *plan.Plan, version uint64, args arguments) (again bool, err error) {
 	t := set.tx
+	if err := s.withinLocked(p); err != nil {
+		return false, err
+	}
 	if err := lockTables(ctx, t, p); err != nil {
 		return false, err
 	}
@@ -476,6 +479,9 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		}
 		if p.Writes != nil && p.Writes.Kind == schema.System {
 			return s.writeSystem(ctx, st, args)
+		}
+		if err := s.withinLocked(p); err != nil {
+			return Result{}, nil, err
 		}
 		if refused > maxRefused { // others are too fast: they have to wait
 			err = lockAll(ctx, t, p)

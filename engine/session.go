@@ -76,6 +76,7 @@ type Session struct {
 	open    map[*Rows]struct{}
 
 	temporaries temporaries
+	locked      *lockedTables // by LOCK TABLES, or nil
 	making      *schema.Table // the table that a CREATE TABLE … SELECT fills; or nil
 
 	userVariables map[string]userVariable
@@ -267,6 +268,7 @@ func (s *Session) end() {
 	}
 	s.engine.named.releaseAll(s.id)
 	s.dropTemporaries()
+	s.unlockTables()
 }
 
 // Close rolls back an open transaction and ends the session. It is idempotent.

@@ -65,7 +65,7 @@ type added struct{ rows, changed int64 }
 func (s *Session) newTransaction(opts TxOptions) *transaction {
 	return &transaction{Tx: s.engine.txns.Begin(txn.Options{
 		Spill: true, ReadOnly: opts.ReadOnly, Serializable: opts.Isolation == Serializable,
-		LockWait: s.lockWait, TableWait: s.tableWait,
+		LockWait: s.lockWait, TableWait: s.tableWait, Under: s.locks(),
 	}), opts: opts, fresh: true}
 }
 
@@ -78,6 +78,10 @@ func (s *Session) Begin(ctx context.Context, opts TxOptions) error {
 	if err := s.become(ctx); err != nil {
 		return err
 	}
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	s.unlockTables()
 	return s.begin(ctx, opts)
 }
 

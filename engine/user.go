@@ -46,6 +46,7 @@ func (s *Session) become(ctx context.Context) error {
 		}
 		s.settings = s.own
 		s.engine.named.releaseAll(s.id)
+		s.unlockTables()
 		s.forget()
 		s.user = user
 	}

@@ -53,6 +53,8 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.replace(t, t, "select * from")
 	case p.tokens == 2 && t.typ == sqlparser.TABLES && last.typ == sqlparser.DROP:
 		p.replace(t, t, "table")
+	case p.tokens == 2 && t.typ == sqlparser.TABLE && (p.verb == sqlparser.LOCK || p.verb == sqlparser.UNLOCK):
+		p.replace(t, t, "tables")
 	case p.tokens == 2 && p.verb == sqlparser.SHOW && t.is(sql, "namespaces"):
 		p.replace(t, t, "databases")
 	case p.tokens == 2 && slices.ContainsFunc(ignoredWords[p.verb], func(w string) bool { return t.is(sql, w) }):

@@ -28,7 +28,7 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 	if err != nil {
 		return err
 	}
-	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
+	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait, Under: s.Locks})
 	defer tx.Rollback()
 	stake := c.altered(ctx, s, at, n)
 	if err := c.lockDefinitions(ctx, tx, stake); err != nil {

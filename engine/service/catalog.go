@@ -322,7 +322,7 @@ func (c *Catalog) read(f func(*store.Tx) error) error {
 // out of date and those that are new.
 func (c *Catalog) change(ctx context.Context, s Scope,
 	stake func() ([]*schema.Table, error), apply func(*store.Tx) ([]*schema.Table, error)) error {
-	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
+	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait, Under: s.Locks})
 	defer tx.Rollback()
 	if err := c.lockDefinitions(ctx, tx, stake); err != nil {
 		return err
@@ -386,7 +386,7 @@ func (c *Catalog) publish(ctx context.Context, s Scope, tx *txn.Tx, touched []*s
 // changeRecords changes records that no plan depends on, those of users and their
 // kin, in one commit.
 func (c *Catalog) changeRecords(ctx context.Context, s Scope, apply func(*store.Tx) error) error {
-	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait})
+	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait, Under: s.Locks})
 	defer tx.Rollback()
 	if err := tx.LockTable(ctx, catalogLock, txn.Exclusive); err != nil {
 		return err

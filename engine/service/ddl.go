@@ -17,6 +17,7 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/tables"
+	"github.com/kalamgo/kalam/engine/txn"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -31,6 +32,7 @@ type Scope struct {
 	// NoForeignKeys tells that foreign_key_checks is off.
 	NoForeignKeys bool
 	LockWait      time.Duration // for tables' writers to end; 0: a default
+	Locks         *txn.Tx       // that has the tables which the session has locked, or nil
 	ZeroDates     bool          // DEFAULT '0000-00-00' is allowed
 	// Warn takes notes, such as that a table was there already.
 	Warn func(error)

@@ -40,7 +40,7 @@ var errWanted = sqlerr.Internal.New("a table is to be locked first")
 func (c *Catalog) WriteSystem(ctx context.Context, s Scope, run func(*txn.Tx, tables.Writer) error) error {
 	var locked []name
 	for {
-		w := &system{c: c, s: s, tx: c.txns.Begin(txn.Options{TableWait: s.LockWait}), locked: locked}
+		w := &system{c: c, s: s, tx: c.txns.Begin(txn.Options{TableWait: s.LockWait, Under: s.Locks}), locked: locked}
 		err := w.run(ctx, run)
 		w.tx.Rollback()
 		if len(w.wanted) > 0 {

@@ -44,6 +44,8 @@ var (
 	WrongDatabaseName     = kind("wrong_database_name", 1102, "42000")        // a namespace name is not allowed.
 	WrongTableName        = kind("wrong_table_name", 1103, "42000")           // a table name is not allowed.
 	WrongColumnName       = kind("wrong_column_name", 1166, "42000")          // a column name is not allowed.
+	TableReadLocked       = kind("table_read_locked", 1099, "HY000")          // a table is written that LOCK TABLES … READ names.
+	TableNotLocked        = kind("table_not_locked", 1100, "HY000")           // a table is used that LOCK TABLES does not name.
 	NoLabel               = kind("no_label", 1308, "42000")                   // LEAVE or ITERATE of a label that is not around it.
 	LabelRedefined        = kind("label_redefined", 1309, "42000")            // a label within one of the same name.
 	LabelMismatch         = kind("label_mismatch", 1310, "42000")             // another label at the end of a block or loop.

@@ -84,6 +84,9 @@ type Options struct {
 	// LockWait is how long to wait for a row's lock, TableWait for a table's; 0:
 	// the manager's.
 	LockWait, TableWait time.Duration
+	// Under is another transaction of the same owner, or nil, whose locks of tables this
+	// one has as well.
+	Under *Tx
 }
 
 // Tx is a transaction. It is used by one goroutine. It has no snapshot until
@@ -335,6 +338,10 @@ func (tx *Tx) table(id uint32, part uint64) *tableLock {
 // escalate locks a whole table, or part, in which very many rows are locked, if
 // that is possible at once or cannot be put off any longer.
 func (tx *Tx) escalate(ctx context.Context, t *tableLock) error {
+	if tx.opts.Under.has(t.id) {
+		t.mode = Exclusive
+		return nil
+	}
 	err := tx.m.locks.acquire(ctx, tx, tx.m.locks.hashOf(t), Exclusive, t.rows >= mustEscalateAt, tx.opts.LockWait)
 	switch {
 	case err == nil:
@@ -395,7 +402,10 @@ func (tx *Tx) LockTable(ctx context.Context, id uint32, mode Mode) error {
 	if t.locked && t.mode >= mode {
 		return nil
 	}
-	err := tx.m.locks.acquire(ctx, tx, tx.m.locks.hash(tableKey(id)), mode, true, tx.opts.TableWait)
+	var err error
+	if !tx.opts.Under.has(id) {
+		err = tx.m.locks.acquire(ctx, tx, tx.m.locks.hash(tableKey(id)), mode, true, tx.opts.TableWait)
+	}
 	if err == nil {
 		t.locked, t.mode = true, max(t.mode, mode)
 	}
@@ -417,6 +427,19 @@ func (tx *Tx) LockUser(ctx context.Context, id uint32, user []byte) error {
 		p.mode = Exclusive
 	}
 	return err
+}
+
+// has reports whether tx, which may be nil, has a table's lock alone.
+func (tx *Tx) has(id uint32) bool {
+	if tx == nil {
+		return false
+	}
+	for i := range tx.tables {
+		if t := &tx.tables[i]; t.id == id && t.part == 0 {
+			return t.locked && t.mode == Exclusive
+		}
+	}
+	return false
 }
 
 // LockDefinition keeps others from changing a table's definition, but not from
