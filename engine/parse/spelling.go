@@ -256,6 +256,10 @@ func (s *parens) add(t token, recent [2]token) {
 // where there are several.
 var unread = map[string][]string{
 	"GRANT": nil, "REVOKE": nil, "XA": nil, "HANDLER": nil, "INSTALL": nil, "UNINSTALL": nil, "SIGNAL": nil,
+	"RESIGNAL": nil, "HELP": nil, "SHUTDOWN": nil, "RESTART": nil, "CLONE": nil, "BINLOG": nil, "RESET": nil,
+	"GET": {"DIAGNOSTICS", "CURRENT", "STACKED"}, "CHECKSUM": {"TABLE", "TABLES"}, "CACHE": {"INDEX"}, "IMPORT": {"TABLE"},
+	"CHANGE": {"MASTER", "REPLICATION"}, "START": {"REPLICA", "SLAVE", "GROUP_REPLICATION"}, "STOP": {"REPLICA", "SLAVE", "GROUP_REPLICATION"},
+	"PURGE": {"BINARY", "MASTER"},
 	"CREATE": {"FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
 	"DROP":   {"FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE"},
 	"ALTER":  {"TRIGGER", "FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE", "PROCEDURE"},
@@ -271,6 +275,10 @@ func (p *piece) explain(sql string, at int) error {
 	}
 	if next := strings.Fields(strings.ToUpper(sql[at:min(p.end, at+40)])); p.frames.groups != nil && len(next) > 1 && next[0] == "EXCLUDE" {
 		return sqlerr.Unsupported("EXCLUDE").At(at + 1)
+	}
+	if before := strings.Fields(strings.ToUpper(sql[max(p.start, at-40):at])); len(before) > 0 && before[len(before)-1] == "AS" &&
+		strings.HasPrefix(strings.ToUpper(sql[at:p.end]), "YEAR") {
+		return sqlerr.Unsupported("CAST(... AS YEAR)").At(at + 1)
 	}
 	words := strings.Fields(strings.ToUpper(sql[p.start:min(p.end, p.start+200)]))
 	if len(words) == 0 {
