@@ -169,3 +169,50 @@ func TestTopicConcurrent(t *testing.T) {
 		}
 	})
 }
+
+// TestTopicLargeCommit reads large commits in steps of some messages, which are what one reads
+// at once; some steps are read again, or acknowledged in part.
+func TestTopicLargeCommit(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		run(t, s, "CREATE TABLE d (n INT PRIMARY KEY); INSERT INTO d VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9); "+
+			"CREATE TABLE a (id INT PRIMARY KEY, body VARCHAR(1000)); CREATE TABLE b (id INT PRIMARY KEY, body VARCHAR(1000)); CREATE TABLE late (id INT PRIMARY KEY, body VARCHAR(1000)); "+
+			"CREATE TOPIC tp; ALTER TOPIC tp ADD SOURCE a WHERE id % 3 = 0; ALTER TOPIC tp ADD SOURCE b ON INSERT")
+		fill := func(table string) string {
+			return "INSERT INTO " + table + " SELECT x.n + 10 * y.n + 100 * z.n, REPEAT('x', 900) FROM d x, d y, d z; "
+		}
+		run(t, s, "BEGIN; "+fill("b")+fill("a")+"COMMIT; "+fill("late"))
+		run(t, s, "ALTER TOPIC tp ADD SOURCE late; BEGIN; UPDATE a SET body = REPEAT('y', 900); UPDATE late SET body = 'z'; COMMIT; INSERT INTO a VALUES (3000, 'last')")
+		all := mustConsume(t, s, "CONSUME FROM tp LIMIT 100000")
+		if len(all) != 334+1000+334+1000+1 {
+			t.Fatal(len(all))
+		}
+		at := 0
+		for step := 0; at < len(all); step++ {
+			list := mustConsume(t, s, "CONSUME FROM tp GROUP g LIMIT 61")
+			for i, m := range list {
+				if m != all[at+i] {
+					t.Fatalf("step %d, message %d: %.100v, want %.100v", step, at+i, m, all[at+i])
+				}
+			}
+			done := len(list)
+			switch step % 4 {
+			case 1:
+				continue
+			case 2:
+				done = (done + 1) / 2
+			}
+			at += done
+			run(t, s, fmt.Sprintf("ACK tp GROUP g UPTO OFFSET %d", all[at-1].offset))
+		}
+		// Other sources give other places.
+		run(t, s, "ALTER TOPIC tp DROP GROUP g")
+		mustConsume(t, s, "CONSUME FROM tp GROUP g LIMIT 200")
+		run(t, s, fmt.Sprintf("ACK tp GROUP g UPTO OFFSET %d", all[199].offset))
+		run(t, s, "ALTER TOPIC tp DROP SOURCE a")
+		rest := mustConsume(t, s, "CONSUME FROM tp LIMIT 100000")
+		if list := mustConsume(t, s, "CONSUME FROM tp GROUP g LIMIT 1"); len(list) != 1 || list[0] != rest[200] {
+			t.Errorf("%.200v", list)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -53,10 +54,15 @@ func (t *Topics) Consume(ctx context.Context, q Request) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &consumer{from: from, limit: q.Limit, env: &expr.Env{Context: ctx}}
+	reader := sqlmeta.GroupKey{TopicID: topic.ID}
+	if q.Group != nil {
+		reader.Name = *q.Group
+	}
+	c := &consumer{from: from, limit: q.Limit, env: &expr.Env{Context: ctx}, start: t.markOf(reader, topic, from)}
 	defer c.close()
+	defer func() { t.note(reader, topic, c) }()
 	for i := range topic.Sources {
-		if err := t.open(ctx, c, topic, &topic.Sources[i], through); err != nil {
+		if err := t.open(ctx, c, topic, i, through); err != nil {
 			return nil, err
 		}
 	}
@@ -179,6 +185,43 @@ type consumer struct {
 	out   []Message
 	bytes int
 	read  uint64 // the last commit that was read whole; 0: none
+	// start is a place before from in its commit, or zero; at is where it is in a commit of
+	// which it has not read all, or zero.
+	start, at mark
+}
+
+// mark is the beginning of a part of a commit in the log of a source. It saves who reads a large
+// commit in many steps that what was before is read again each time. It depends on nothing but
+// the sources and their logs.
+type mark struct {
+	seq     uint64
+	sources []sqlmeta.TopicSource
+	source  int    // which of them
+	chunk   uint32 // the part's number
+	place   uint64 // how many messages of the commit are before it
+}
+
+// markOf returns the last mark that is not after an offset.
+func (t *Topics) markOf(reader sqlmeta.GroupKey, topic *sqlmeta.Topic, from uint64) (last mark) {
+	t.marking.Lock()
+	defer t.marking.Unlock()
+	for _, m := range t.marks[reader] {
+		if m.seq == from>>placeBits && m.place <= from&lastPlace && from&lastPlace != lastPlace && m.place >= last.place && reflect.DeepEqual(m.sources, topic.Sources) {
+			last = m
+		}
+	}
+	return last
+}
+
+// note keeps where c began and ended, if that is within a commit.
+func (t *Topics) note(reader sqlmeta.GroupKey, topic *sqlmeta.Topic, c *consumer) {
+	t.marking.Lock()
+	defer t.marking.Unlock()
+	if c.at.sources = topic.Sources; c.at.seq == 0 {
+		delete(t.marks, reader)
+	} else {
+		t.marks[reader] = [2]mark{c.start, c.at}
+	}
 }
 
 // part is a source that is being read.
@@ -187,12 +230,15 @@ type part struct {
 	reader  *store.LogReader
 	decoder *store.ChangeDecoder
 	next    *store.TableChanges // nil: no more
+	source  int
+	chunk   uint32 // the number of next in its commit
 
 	where, full, key *expr.Evaluator
 }
 
-// open begins to read a source.
-func (t *Topics) open(ctx context.Context, c *consumer, topic *sqlmeta.Topic, s *sqlmeta.TopicSource, through uint64) error {
+// open begins to read source i.
+func (t *Topics) open(ctx context.Context, c *consumer, topic *sqlmeta.Topic, i int, through uint64) error {
+	s := &topic.Sources[i]
 	table, err := t.sourceTable(ctx, topic, s)
 	if err != nil {
 		return err
@@ -205,11 +251,20 @@ func (t *Topics) open(ctx context.Context, c *consumer, topic *sqlmeta.Topic, s 
 	if c.from&lastPlace != lastPlace && seq > 0 {
 		seq-- // the rest of the commit is to come
 	}
+	var chunk uint32
+	if c.start.seq > s.Since {
+		switch {
+		case i < c.start.source:
+			seq = c.start.seq
+		case i == c.start.source:
+			chunk = c.start.chunk
+		}
+	}
 	if seq = max(seq, s.Since); seq >= through {
 		return nil
 	}
 	storage := table.StorageID()
-	r, err := t.db.ReadLog(ctx, storage, seq, 0, through, false)
+	r, err := t.db.ReadLog(ctx, storage, seq, chunk, through, false)
 	if errors.Is(err, sqlerr.ChangesGone) {
 		if low, e := t.db.LogStart(ctx, storage); e == nil {
 			err = sqlerr.ChangesGone.Wrap(err, "The messages of topic '%s.%s' after offset %d are not all kept any more, only those after %d: ACK UPTO OFFSET %d gives up the others",
@@ -219,7 +274,7 @@ func (t *Topics) open(ctx context.Context, c *consumer, topic *sqlmeta.Topic, s 
 	if err != nil {
 		return err
 	}
-	p := &part{boundSource: b, reader: r, decoder: t.db.ChangeDecoder(table, b.columns)}
+	p := &part{boundSource: b, source: i, chunk: chunk, reader: r, decoder: t.db.ChangeDecoder(table, b.columns)}
 	c.parts = append(c.parts, p)
 	if b.where != nil {
 		if p.where, err = expr.NewEvaluator(c.env, b.where); err != nil {
@@ -255,6 +310,9 @@ func (c *consumer) commit(ctx context.Context) (more bool, err error) {
 		return false, nil
 	}
 	place := uint64(0)
+	if seq == c.start.seq {
+		place = c.start.place
+	}
 	var held *Message // it may be the commit's last
 	emit := func(offset uint64) {
 		if held != nil && offset > c.from && len(c.out) < c.limit {
@@ -265,6 +323,7 @@ func (c *consumer) commit(ctx context.Context) (more bool, err error) {
 	}
 	for _, p := range c.parts {
 		for p.next != nil && p.next.Seq == seq {
+			c.at = mark{seq: seq, source: p.source, chunk: p.chunk, place: place}
 			list, err := p.messages(ctx, p.next)
 			if err != nil {
 				return false, err
@@ -282,10 +341,13 @@ func (c *consumer) commit(ctx context.Context) (more bool, err error) {
 			if p.next, err = p.reader.Next(ctx); err != nil {
 				return false, err
 			}
+			if p.chunk++; p.next != nil && p.next.Seq != seq {
+				p.chunk = 0
+			}
 		}
 	}
 	emit(after(seq))
-	c.read = seq
+	c.read, c.at = seq, mark{}
 	return true, nil
 }
 

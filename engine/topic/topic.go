@@ -61,11 +61,14 @@ type Topics struct {
 	hub    *live.Hub
 	tables Tables
 	mu     sync.Mutex // held by who changes topics or groups
+
+	marking sync.Mutex
+	marks   map[sqlmeta.GroupKey][2]mark // where it was read from last, and where that ended
 }
 
 // New returns the topics of a database.
 func New(db *store.DB, txns *txn.Manager, hub *live.Hub, tables Tables) *Topics {
-	return &Topics{db: db, txns: txns, hub: hub, tables: tables}
+	return &Topics{db: db, txns: txns, hub: hub, tables: tables, marks: map[sqlmeta.GroupKey][2]mark{}}
 }
 
 // Restore pins the sources of all topics when the database is opened, before anybody
