@@ -23,12 +23,12 @@ func TestIndexesBuiltWhilePacking(t *testing.T) {
 	t.Parallel()
 	const rows = 20_000 // two segments
 	e := databases["rocks"](t)
-	s := newSession(t, e, SessionConfig{LockWait: time.Minute})
+	s := newSession(t, e, SessionConfig{LockWait: 10 * time.Minute})
 	fillRows(t, s, rows)
 	var stop atomic.Bool
 	var others sync.WaitGroup
 	loop := func(f func(s *Session) error) {
-		s := newSession(t, e, SessionConfig{LockWait: time.Minute})
+		s := newSession(t, e, SessionConfig{LockWait: 10 * time.Minute})
 		others.Go(func() {
 			for !stop.Load() {
 				if err := f(s); err != nil && !errors.Is(err, sqlerr.WriteConflict) {

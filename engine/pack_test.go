@@ -165,7 +165,7 @@ func TestTransfersWhilePacked(t *testing.T) {
 // who has locked the table.
 func TestPackingAndLocks(t *testing.T) {
 	t.Parallel()
-	e := openStore(t, Config{LockWait: time.Millisecond}, store.Config{SegmentRows: 16})
+	e := openStore(t, Config{LockWait: 10 * time.Second}, store.Config{SegmentRows: 16})
 	s := newSession(t, e, SessionConfig{})
 	run(t, s, "CREATE TABLE a (id INT PRIMARY KEY, n INT)")
 	insertNumbers(t, s, "a", 40)
@@ -182,6 +182,6 @@ func TestPackingAndLocks(t *testing.T) {
 	if err := tx.LockDefinition(t.Context(), table.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Exec(t.Context(), "PACK TABLE a", nil)
+	_, err = newSession(t, e, SessionConfig{LockWait: time.Millisecond}).Exec(t.Context(), "PACK TABLE a", nil)
 	wantKind(t, err, sqlerr.LockWaitTimeout)
 }

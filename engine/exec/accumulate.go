@@ -229,11 +229,7 @@ func (s *sumInt) add(groups []int32, args []*types.Vector, n int) {
 	case types.PhysInt64:
 		values := arg.Int64s[:n]
 		if groups == nil && arg.Valid == nil {
-			sum := s.sum[0]
-			for _, x := range values {
-				sum.addInt(x)
-			}
-			s.sum[0] = sum
+			s.sum[0].addInts(values)
 			s.n[0] += int64(n)
 			return
 		}

@@ -25,6 +25,27 @@ func (s *int128) addInt(x int64) {
 	s.hi += x>>63 + int64(carry)
 }
 
+// addInts adds numbers; most are far from what 64 bits can hold the sum of.
+func (s *int128) addInts(values []int64) {
+	const most = 1 << 12 // numbers of 51 bits have a sum of 63
+	for len(values) > 0 {
+		some := values[:min(len(values), most)]
+		values = values[len(some):]
+		sum, bits := int64(0), int64(0)
+		for _, x := range some {
+			sum += x
+			bits |= x ^ x>>63
+		}
+		if bits < 1<<50 {
+			s.addInt(sum)
+			continue
+		}
+		for _, x := range some {
+			s.addInt(x)
+		}
+	}
+}
+
 func (s *int128) addUint(x uint64) {
 	var carry uint64
 	s.lo, carry = bits.Add64(s.lo, x, 0)
