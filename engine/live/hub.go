@@ -7,7 +7,8 @@
 // dispatcher, a goroutine that exists while there is something to dispatch, finds the
 // subscriptions that a row is for (match.go) and puts it into their buffers, which are
 // bounded: a subscription whose buffer is full is behind, and reads what it lacks from
-// the log once it has read its buffer. What it shows of rows it computes itself, where
+// the log once it has read its buffer. Commits that are large are not in the queue: the
+// dispatcher reads them in the log. What it shows of rows it computes itself, where
 // it is read.
 package live
 
