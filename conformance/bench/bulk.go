@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/kalamgo/kalam"
 )
 
 // bulks load rows into an empty table, in one transaction; the time is a row's.
@@ -30,9 +33,26 @@ func bulks(n sizes, _ int) []workload {
 	single := load("prepared, a row a statement", func(p *peer) error { return p.insertRows("bulk", n.bulk, 1, row) })
 	many := load("prepared, 100 rows a statement; DuckDB: its appender", func(p *peer) error { return p.fill("bulk", n.bulk, row) })
 	many.raw = func(r *raw, _, count int) error { return r.fill(count, row) }
+	values := load("Go values: InsertRows, DuckDB's appender; SQLite: 100 rows a statement", func(p *peer) error { return p.loadValues("bulk", n.bulk) })
 	from := load("a CSV file: LOAD DATA, COPY; SQLite: read and inserted", func(p *peer) error { return p.loadFile("bulk", file(p)) })
 	from.setup = func(p *peer) error { return writeRows(file(p), n.bulk) }
-	return []workload{single, many, from}
+	return []workload{single, many, values, from}
+}
+
+// loadValues adds rows in the way that a peer has for many that a program has at hand.
+func (p *peer) loadValues(table string, n int) error {
+	if p.name != kalamName {
+		return p.fill(table, n, row)
+	}
+	rows := func(yield func([]any, error) bool) {
+		for id := range n {
+			if !yield(row(id), nil) {
+				return
+			}
+		}
+	}
+	_, err := kalam.InsertRows(context.Background(), p.db, insertText(table, len(row(0)), 1), rows)
+	return err
 }
 
 func writeRows(name string, n int) error {
