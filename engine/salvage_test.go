@@ -148,6 +148,7 @@ func TestSalvageOldDefinition(t *testing.T) {
 	if err := tx.Commit(t.Context(), store.Sync); err != nil {
 		t.Fatal(err)
 	}
+	tx.Close()
 	closeEngine(t, e)
 	var reports []string
 	saved, err := Salvage(t.Context(), filepath.Join(dir, "db"), filepath.Join(dir, "out"), func(what string) { reports = append(reports, what) })
