@@ -41,6 +41,33 @@ func TestDeadlockBehindWaiter(t *testing.T) {
 	between.Rollback()
 }
 
+// TestDeadlockOfUpgrades has two who share a lock want it alone, of whom the first has not
+// noted its wait yet when the second one looks.
+func TestDeadlockOfUpgrades(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newManager(t, time.Minute)
+	a, b := m.Begin(Options{}), m.Begin(Options{})
+	const key = 1
+	check(t, m.locks.acquire(ctx, a, key, Shared, true, time.Minute), nil)
+	check(t, m.locks.acquire(ctx, b, key, Shared, true, time.Minute), nil)
+	sh := m.locks.shard(key)
+	sh.mu.Lock()
+	c := sh.locks[key].crowd
+	first := &waiter{tx: a, key: key, crowd: c, mode: Exclusive, ready: make(chan struct{})}
+	c.queue = append(c.queue, first)
+	sh.mu.Unlock()
+	done := make(chan error)
+	go func() { done <- m.locks.acquire(ctx, b, key, Exclusive, true, time.Minute) }()
+	for m.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	check(t, m.locks.wait(ctx, first, 5*time.Second), sqlerr.LockDeadlock)
+	a.Rollback()
+	check(t, <-done, nil)
+	b.Rollback()
+}
+
 // TestDeadlocksAreFound has many transactions lock the same few keys in any order
 // and mode. Nobody waits for long.
 func TestDeadlocksAreFound(t *testing.T) {

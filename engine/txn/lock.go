@@ -276,7 +276,10 @@ func (s *search) follow(w *waiter) {
 		return
 	}
 	for _, tx := range w.crowd.holders {
-		if tx != w.tx && s.meet(tx) {
+		if tx == w.tx && n == 0 {
+			continue // an upgrade waits for the others; those before it wait for it, too
+		}
+		if s.meet(tx) {
 			s.next = append(s.next, tx)
 		}
 	}
