@@ -61,7 +61,7 @@ func main() {
 }
 
 // defaultLimit is what docs/transactions.md promises.
-const defaultLimit = 512
+const defaultLimit = 640
 
 // sample is what the process takes at one moment.
 type sample struct {
