@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/rights"
@@ -171,20 +170,20 @@ func (s *Session) UserDefinitions(ctx context.Context) (users, grants []string, 
 			continue
 		}
 		names[a.Name] = ""
-		verb, name := "CREATE USER IF NOT EXISTS ", quoteText(a.Name)
+		verb, name := "CREATE USER IF NOT EXISTS ", quoteString(a.Name)
 		switch {
 		case a.ID == service.Owner:
 			verb = "ALTER USER "
 		case a.ID != a.Name:
-			users = append(users, "INSERT INTO system.users (id, name, role) VALUES ("+quoteText(a.ID)+", "+name+", "+quoteText(string(a.Role))+")")
+			users = append(users, "INSERT INTO system.users (id, name, role) VALUES ("+quoteString(a.ID)+", "+name+", "+quoteString(string(a.Role))+")")
 			verb = "ALTER USER "
 		}
 		text := verb + name + " ROLE " + string(a.Role)
 		if a.Email != nil {
-			text += " EMAIL " + quoteText(*a.Email)
+			text += " EMAIL " + quoteString(*a.Email)
 		}
 		if a.Hash != nil {
-			text += " IDENTIFIED WITH 'argon2id' AS " + quoteText(*a.Hash)
+			text += " IDENTIFIED WITH 'argon2id' AS " + quoteString(*a.Hash)
 		}
 		users = append(users, text)
 	}
@@ -205,9 +204,4 @@ func (s *Session) UserDefinitions(ctx context.Context) (users, grants []string, 
 		}
 	}
 	return users, grants, nil
-}
-
-// quoteText writes a text as a literal.
-func quoteText(text string) string {
-	return "'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(text) + "'"
 }

@@ -95,11 +95,8 @@ func signedIn(ctx context.Context) error {
 		return err
 	}
 	defer owner.Close()
-	if _, err := owner.ExecContext(ctx, `CREATE USER TABLE t (who VARCHAR(30));
-		CREATE USER 'system' IDENTIFIED BY 'owner'`); err != nil {
-		if _, err = owner.ExecContext(ctx, "ALTER USER 'system' IDENTIFIED BY 'owner'"); err != nil {
-			return err
-		}
+	if _, err := owner.ExecContext(ctx, "CREATE USER TABLE t (who VARCHAR(30)); ALTER USER 'system' IDENTIFIED BY 'owner'"); err != nil {
+		return err
 	}
 	if _, err := owner.ExecContext(ctx, "CREATE USER 'ann' IDENTIFIED BY 'apple', 'bob' IDENTIFIED BY 'pear', 'shop' IDENTIFIED BY 'plum' ROLE service"); err != nil {
 		return err

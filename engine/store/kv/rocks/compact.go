@@ -18,11 +18,8 @@ func (db *DB) Compact(ctx context.Context, s kv.Space, start, end []byte) error 
 	}
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	switch {
-	case db.closed:
-		return errClosed()
-	case db.cfg.ReadOnly:
-		return errReadOnly()
+	if err := db.writable(); err != nil {
+		return err
 	}
 	o := C.rocksdb_compactoptions_create()
 	defer C.rocksdb_compactoptions_destroy(o)

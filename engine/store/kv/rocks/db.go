@@ -269,11 +269,8 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, d kv.Durability) error {
 	}
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	if db.closed {
-		return errClosed()
-	}
-	if db.cfg.ReadOnly {
-		return errReadOnly()
+	if err := db.writable(); err != nil {
+		return err
 	}
 	rep := b.Bytes()
 	if len(rep) == 0 {

@@ -50,6 +50,17 @@ func (db *DB) openFailure(status string) error {
 	return err
 }
 
+// writable returns why the database takes no writes; nil: it does. The caller holds db.mu.
+func (db *DB) writable() error {
+	switch {
+	case db.closed:
+		return errClosed()
+	case db.cfg.ReadOnly:
+		return errReadOnly()
+	}
+	return nil
+}
+
 func errClosed() error { return sqlerr.Closed.New("the database is closed") }
 
 func errReadOnly() error { return sqlerr.ReadOnly.New("the database is open for reading only") }

@@ -29,11 +29,8 @@ func (db *DB) Ingest(ctx context.Context, dir string, source kv.Source) error {
 	}
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	switch {
-	case db.closed:
-		return errClosed()
-	case db.cfg.ReadOnly:
-		return errReadOnly()
+	if err := db.writable(); err != nil {
+		return err
 	}
 	if db.cfg.InMemory {
 		dir = memoryPath
