@@ -97,7 +97,7 @@ func newSum(a *expr.Aggregate) (accumulator, expr.Expr) {
 		t = arg.Type()
 	}
 	if t.Physical() == types.PhysBytes {
-		return &sumDecimal{avg: avg}, arg
+		return &sumDecimal{short: sumInt{avg: avg, scale: scale}}, arg
 	}
 	return &sumInt{avg: avg, scale: scale}, arg
 }
@@ -233,6 +233,14 @@ func (s *sumInt) add(groups []int32, args []*types.Vector, n int) {
 			s.n[0] += int64(n)
 			return
 		}
+		if groups != nil && arg.Valid == nil {
+			for i, x := range values {
+				g := groups[i]
+				s.sum[g].addInt(x)
+				s.n[g]++
+			}
+			return
+		}
 		for i, x := range values {
 			if !arg.IsNull(i) {
 				g := group(groups, i)
@@ -270,39 +278,72 @@ func (s *sumInt) emit(dst *types.Vector, from, to int) {
 	}
 }
 
-// sumDecimal is SUM or AVG of decimals that are held as text.
+// sumDecimal is SUM or AVG of decimals that are held as text, or as scaled integers
+// where those of a batch are short (expr.Evaluator.Short).
 type sumDecimal struct {
-	avg bool
-	sum []decimal.Decimal
-	n   []int64
+	short sumInt            // with the number of all values
+	long  []decimal.Decimal // of those held as text; nil: there were none
 }
 
-func (s *sumDecimal) grow(n int)   { s.sum, s.n = extend(s.sum, n), extend(s.n, n) }
-func (s *sumDecimal) drop(n int)   { s.sum, s.n = dropped(s.sum, n), dropped(s.n, n) }
-func (s *sumDecimal) bytes() int64 { return int64(cap(s.sum))*80 + int64(cap(s.n))*8 }
+func (s *sumDecimal) grow(n int) {
+	s.short.grow(n)
+	if s.long != nil {
+		s.long = extend(s.long, n)
+	}
+}
+
+func (s *sumDecimal) drop(n int) {
+	s.short.drop(n)
+	switch {
+	case len(s.short.n) == 0:
+		s.long = nil
+	case s.long != nil:
+		s.long = dropped(s.long, n)
+	}
+}
+
+func (s *sumDecimal) bytes() int64 { return s.short.bytes() + int64(cap(s.long))*80 }
 
 func (s *sumDecimal) add(groups []int32, args []*types.Vector, n int) {
 	arg := args[0]
+	if arg.Type.Physical() == types.PhysInt64 {
+		s.short.add(groups, args, n)
+		return
+	}
+	if s.long == nil {
+		s.long = make([]decimal.Decimal, len(s.short.n))
+	}
 	for i := range n {
 		if arg.IsNull(i) {
 			continue
 		}
 		g := group(groups, i)
 		d, _ := decimal.NewFromMySQL(arg.BytesAt(i))
-		s.sum[g] = s.sum[g].Add(d)
-		s.n[g]++
+		s.long[g] = s.long[g].Add(d)
+		s.short.n[g]++
 	}
 }
 
+// total returns a group's sum.
+func (s *sumDecimal) total(g int) decimal.Decimal {
+	var buf [80]byte
+	d, _ := decimal.NewFromMySQL(s.short.sum[g].text(buf[:0], s.short.scale))
+	return d.Add(s.long[g])
+}
+
 func (s *sumDecimal) emit(dst *types.Vector, from, to int) {
+	if s.long == nil {
+		s.short.emit(dst, from, to)
+		return
+	}
 	for g := from; g < to; g++ {
-		switch {
-		case s.n[g] == 0:
+		switch n := s.short.n[g]; {
+		case n == 0:
 			dst.AppendNull()
-		case s.avg:
-			appendDecimal(dst, s.sum[g].Div(decimal.NewFromInt(s.n[g]), divScaleDigits))
+		case s.short.avg:
+			appendDecimal(dst, s.total(g).Div(decimal.NewFromInt(n), divScaleDigits))
 		default:
-			appendDecimal(dst, s.sum[g])
+			appendDecimal(dst, s.total(g))
 		}
 	}
 }

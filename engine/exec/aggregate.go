@@ -88,8 +88,15 @@ func newAggregate(n *plan.Aggregate, rt *Runtime) (*aggregate, error) {
 	a.rowTypes = exprTypes(exprs)
 	a.keys, a.groups = newKeyTable(a.rowTypes[:a.groupBy]), newRows(a.rowTypes[:a.groupBy])
 	a.part = emptyBatch(a.rowTypes)
-	a.eval, err = expr.NewEvaluator(rt.Env, exprs...)
-	return a, err
+	if a.eval, err = expr.NewEvaluator(rt.Env, exprs...); err != nil {
+		return nil, err
+	}
+	for _, g := range a.aggs {
+		if _, ok := g.acc.(*sumDecimal); ok && g.distinct == nil {
+			a.eval.Short(g.args[0])
+		}
+	}
+	return a, nil
 }
 
 func buildAggregate(n *plan.Aggregate, rt *Runtime) (Operator, error) {
@@ -168,6 +175,7 @@ func (a *aggregate) consume(b *types.Batch) error {
 	a.numbers, a.sel, a.new = a.numbers[:0], a.sel[:0], a.new[:0]
 	a.keys.fetch(&a.batch)
 	full := a.n > 0 && a.mem.full()
+	var set *types.Batch // b, for setting rows aside
 	for i := range b.Len {
 		g := a.keys.find(&a.batch, i)
 		if g < 0 && !full {
@@ -178,7 +186,10 @@ func (a *aggregate) consume(b *types.Batch) error {
 			if a.aside == nil {
 				a.aside = newPartitioner(&a.file, a.rowTypes, a.level)
 			}
-			if err := a.aside.add(b, i, a.batch.hashes[i]); err != nil {
+			if set == nil {
+				set = a.declared(b)
+			}
+			if err := a.aside.add(set, i, a.batch.hashes[i]); err != nil {
 				return err
 			}
 			continue
@@ -195,6 +206,25 @@ func (a *aggregate) consume(b *types.Batch) error {
 	}
 	a.account()
 	return nil
+}
+
+// declared returns evaluated rows with the decimals that came short in the form that
+// rowTypes tell.
+func (a *aggregate) declared(b *types.Batch) *types.Batch {
+	out := &types.Batch{Columns: slices.Clone(b.Columns), Len: b.Len}
+	for c, v := range out.Columns {
+		if t := a.rowTypes[c]; t.Physical() == types.PhysBytes && v.Type.Physical() == types.PhysInt64 {
+			out.Columns[c] = types.NewVector(t, b.Len)
+			for i := range b.Len {
+				if v.IsNull(i) {
+					out.Columns[c].AppendNull()
+				} else {
+					out.Columns[c].AppendBytes(types.AppendText(nil, v.Type, v.Value(i)))
+				}
+			}
+		}
+	}
+	return out
 }
 
 // addGroups makes groups of the rows of b that new lists.

@@ -99,6 +99,52 @@ func TestAggregateSpills(t *testing.T) {
 	}
 }
 
+// TestSumOfProducts sums products of decimals that are short in some batches and not in
+// others, with and without memory.
+func TestSumOfProducts(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(9, 10))
+	dec, product := types.DecimalType(15, 2), types.DecimalType(30, 4)
+	for _, long := range []int{0, 1, 50} { // long rows of a thousand
+		in := relation{t: []types.Type{intT, dec, dec}}
+		sums, counts := map[int64]*big.Int{}, map[int64]int64{}
+		for k := range 6000 {
+			g, x, y := rng.Int64N(1000), rng.Int64N(2e7)-1e7, rng.Int64N(200)
+			if k > 2000 && rng.IntN(1000) < long {
+				x, y = rng.Int64N(1e15), rng.Int64N(1e15)
+			}
+			row := []types.Value{i(g), i(x), i(y)}
+			if sums[g] == nil {
+				sums[g] = new(big.Int)
+			}
+			if rng.IntN(5) == 0 {
+				row[1+rng.IntN(2)] = null
+			} else {
+				sums[g].Add(sums[g], new(big.Int).Mul(big.NewInt(x), big.NewInt(y)))
+				counts[g]++
+			}
+			in.rows = append(in.rows, row)
+		}
+		var want []string
+		for g, sum := range sums {
+			if counts[g] == 0 {
+				want = append(want, fmt.Sprintf("%d|NULL|NULL", g))
+				continue
+			}
+			avg := new(big.Rat).SetFrac(sum, big.NewInt(counts[g]*1e4))
+			want = append(want, fmt.Sprintf("%d|%s|%s", g, new(big.Rat).SetFrac(sum, big.NewInt(1e4)).FloatString(4), avg.FloatString(8)))
+		}
+		arg := &expr.Arith{Op: expr.Mul, L: col(1, dec), R: col(2, dec), T: product}
+		n := &plan.Aggregate{Input: in.node(), GroupBy: []expr.Expr{col(0, intT)},
+			Aggs: []*expr.Aggregate{aggregateOf(t, expr.Sum, false, arg), aggregateOf(t, expr.Avg, false, arg)}}
+		for _, limit := range []int64{0, 1} {
+			wantRows(t, sorted(run(t, runtime(t, limit), n)), sorted(want)...)
+		}
+		n.Input, n.Ordered = &plan.Sort{Input: in.node(), Keys: []plan.SortKey{{Expr: col(0, intT)}}}, true
+		wantRows(t, sorted(run(t, runtime(t, 0), n)), sorted(want)...)
+	}
+}
+
 func TestInt128(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 8))

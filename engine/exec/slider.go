@@ -139,11 +139,16 @@ func (s *sumInt) merge(to, from int) {
 }
 
 func (s *sumDecimal) clear(g int) {
-	s.sum[g], s.n[g] = decimal.Decimal{}, 0
+	s.short.clear(g)
+	if s.long != nil {
+		s.long[g] = decimal.Decimal{}
+	}
 }
 func (s *sumDecimal) merge(to, from int) {
-	s.sum[to] = s.sum[to].Add(s.sum[from])
-	s.n[to] += s.n[from]
+	s.short.merge(to, from)
+	if s.long != nil {
+		s.long[to] = s.long[to].Add(s.long[from])
+	}
 }
 
 func (e *extreme[T]) clear(g int) { e.seen[g] = false }

@@ -44,7 +44,7 @@ func (e *Arith) compile(ev *Evaluator) (kernel, error) {
 	if isExact(r.Type()) {
 		rd = r.Type()
 	}
-	return base.over(l, r, ld, rd, func(b arithBase) kernel { return &decimalArith{b} })
+	return base.over(l, r, ld, rd, newDecimalArith)
 }
 
 // fitsScaled reports whether scaled integers do for e with operands of types l

@@ -60,13 +60,92 @@ func rescale(x int64, by int) (int64, bool) {
 
 // decimalArith computes with integers and decimals of any size: by integers
 // where operands and result are short, else by Vitess's decimal package.
-type decimalArith struct{ arithBase }
+type decimalArith struct {
+	arithBase
+	// short has results of batches come as scaled integers where those do, see
+	// Evaluator.Short.
+	short bool
+}
+
+func newDecimalArith(b arithBase) kernel {
+	b.l.short()
+	b.r.short()
+	return &decimalArith{arithBase: b}
+}
+
+// short lets the operand's decimals come in either form.
+func (o *operand) short() {
+	if k, ok := o.kernel.(*decimalArith); ok {
+		k.short = k.e.Op != Div && k.e.T.Kind == types.Decimal && k.e.T.Scale <= types.MaxScaledDigits
+	}
+}
+
+// Short lets the values of expression i, if they are decimals of more than 18 digits
+// by their type, come as a vector of DECIMAL(18, s) with the type's scale s whenever
+// all of a batch are that short.
+func (ev *Evaluator) Short(i int) {
+	if ev.shorts == nil {
+		ev.shorts = make([]bool, len(ev.exprs))
+	}
+	ev.shorts[i] = true
+}
+
+// shortBits are bits of a magnitude that has no more than 18 digits.
+const shortBits = 59
+
+// bitsOf returns a number of bits such that no magnitude is over two to its power.
+func bitsOf(values []int64) int {
+	all := int64(0)
+	for _, x := range values {
+		all |= x ^ x>>63
+	}
+	return bits.Len64(uint64(all))
+}
+
+// evalShort computes a whole batch by integers; false: some value may be too long.
+func (k *decimalArith) evalShort(l, r *types.Vector, n int) bool {
+	if l.Type.Physical() != types.PhysInt64 || r.Type.Physical() != types.PhysInt64 {
+		return false
+	}
+	scale := k.e.T.Scale
+	a, b := k.l.spread(l, n), k.r.spread(r, n)
+	by, rby := scale-scaleOf(k.l.t), scale-scaleOf(k.r.t)
+	switch k.e.Op {
+	case Mul:
+		if by+rby != scale || bitsOf(a)+bitsOf(b) > shortBits {
+			return false
+		}
+		elementwise(Mul, k.ints(types.DecimalType(types.MaxScaledDigits, scale), n), a, b)
+	case Add, Sub:
+		if min(by, rby) < 0 {
+			return false
+		}
+		x, y := pow10[by], pow10[rby]
+		if max(bitsOf(a)+bits.Len64(uint64(x)), bitsOf(b)+bits.Len64(uint64(y))) >= shortBits {
+			return false
+		}
+		if k.e.Op == Sub {
+			y = -y
+		}
+		dst := k.ints(types.DecimalType(types.MaxScaledDigits, scale), n)
+		for i, v := range a {
+			dst[i] = v*x + b[i]*y
+		}
+	default:
+		return false
+	}
+	k.bothValid(n, l, r, k.l.konst, k.r.konst)
+	return true
+}
 
 func (k *decimalArith) eval(in *types.Batch) (*types.Vector, error) {
 	n := in.Len
 	l, r, err := both(in, k.l, k.r)
 	if err != nil {
 		return nil, err
+	}
+	if k.short && k.evalShort(l, r, n) {
+		return &k.vec, nil
 	}
 	k.vec.Reset(k.e.T)
 	divides := k.e.Op == Div || k.e.Op == IntDiv || k.e.Op == Mod
@@ -79,7 +158,7 @@ func (k *decimalArith) eval(in *types.Batch) (*types.Vector, error) {
 		x, ok1 := unscaled(l, li)
 		y, ok2 := unscaled(r, ri)
 		if ok1 && ok2 && y != 0 {
-			if z, ok := k.short(x, y); ok && appendUnscaled(&k.vec, z) {
+			if z, ok := k.one(x, y); ok && appendUnscaled(&k.vec, z) {
 				continue
 			}
 		}
@@ -98,9 +177,9 @@ func (k *decimalArith) eval(in *types.Batch) (*types.Vector, error) {
 	return &k.vec, nil
 }
 
-// short computes with unscaled operands; the result is scaled as the type is. It
+// one computes with unscaled operands; the result is scaled as the type is. It
 // reports false where some step is not within an int64.
-func (k *decimalArith) short(x, y int64) (int64, bool) {
+func (k *decimalArith) one(x, y int64) (int64, bool) {
 	ls, rs, scale := scaleOf(k.l.t), scaleOf(k.r.t), scaleOf(k.e.T)
 	switch k.e.Op {
 	case Mul:

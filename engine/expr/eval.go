@@ -18,8 +18,10 @@ type Evaluator struct {
 	out   []*types.Vector
 	full  []*types.Vector // constants repeated for every row
 	sel   *conjunction    // for Select
-	epoch uint64          // counts calls: constants over outer values hold for one
-	work  int             // bytes since step looked at the context
+	// shorts are the expressions that Short was called for.
+	shorts []bool
+	epoch  uint64 // counts calls: constants over outer values hold for one
+	work   int    // bytes since step looked at the context
 	// failed is the first warning that is an error, for a write in strict mode.
 	failed error
 }
@@ -54,6 +56,11 @@ func (ev *Evaluator) Eval(in *types.Batch) (_ []*types.Vector, err error) {
 			return nil, err
 		}
 		ev.out = make([]*types.Vector, len(ev.exprs))
+		for i, short := range ev.shorts {
+			if short {
+				ev.roots[i].short()
+			}
+		}
 	}
 	if in.Len == 0 {
 		for i, e := range ev.exprs {

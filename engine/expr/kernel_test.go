@@ -166,6 +166,18 @@ func TestKernelsAgree(t *testing.T) {
 				}
 			}
 		}
+		ev.Short(0)
+		ev.roots = nil
+		v, err := ev.Eval(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if s := valueText(v[0].Value(i), v[0].Type); s != got[i] {
+				t.Errorf("%s: row %d is %s in short form, %s else", e, i, s, got[i])
+				return
+			}
+		}
 	}
 	const rows = 24
 	for _, lt := range columnTypes {
@@ -191,6 +203,55 @@ func TestKernelsAgree(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestShort evaluates products and sums of decimals whose batches are short, or not.
+func TestShort(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(11, 12))
+	dec := types.DecimalType(15, 2)
+	arith := func(op ArithOp, l, r Expr) Expr { return &Arith{Op: op, L: l, R: r, T: arithType(op, l, r)} }
+	price, share := &Column{Index: 0, Name: "p", T: dec, Null: true}, &Column{Index: 1, Name: "s", T: dec, Null: true}
+	one := &Literal{Value: types.NewInt(1), T: types.Int64Type}
+	product := arith(Mul, price, arith(Sub, one, share))
+	short, long := 0, 0
+	for _, e := range []Expr{product, arith(Mul, product, arith(Add, share, one)), arith(Sub, product, arith(Mul, share, one)), arith(Add, price, product)} {
+		for digits := 1; digits <= 15; digits++ {
+			b := types.NewBatch([]types.Type{dec, dec})
+			for range 50 {
+				row := []types.Value{types.NewInt(r.Int64N(2*pow10[digits]) - pow10[digits]), types.NewInt(r.Int64N(2*pow10[digits]) - pow10[digits])}
+				if r.IntN(8) == 0 {
+					row[r.IntN(2)] = types.Value{}
+				}
+				b.AppendRow(row)
+			}
+			want := outcome(t, e, b)
+			ev, err := NewEvaluator(testEnv(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ev.Short(0)
+			for range 2 {
+				v, err := ev.Eval(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v[0].Type.Physical() == types.PhysInt64 {
+					short++
+				} else {
+					long++
+				}
+				for i := range want {
+					if got := valueText(v[0].Value(i), v[0].Type); got != want[i] {
+						t.Fatalf("%s of %d digits: row %d is %s, alone %s", e, digits, i, got, want[i])
+					}
+				}
+			}
+		}
+	}
+	if short == 0 || long == 0 {
+		t.Errorf("%d batches were short, %d not", short, long)
 	}
 }
 
