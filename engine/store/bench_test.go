@@ -120,3 +120,94 @@ func BenchmarkInsert(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPacked reads packed rows, also with a twentieth of them updated since.
+func BenchmarkPacked(b *testing.B) {
+	const rows = 1 << 17
+	db, t := benchTable(b, rows)
+	packed := packTable(b, db, t, PackOptions{MinRows: 1, MaxShadow: 10})
+	if err := db.Reclaim(ctx, &packed); err != nil {
+		b.Fatal(err)
+	}
+	all := []int{0, 1, 2, 3, 4}
+	point := func(i int) []KeyRange {
+		v := []types.Value{types.NewInt(int64(i))}
+		return []KeyRange{{Low: v, High: v}}
+	}
+	work := []struct {
+		name string
+		rows int // that each request is about
+		req  func(i int) ScanRequest
+	}{
+		{"point", 1, func(i int) ScanRequest { return ScanRequest{Columns: all, Ranges: point(i)} }},
+		{"100 points", 100, func(i int) ScanRequest {
+			var list []KeyRange
+			for k := range 100 {
+				list = append(list, point(i/100+k*(rows/100))...)
+			}
+			return ScanRequest{Columns: all, Ranges: list}
+		}},
+		{"range of 100", 100, func(i int) ScanRequest {
+			i = min(i, rows-100)
+			return ScanRequest{Columns: all, Ranges: []KeyRange{{Low: values(i), High: values(i + 99)}}}
+		}},
+		{"index", rows / 100, func(i int) ScanRequest {
+			v := values(i % 100)
+			return ScanRequest{Index: &t.Indexes[1], Columns: []int{4}, Ranges: []KeyRange{{Low: v, High: v}}}
+		}},
+		{"one number", rows, func(int) ScanRequest { return ScanRequest{Columns: []int{4}} }},
+		{"all columns", rows, func(int) ScanRequest { return ScanRequest{Columns: all} }},
+	}
+	for _, state := range []string{"packed", "updated"} {
+		if state == "updated" {
+			updateSome(b, db, t, rows)
+		}
+		for _, w := range work {
+			b.Run(state+"/"+w.name, func(b *testing.B) {
+				b.ReportAllocs()
+				out := types.NewBatch(typesOf(t, w.req(0).Columns))
+				i, n := 0, 0
+				for b.Loop() {
+					i = (i + 7919) % rows
+					tx, _ := db.Begin()
+					s := tx.Shared(t).Scan(w.req(i))
+					for {
+						if err := s.Next(ctx, out); err != nil {
+							b.Fatal(err)
+						}
+						if out.Len == 0 {
+							break
+						}
+						n += out.Len
+					}
+					s.Close()
+					tx.Close()
+				}
+				if n < w.rows*b.N {
+					b.Fatal(n, "rows")
+				}
+				b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(n), "ns/row")
+			})
+		}
+	}
+}
+
+// updateSome updates a twentieth of the rows of benchTable.
+func updateSome(b *testing.B, db *DB, t *schema.Table, rows int) {
+	tx, err := db.Begin()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer tx.Close()
+	for i := 7; i < rows; i += 20 {
+		old := benchRows(t, i, 1)
+		new := benchRows(t, i, 1)
+		new.Columns[4].Float64s[0]++
+		if c, err := tx.Shared(t).Update(ctx, old, new); c != nil || err != nil {
+			b.Fatal(c, err)
+		}
+	}
+	if err := tx.Commit(ctx, NoLog); err != nil {
+		b.Fatal(err)
+	}
+}

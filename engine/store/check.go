@@ -200,7 +200,11 @@ func checkRun(ctx context.Context, tx *Tx, l *layout, r *packedRun) (why string,
 	}
 	last := bytes.Clone(r.from)
 	for i := range r.rec.Rows {
-		k := append(bytes.Clone(r.from[:prefixBytes+n]), o.keyAt(i)...)
+		elements, err := o.keyAt(i)
+		if err != nil {
+			return told("%v", err)
+		}
+		k := append(bytes.Clone(r.from[:prefixBytes+n]), elements...)
 		if c := bytes.Compare(last, k); c > 0 || c == 0 && i > 0 {
 			return told("its rows are out of order")
 		}

@@ -35,7 +35,7 @@ type Config struct {
 	CacheBytes       int64 // block cache
 	WriteBufferBytes int64 // all write buffers together
 	MaxWALBytes      int64 // write-ahead log, about
-	SegmentBytes     int64 // decoded columns of segments; as CacheBytes, if that is given
+	SegmentBytes     int64 // columns of segments in memory; as CacheBytes, if that is given
 
 	SegmentRows int // rows that a segment has at most; 0: SegmentRows
 
@@ -128,7 +128,7 @@ func New(store kv.DB, cfg Config) (*DB, error) {
 	return db, db.loadSegments(context.Background())
 }
 
-// defaultSegmentBytes is what decoded columns of segments may take.
+// defaultSegmentBytes is what columns of segments may take in memory.
 const defaultSegmentBytes = 64 << 20
 
 // checkFormat reads the format, and writes it to an empty database.

@@ -52,10 +52,10 @@ type packedRun struct {
 	table uint32
 	// from and to are what it covers, inclusive, as keys of rows.
 	from, to []byte
-	rec      *segment.Record // nil: damaged
-	size     int             // bytes of record and blocks
-	pairs    atomic.Uint32   // unknownPairs, somePairs or noPairs
-	cached   []atomic.Pointer[cachedColumn]
+	rec      *segment.Record                // nil: damaged
+	size     int                            // bytes of record and blocks
+	pairs    atomic.Uint32                  // unknownPairs, somePairs or noPairs
+	cached   []atomic.Pointer[cachedColumn] // the blocks by column, then what was decoded of them
 }
 
 // Whether there are pairs under keys that a segment covers. Commits note that there may
@@ -71,7 +71,7 @@ func newPackedRun(table uint32, elements []byte, rec *segment.Record, size int) 
 	p.to = p.from
 	if rec != nil {
 		p.to = append(appendPrefix(nil, table, rowsIndex, nil), rec.Last...)
-		p.cached = make([]atomic.Pointer[cachedColumn], len(rec.Columns)+1)
+		p.cached = make([]atomic.Pointer[cachedColumn], 2*len(rec.Columns))
 		for i := range rec.Columns {
 			p.size += rec.Columns[i].Size
 		}

@@ -100,6 +100,7 @@ type packer struct {
 	old        []*packedRun // what lies there
 	seen       pairList     // as the snapshot has them
 	new        []*packedRun
+	blocks     [][][]byte // of the new ones' columns
 	batch      kv.Batch
 	rows       rowDecoder
 
@@ -410,17 +411,18 @@ func (g *group) add(ctx context.Context, p *packer, st stretch, n int) (huge int
 				return -1, err
 			}
 		}
-		updated, err := st.run.column(ctx, updatedColumn, updatedType)
+		updated, err := st.run.own(ctx, updatedColumn, updatedType)
 		if err != nil {
 			return -1, err
 		}
-		if updated == nil {
-			return -1, errSegment
-		}
-		g.updated.AppendRange(updated, st.from, st.from+n, false)
+		updated.append(p.db, g.updated, st.from, st.from+n, false)
 		for i := st.from; i < st.from+n; i++ {
+			key, err := st.run.keyAt(i)
+			if err != nil {
+				return -1, err
+			}
 			g.keys.Data = append(g.keys.Data, st.prefix[prefixBytes:]...)
-			g.keys.AppendBytes(st.run.keyAt(i))
+			g.keys.AppendBytes(key)
 		}
 		g.rows.Len += n
 		g.bytes += n * st.run.size / st.run.rec.Rows
@@ -504,7 +506,10 @@ func (p *packer) encode(ctx context.Context, groups []*group, rd *rowReader) err
 	if err != nil {
 		return err
 	}
-	from, _ := o.find(p.end[prefixBytes+n:])
+	from, _, err := o.find(p.end[prefixBytes+n:])
+	if err != nil {
+		return err
+	}
 	g := newGroup(p.l)
 	st := stretch{run: o, prefix: cut.from[:prefixBytes+n], from: from, to: cut.rec.Rows}
 	if _, err := g.add(ctx, p, st, st.to-st.from); err != nil {
@@ -539,7 +544,7 @@ func (p *packer) segment(g *group, from []byte) {
 	value := rec.Append(nil)
 	run := newPackedRun(p.l.t.StorageID(), bytes.Clone(from), rec, 0)
 	run.size += len(run.recordKey()) + len(value)
-	p.new = append(p.new, run)
+	p.new, p.blocks = append(p.new, run), append(p.blocks, blocks)
 	run.pairs.Store(noPairs) // see clear
 	// Keys of old segments may be the same: those are removed before.
 	p.batch.Put(kv.Meta, run.recordKey(), value)
@@ -590,7 +595,15 @@ func (p *packer) commit(ctx context.Context) error {
 	err = p.db.segments.change(func() error { return p.db.kv.Write(ctx, &b, d) },
 		func(d directory) { d.replace(table, p.old, p.new) })
 	p.db.segments.cache.forget(p.old)
-	return err
+	if err != nil {
+		return err
+	}
+	for i, r := range p.new {
+		for n, block := range p.blocks[i] {
+			p.db.segments.cache.offer(r, n, block)
+		}
+	}
+	return nil
 }
 
 // hidden notes that there is a pair under a key, and reports whether a new segment

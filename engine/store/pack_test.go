@@ -23,7 +23,7 @@ import (
 )
 
 // packTable packs all of a table that o says is worth it.
-func packTable(t *testing.T, db *DB, tab *schema.Table, o PackOptions) Packed {
+func packTable(t testing.TB, db *DB, tab *schema.Table, o PackOptions) Packed {
 	t.Helper()
 	var done Packed
 	for from, n := []byte(nil), 0; ; n++ {
@@ -535,10 +535,23 @@ func TestSearchNumber(t *testing.T) {
 		}
 		slices.Sort(s)
 		s = slices.Compact(s)
-		for _, x := range append(slices.Clone(s), math.MinInt64, math.MaxInt64, 0, s[0]+1, s[len(s)-1]-1, s[len(s)/2]+1) {
-			i, found := searchNumber(s, x)
-			if wantI, wantFound := slices.BinarySearch(s, x); i != wantI || found != wantFound {
-				t.Fatalf("%d in %v: %d, %v", x, s, i, found)
+		v := types.NewVector(types.Int64Type, len(s))
+		for _, x := range s {
+			v.AppendInt(x)
+		}
+		block, err := segment.Open(segment.Append(nil, v), types.PhysInt64, len(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*cachedColumn{{vector: v}, {block: block}} {
+			o := openRun{keys: []*packedColumn{{cachedColumn: c}}, sign: 1 << 63}
+			lo := r.IntN(len(s))
+			hi := lo + r.IntN(len(s)-lo+1)
+			for _, x := range append(slices.Clone(s), math.MinInt64, math.MaxInt64, 0, s[0]+1, s[len(s)-1]-1, s[len(s)/2]+1) {
+				i, found := o.searchNumber(uint64(x)^o.sign, lo, hi)
+				if wantI, wantFound := slices.BinarySearch(s[lo:hi], x); i != lo+wantI || found != wantFound {
+					t.Fatalf("%d in %v from %d to %d: %d, %v", x, s, lo, hi, i, found)
+				}
 			}
 		}
 	}

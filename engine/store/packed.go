@@ -21,21 +21,50 @@ type openRun struct {
 	r *rowReader
 	l *layout
 
-	keyColumns []*types.Vector // of the primary key's parts, unless encoded
-	encoded    *types.Vector   // the elements of the rows' keys
-	all        *types.Batch    // stored columns by ordinal, see row
-	updated    *types.Vector
-	shape      *rowShape
-	key        []byte
+	columns []packedColumn  // by place in the record; not all are open
+	keys    []*packedColumn // of the primary key's parts
+	// sign is added to the key's number, where it is one, to have it in the order of keys.
+	number bool
+	sign   uint64
+	key    []byte
+
+	shape    *rowShape
+	rows     *types.Batch // rows from, inclusive, to to, exclusive, see row
+	updated  *types.Vector
+	from, to int
 }
 
 // column returns a column by its id, nil when the segment has none.
-func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*types.Vector, error) {
+func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*packedColumn, error) {
+	if o.rec == nil {
+		return nil, errSegment
+	}
 	n := o.rec.Find(id)
 	if n < 0 {
 		return nil, nil
 	}
-	return o.r.db.column(ctx, o.r.snap, o.packedRun, n, t)
+	if o.columns == nil {
+		o.columns = make([]packedColumn, len(o.rec.Columns))
+	}
+	c := &o.columns[n]
+	if c.cachedColumn != nil {
+		return c, nil
+	}
+	x, err := o.r.db.column(ctx, o.r.snap, o.packedRun, n, t)
+	if err != nil {
+		return nil, err
+	}
+	c.cachedColumn, c.t = x, t
+	return c, nil
+}
+
+// own is column for one that all segments have.
+func (o *openRun) own(ctx context.Context, id uint32, t types.Type) (*packedColumn, error) {
+	c, err := o.column(ctx, id, t)
+	if c == nil && err == nil {
+		err = errSegment
+	}
+	return c, err
 }
 
 // updatedType is the type of updatedColumn's values: microseconds since 1970.
@@ -43,98 +72,117 @@ var updatedType = types.Int64Type
 
 // openKeys makes find and keyAt work.
 func (o *openRun) openKeys(ctx context.Context) error {
-	if o.keyColumns != nil || o.encoded != nil {
+	if o.keys != nil {
 		return nil
 	}
-	if o.rec == nil {
-		return errSegment
-	}
-	quick := true
-	for _, p := range o.l.primary.parts {
-		quick = quick && p.t.Physical() != types.PhysBytes
-	}
-	slot := len(o.cached) - 1
-	if v := o.get(slot); v != nil && !quick {
-		o.encoded = v
-		return nil
-	}
-	columns := make([]*types.Vector, len(o.l.primary.parts))
-	for i, p := range o.l.primary.parts {
-		v, err := o.column(ctx, o.l.t.Columns[p.Column].ID, p.t)
-		if err != nil {
+	parts := o.l.primary.parts
+	keys := make([]*packedColumn, len(parts))
+	for i, p := range parts {
+		var err error
+		if keys[i], err = o.own(ctx, o.l.t.Columns[p.Column].ID, p.t); err != nil {
 			return err
 		}
-		if v == nil {
-			return errSegment
-		}
-		columns[i] = v
 	}
-	if quick {
-		o.keyColumns = columns
-		return nil
+	o.keys = keys
+	phys := parts[0].t.Physical()
+	o.number = len(parts) == 1 && !parts[0].Desc && integral(phys) && !keys[0].hasNulls()
+	if phys == types.PhysInt64 {
+		o.sign = 1 << 63
 	}
-	v := types.NewVector(types.BytesType, o.rec.Rows)
-	for i := range o.rec.Rows {
-		var err error
-		for n := range o.l.primary.parts {
-			if v.Data, err = o.l.primary.parts[n].append(v.Data, columns[n], i); err != nil {
-				return err
-			}
-		}
-		v.AppendBytes(nil)
-	}
-	o.encoded = v
-	o.r.db.segments.cache.add(&cachedColumn{run: o.packedRun, slot: slot, bytes: vectorBytes(v), vector: v})
 	return nil
 }
 
+func integral(p types.Physical) bool { return p == types.PhysInt64 || p == types.PhysUint64 }
+
 // keyAt returns the elements of row i's key, valid until the next call. openKeys
 // comes before.
-func (o *openRun) keyAt(i int) []byte {
-	if o.encoded != nil {
-		return o.encoded.BytesAt(i)
-	}
+func (o *openRun) keyAt(i int) ([]byte, error) {
 	o.key = o.key[:0]
-	for n, v := range o.keyColumns {
-		o.key, _ = o.l.primary.parts[n].append(o.key, v, i) // numbers can be encoded
+	for n, c := range o.keys {
+		var err error
+		if o.key, err = o.l.primary.parts[n].appendValue(o.key, c.value(i)); err != nil {
+			return nil, err
+		}
 	}
-	return o.key
+	return o.key, nil
 }
 
 // find returns the first row whose key has elements that are not less, and whether
-// it has those.
-func (o *openRun) find(elements []byte) (i int, found bool) {
-	if len(o.keyColumns) == 1 && !o.l.primary.parts[0].Desc && len(elements) == 9 && elements[0] == 1 {
-		// The key is one number.
-		x := binary.BigEndian.Uint64(elements[1:])
-		switch v := o.keyColumns[0]; {
-		case v.Valid != nil:
-		case len(v.Int64s) > 0:
-			return searchNumber(v.Int64s, int64(x^1<<63))
-		case len(v.Uint64s) > 0:
-			return searchNumber(v.Uint64s, x)
-		}
-	}
-	i = sort.Search(o.rec.Rows, func(i int) bool { return bytes.Compare(o.keyAt(i), elements) >= 0 })
-	return i, i < o.rec.Rows && bytes.Equal(o.keyAt(i), elements)
+// it has those. openKeys comes before.
+func (o *openRun) find(elements []byte) (i int, found bool, err error) {
+	return o.search(elements, 0, o.rec.Rows)
 }
 
-// searchNumber is slices.BinarySearch that looks first where x is if the numbers are
-// spread evenly: most keys are.
-func searchNumber[T int64 | uint64](s []T, x T) (int, bool) {
-	first, last := s[0], s[len(s)-1]
-	if x <= first || x > last {
-		return slices.BinarySearch(s, x)
+// seek is find among rows lo, inclusive, to hi, exclusive, for what is likely near lo.
+func (o *openRun) seek(elements []byte, lo, hi int) (i int, found bool, err error) {
+	for step := 1; !o.number && lo+step < hi; step *= 2 {
+		k, err := o.keyAt(lo + step)
+		if err != nil {
+			return 0, false, err
+		}
+		if bytes.Compare(k, elements) >= 0 {
+			hi = lo + step + 1
+			break
+		}
+		lo += step + 1
 	}
-	i := int(float64(uint64(x)-uint64(first)) / float64(uint64(last)-uint64(first)) * float64(len(s)-1))
-	switch i = min(i, len(s)-1); {
-	case s[i] == x:
-		return i, true
-	case s[i] > x:
-		return slices.BinarySearch(s[:i], x)
+	return o.search(elements, lo, hi)
+}
+
+// search is find among rows lo, inclusive, to hi, exclusive.
+func (o *openRun) search(elements []byte, lo, hi int) (i int, found bool, err error) {
+	if o.number && len(elements) == 9 && elements[0] == 1 {
+		i, found = o.searchNumber(binary.BigEndian.Uint64(elements[1:]), lo, hi)
+		return i, found, nil
 	}
-	n, found := slices.BinarySearch(s[i+1:], x)
-	return i + 1 + n, found
+	for lo < hi {
+		middle := lo + (hi-lo)/2
+		k, err := o.keyAt(middle)
+		if err != nil {
+			return 0, false, err
+		}
+		c := bytes.Compare(k, elements)
+		if c >= 0 {
+			hi, found = middle, c == 0
+		} else {
+			lo = middle + 1
+		}
+	}
+	return lo, found, nil
+}
+
+// searchNumber is search for a number that is in the order of keys. It looks first where
+// that is if the numbers are spread evenly, as those of most keys are, and then around.
+func (o *openRun) searchNumber(x uint64, lo, hi int) (int, bool) {
+	at := func(i int) uint64 { return o.keys[0].integer(i) ^ o.sign }
+	if lo >= hi {
+		return lo, false
+	}
+	first, last := at(lo), at(hi-1)
+	switch {
+	case x <= first:
+		return lo, x == first
+	case x > last:
+		return hi, false
+	}
+	// From here on the number before lo is less, that at hi is not.
+	i := lo + int(float64(x-first)/float64(last-first)*float64(hi-1-lo))
+	lo, hi = lo+1, hi-1
+	i = max(lo, min(i, hi))
+	for step := 1; lo < hi; step *= 2 {
+		if at(i) < x {
+			lo = i + 1
+			i += step
+		} else {
+			hi = i
+			i -= step
+		}
+		if i < lo || i >= hi {
+			break
+		}
+	}
+	i = lo + sort.Search(hi-lo, func(i int) bool { return at(lo+i) >= x })
+	return i, at(i) == x
 }
 
 // userLen returns how many of the bytes after table and index are the user's.
@@ -160,7 +208,7 @@ func (o *openRun) appendColumn(ctx context.Context, v *types.Vector, ordinal, fr
 	}
 	switch {
 	case src != nil:
-		v.AppendRange(src, from, to, backwards)
+		src.append(o.r.db, v, from, to, backwards)
 		return nil
 	case col.Generated != "":
 		return o.generate(ctx, v, ordinal, from, to, backwards)
@@ -182,19 +230,16 @@ func (o *openRun) appendSystem(ctx context.Context, v *types.Vector, ordinal, fr
 		}
 		return nil
 	}
-	src, err := o.column(ctx, updatedColumn, updatedType)
+	src, err := o.own(ctx, updatedColumn, updatedType)
 	if err != nil {
 		return err
-	}
-	if src == nil {
-		return errSegment
 	}
 	for i := range to - from {
 		at := from + i
 		if backwards {
 			at = to - 1 - i
 		}
-		v.AppendInt(types.TimeToPacked(time.UnixMicro(src.Int64s[at]).UTC(), 6))
+		v.AppendInt(types.TimeToPacked(time.UnixMicro(int64(src.integer(at))).UTC(), 6))
 	}
 	return nil
 }
@@ -222,42 +267,51 @@ func (o *openRun) generate(ctx context.Context, v *types.Vector, ordinal, from, 
 	return gen.Append(rows, v)
 }
 
-// openRows makes row work.
-func (o *openRun) openRows(ctx context.Context) error {
-	if o.shape != nil {
-		return nil
-	}
-	all, shape := &types.Batch{Columns: make([]*types.Vector, len(o.l.types)), Len: o.rec.Rows}, &rowShape{}
-	for _, c := range o.l.stored {
-		n := o.rec.Find(c.id)
-		if n < 0 || o.rec.Columns[n].Kept == absent {
-			continue
+// openRows makes row work for rows from, inclusive, to to, exclusive.
+func (o *openRun) openRows(ctx context.Context, from, to int) error {
+	if o.shape == nil {
+		shape := &rowShape{}
+		for _, c := range o.l.stored {
+			if n := o.rec.Find(c.id); n >= 0 && o.rec.Columns[n].Kept != absent {
+				shape.stored = append(shape.stored, c.keptIn(o.rec.Columns[n].Kept))
+			}
 		}
-		v, err := o.r.db.column(ctx, o.r.snap, o.packedRun, n, o.l.types[c.ordinal])
-		if err != nil {
-			return err
+		shape.setHead(o.rec.Version)
+		o.rows, o.updated = &types.Batch{Columns: make([]*types.Vector, len(o.l.types))}, types.NewVector(updatedType, 1)
+		for _, c := range shape.stored {
+			o.rows.Columns[c.ordinal] = types.NewVector(o.l.types[c.ordinal], 1)
 		}
-		all.Columns[c.ordinal] = v
-		shape.stored = append(shape.stored, c.keptIn(o.rec.Columns[n].Kept))
+		o.shape = shape
 	}
-	var err error
-	if o.updated, err = o.column(ctx, updatedColumn, updatedType); err != nil {
+	o.from, o.to = 0, 0
+	read := func(id uint32, v *types.Vector) error {
+		c, err := o.own(ctx, id, v.Type)
+		if err == nil {
+			v.Reset(v.Type)
+			c.append(o.r.db, v, from, to, false)
+		}
 		return err
 	}
-	if o.updated == nil {
-		return errSegment
+	for _, c := range o.shape.stored {
+		if err := read(c.id, o.rows.Columns[c.ordinal]); err != nil {
+			return err
+		}
 	}
-	shape.setHead(o.rec.Version)
-	o.all, o.shape = all, shape
+	if err := read(updatedColumn, o.updated); err != nil {
+		return err
+	}
+	o.from, o.to, o.rows.Len = from, to, to-from
 	return nil
 }
 
 // row returns row i as it would be on its own.
 func (o *openRun) row(ctx context.Context, i int) ([]byte, error) {
-	if err := o.openRows(ctx); err != nil {
-		return nil, err
+	if i < o.from || i >= o.to {
+		if err := o.openRows(ctx, i, i+1); err != nil {
+			return nil, err
+		}
 	}
-	return o.l.appendRowAs(nil, o.shape, o.all, i, o.updated.Int64s[i])
+	return o.l.appendRowAs(nil, o.shape, o.rows, i-o.from, o.updated.Int64s[i-o.from])
 }
 
 // rowReader reads the rows of a table, packed or not, as pairs of their own. Other
@@ -269,6 +323,8 @@ type rowReader struct {
 	snap kv.Reader // for blocks
 	runs []*packedRun
 	last *openRun // the one read last
+
+	opened map[*packedRun]*openRun // others that the look-up at work has read
 
 	generators map[int]Generator // of generated columns, by ordinal
 }
@@ -354,40 +410,48 @@ type foundRow struct {
 // lookUp finds the rows that have keys.
 func (r *rowReader) lookUp(ctx context.Context, keys [][]byte) ([]foundRow, error) {
 	found := make([]foundRow, len(keys))
-	if len(keys) == 1 {
-		clear, err := r.clear(ctx, keys[0])
-		if clear && err == nil {
-			found[0].run, found[0].at, err = r.locate(ctx, keys[0])
+	clear(r.opened)
+	// Only those that may be pairs are read.
+	var pairs [][]byte
+	var at []int
+	for i, k := range keys {
+		p := find(r.runs, k)
+		bare := false
+		if p != nil {
+			var err error
+			if bare, err = r.bare(ctx, p); err != nil {
+				return nil, err
+			}
 		}
-		if clear || err != nil {
-			return found, err
+		if !bare {
+			pairs, at = append(pairs, k), append(at, i)
+			continue
+		}
+		var err error
+		if found[i].run, found[i].at, err = r.locate(ctx, p, k); err != nil {
+			return nil, err
 		}
 	}
-	values := make([][]byte, len(keys))
-	if err := r.Reader.MultiGet(ctx, kv.Data, keys, values); err != nil {
+	if len(pairs) == 0 {
+		return found, nil
+	}
+	values := make([][]byte, len(pairs))
+	if err := r.Reader.MultiGet(ctx, kv.Data, pairs, values); err != nil {
 		return nil, err
 	}
-	for i, v := range values {
+	for n, v := range values {
+		f := &found[at[n]]
 		switch {
 		case v == nil:
 			var err error
-			if found[i].run, found[i].at, err = r.locate(ctx, keys[i]); err != nil {
+			if f.run, f.at, err = r.locate(ctx, find(r.runs, pairs[n]), pairs[n]); err != nil {
 				return nil, err
 			}
 		case !isGone(v):
-			found[i].pair = v
+			f.pair = v
 		}
 	}
 	return found, nil
-}
-
-// clear reports whether a segment covers a key, and no pairs are over it.
-func (r *rowReader) clear(ctx context.Context, key []byte) (bool, error) {
-	p := find(r.runs, key)
-	if p == nil {
-		return false, nil
-	}
-	return r.bare(ctx, p)
 }
 
 // bare reports whether no pairs are over a segment.
@@ -416,13 +480,22 @@ func (r *rowReader) Get(ctx context.Context, s kv.Space, key []byte) ([]byte, bo
 	return values[0], values[0] != nil, err
 }
 
-// locate returns where a row is packed; nil when it isn't.
-func (r *rowReader) locate(ctx context.Context, key []byte) (*openRun, int, error) {
-	p := find(r.runs, key)
+// locate returns where a row is packed in a segment, if that is not nil; nil when it isn't.
+func (r *rowReader) locate(ctx context.Context, p *packedRun, key []byte) (*openRun, int, error) {
 	if p == nil {
 		return nil, 0, nil
 	}
-	o := r.open(p)
+	o := r.opened[p]
+	if o == nil {
+		if before := r.last; before != nil && before.packedRun != p {
+			if r.opened == nil {
+				r.opened = map[*packedRun]*openRun{}
+			}
+			r.opened[before.packedRun] = before
+		}
+		o = r.open(p)
+	}
+	r.last = o
 	if err := o.openKeys(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -430,9 +503,9 @@ func (r *rowReader) locate(ctx context.Context, key []byte) (*openRun, int, erro
 	if err != nil {
 		return nil, 0, err
 	}
-	i, found := o.find(key[prefixBytes+n:])
-	if !found {
-		return nil, 0, nil
+	i, found, err := o.find(key[prefixBytes+n:])
+	if !found || err != nil {
+		return nil, 0, err
 	}
 	return o, i, nil
 }
@@ -453,7 +526,7 @@ func (r *rowReader) MultiGet(ctx context.Context, s kv.Space, keys, values [][]b
 		if values[i] != nil {
 			continue
 		}
-		o, n, err := r.locate(ctx, k)
+		o, n, err := r.locate(ctx, find(r.runs, k), k)
 		if err != nil {
 			return err
 		}
@@ -497,6 +570,9 @@ func (s *rowScanner) Next(ctx context.Context) (*kv.Chunk, error) {
 	st, err := s.m.next(ctx, rows)
 	if err == nil && st.run != nil {
 		err = st.run.openKeys(ctx)
+		if err == nil && !s.keysOnly {
+			err = st.run.openRows(ctx, st.from, st.to)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -520,7 +596,11 @@ func (s *rowScanner) Next(ctx context.Context) (*kv.Chunk, error) {
 				return nil, err
 			}
 		}
-		s.key = append(append(s.key[:0], st.prefix...), st.run.keyAt(i)...)
+		k, err := st.run.keyAt(i)
+		if err != nil {
+			return nil, err
+		}
+		s.key = append(append(s.key[:0], st.prefix...), k...)
 		s.out.Append(s.key, v)
 	}
 	if s.limited {
@@ -662,7 +742,15 @@ func (m *merge) next(ctx context.Context, most int) (stretch, error) {
 		if err := m.run.openKeys(ctx); err != nil {
 			return stretch{}, err
 		}
-		i, found := m.run.find(key[len(m.prefix):])
+		elements := key[len(m.prefix):]
+		search := m.run.seek
+		if m.rng.Reverse {
+			search = m.run.search
+		}
+		i, found, err := search(elements, m.from, m.to)
+		if err != nil {
+			return stretch{}, err
+		}
 		switch {
 		case m.rng.Reverse && found && i+1 < m.to:
 			return m.takeRows(m.to-max(i+1, m.from), most), nil
@@ -724,24 +812,26 @@ func (m *merge) enter(ctx context.Context) error {
 		return nil
 	}
 	if bytes.Compare(m.rng.Start, p.from) > 0 {
-		if err := o.openKeys(ctx); err != nil {
+		if m.from, err = m.bound(ctx, m.rng.Start); err != nil {
 			return err
 		}
-		m.from = m.bound(m.rng.Start)
 	}
 	if m.rng.End != nil && bytes.Compare(m.rng.End, p.to) <= 0 {
-		if err := o.openKeys(ctx); err != nil {
+		if m.to, err = m.bound(ctx, m.rng.End); err != nil {
 			return err
 		}
-		m.to = max(m.from, m.bound(m.rng.End))
+		m.to = max(m.from, m.to)
 	}
 	return nil
 }
 
 // bound returns the first row of the segment that is read whose key is not less.
-func (m *merge) bound(key []byte) int {
-	i, _ := m.run.find(key[len(m.prefix):])
-	return i
+func (m *merge) bound(ctx context.Context, key []byte) (int, error) {
+	if err := m.run.openKeys(ctx); err != nil {
+		return 0, err
+	}
+	i, _, err := m.run.find(key[len(m.prefix):])
+	return i, err
 }
 
 // takeRows returns the next n rows of the segment that is read, most at most.

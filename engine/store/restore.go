@@ -150,7 +150,11 @@ func (r *relation) restored(ctx context.Context, elements []byte, ids []uint32) 
 	if err != nil || o.openKeys(ctx) != nil {
 		return nil, nil
 	}
-	rec.Last = append(bytes.Clone(elements[:n]), o.keyAt(rec.Rows-1)...)
+	last, err := o.keyAt(rec.Rows - 1)
+	if err != nil {
+		return nil, nil
+	}
+	rec.Last = append(bytes.Clone(elements[:n]), last...)
 	p = newPackedRun(probe.table, elements, rec, len(p.recordKey())+len(rec.Append(nil)))
 	why, err := checkRun(ctx, r.tx, r.l, p)
 	if err != nil || why != "" {

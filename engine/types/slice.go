@@ -75,7 +75,13 @@ func (v *Vector) AppendRange(src *Vector, from, to int, backwards bool) {
 			v.Offsets = append(v.Offsets, end+shift)
 		}
 	}
-	if src.Valid != nil && v.Valid == nil {
+	v.Appended(src.Valid, from, to)
+}
+
+// Appended says that the caller appended values from, inclusive, to to, exclusive, of
+// others to the buffers itself. valid is the others' validity bitmap, nil: none is NULL.
+func (v *Vector) Appended(valid []byte, from, to int) {
+	if valid != nil && v.Valid == nil {
 		v.Valid = onesBitmap(v.n)
 	}
 	if v.Valid == nil {
@@ -83,7 +89,7 @@ func (v *Vector) AppendRange(src *Vector, from, to int, backwards bool) {
 		return
 	}
 	for i := from; i < to; i++ {
-		v.appendValidity(!src.IsNull(i))
+		v.appendValidity(valid == nil || valid[i>>3]&(1<<(i&7)) != 0)
 		v.n++
 	}
 }

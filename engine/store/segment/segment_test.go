@@ -127,20 +127,23 @@ func columns() []struct {
 func show(v *types.Vector) []string {
 	out := make([]string, v.Len())
 	for i := range out {
-		switch x := v.Value(i); x.Physical() {
-		case types.PhysNull:
-			out[i] = "NULL"
-		case types.PhysInt64:
-			out[i] = fmt.Sprint(x.Int())
-		case types.PhysUint64:
-			out[i] = fmt.Sprint(x.Uint())
-		case types.PhysFloat64:
-			out[i] = fmt.Sprintf("%x", math.Float64bits(x.Float()))
-		default:
-			out[i] = fmt.Sprintf("%q", x.Bytes())
-		}
+		out[i] = showValue(v.Value(i))
 	}
 	return out
+}
+
+func showValue(x types.Value) string {
+	switch x.Physical() {
+	case types.PhysNull:
+		return "NULL"
+	case types.PhysInt64:
+		return fmt.Sprint(x.Int())
+	case types.PhysUint64:
+		return fmt.Sprint(x.Uint())
+	case types.PhysFloat64:
+		return fmt.Sprintf("%x", math.Float64bits(x.Float()))
+	}
+	return fmt.Sprintf("%q", x.Bytes())
 }
 
 // TestGolden compares blocks with those of testdata: what is on disk must stay readable.
@@ -192,6 +195,7 @@ func TestDecode(t *testing.T) {
 		if d := cmp.Diff(show(c.v), show(got)); d != "" {
 			t.Errorf("%s: %s", c.name, d)
 		}
+		checkParts(t, c.name, block, c.v)
 		if err := Decode(block, got, c.v.Len()+1); err == nil {
 			t.Errorf("%s: decoded with a wrong number of rows", c.name)
 		}
@@ -207,6 +211,38 @@ func TestDecode(t *testing.T) {
 		if !used[name] {
 			t.Errorf("no column was encoded as %s", name)
 		}
+	}
+}
+
+// checkParts compares what is read of some values of v's block with v.
+func checkParts(t *testing.T, name string, block []byte, v *types.Vector) {
+	t.Helper()
+	b, err := Open(block, v.Type.Physical(), v.Len())
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	n := v.Len()
+	got, want := types.NewVector(v.Type, 0), types.NewVector(v.Type, 0)
+	for i := range n {
+		if got, want := b.Value(i), v.Value(i); got.Physical() != want.Physical() || showValue(got) != showValue(want) {
+			t.Errorf("%s: value %d is %s, not %s", name, i, showValue(got), showValue(want))
+		}
+		if x := v.Value(i); x.Physical() == types.PhysInt64 && uint64(x.Int()) != b.Integer(i) || x.Physical() == types.PhysUint64 && x.Uint() != b.Integer(i) {
+			t.Errorf("%s: value %d is %d", name, i, b.Integer(i))
+		}
+		if i%7 == 0 {
+			b.Append(got, i, i+1, false)
+			want.AppendRange(v, i, i+1, false)
+		}
+		if i%31 == 0 {
+			to := min(n, i+i%97)
+			b.Append(got, i, to, i%2 == 0)
+			want.AppendRange(v, i, to, i%2 == 0)
+		}
+	}
+	if d := cmp.Diff(show(want), show(got)); d != "" {
+		t.Errorf("%s: %s", name, d)
 	}
 }
 
@@ -227,6 +263,7 @@ func TestRandom(t *testing.T) {
 				v.AppendUint(base + last)
 			}
 		}
+		checkParts(t, "random", Append(nil, v), v)
 		var got types.Vector
 		got.Type = v.Type
 		if err := Decode(Append(nil, v), &got, n); err != nil {
@@ -288,6 +325,7 @@ func FuzzDecode(f *testing.F) {
 			if Decode(block, &v, rows) != nil {
 				continue
 			}
+			checkParts(t, "fuzzed", block, &v)
 			// What can be read can be written, and is the same then.
 			var again types.Vector
 			again.Type = typ

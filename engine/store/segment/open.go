@@ -1,0 +1,492 @@
+package segment
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"unsafe"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// Block is a block that is open for reading: its values are read where they are
+// encoded, any of them at about the same cost. It may be read by several goroutines.
+type Block struct {
+	phys    types.Physical
+	rows    int
+	size    int
+	valid   []byte // nil: no NULLs, or nothing else
+	numbers integers
+	floats  byte         // how floats are made of numbers, or of singles: single, scaled or plain, their bits
+	scale   float64      // of scaled ones
+	singles []byte       // 4 bytes each
+	values  types.Vector // of bytes: all of them, or a dictionary's
+	coded   bool         // bytes: numbers are their places in values
+	nulls   byte
+}
+
+// Open opens a block, which it keeps, and which must have rows values of a physical form.
+func Open(block []byte, phys types.Physical, rows int) (*Block, error) {
+	body, ok := cutChecksum(block)
+	if !ok {
+		return nil, ErrMalformed
+	}
+	r := reader{rest: body}
+	if r.byte() != blockFormat || r.byte() != byte(phys) || r.number(MaxRows) != rows || r.failed {
+		return nil, ErrMalformed
+	}
+	b := &Block{phys: phys, rows: rows, size: len(block) + int(unsafe.Sizeof(Block{}))}
+	switch b.nulls = r.byte(); b.nulls {
+	case noNulls:
+	case someNulls:
+		b.valid = r.take((rows + 7) / 8)
+	case allNulls:
+		if len(r.rest) > 0 || r.failed {
+			return nil, ErrMalformed
+		}
+		return b, nil
+	default:
+		return nil, ErrMalformed
+	}
+	switch phys {
+	case types.PhysInt64, types.PhysUint64:
+		b.numbers = r.integers(rows, false)
+	case types.PhysFloat64:
+		b.openFloats(&r)
+	case types.PhysBytes:
+		b.openStrings(&r)
+	default:
+		return nil, ErrMalformed
+	}
+	if r.failed || len(r.rest) > 0 {
+		return nil, ErrMalformed
+	}
+	b.size += b.numbers.size() + 4*cap(b.values.Offsets)
+	return b, nil
+}
+
+func (b *Block) openFloats(r *reader) {
+	switch b.floats = r.peek(); b.floats {
+	case single:
+		r.byte()
+		b.singles = r.take(4 * b.rows)
+	case scaled:
+		r.byte()
+		digits := r.byte()
+		if digits > maxDigits {
+			r.failed = true
+			return
+		}
+		b.scale = powers[digits]
+		b.numbers = r.integers(b.rows, false)
+	default:
+		b.floats = plain
+		b.numbers = r.integers(b.rows, false)
+	}
+}
+
+func (b *Block) openStrings(r *reader) {
+	n := b.rows
+	switch r.byte() {
+	case plain:
+	case dict:
+		b.coded = true
+		n = r.number(uint64(min(n, maxDict)))
+	default:
+		r.failed = true
+	}
+	b.values.Type = types.BytesType
+	b.values.Offsets, b.values.Data = r.strings(n)
+	b.values.SetLen(n)
+	if !b.coded {
+		return
+	}
+	b.numbers = r.integers(b.rows, false)
+	if r.failed || !b.numbers.below(uint64(n)) {
+		r.failed = true
+		return
+	}
+	total := 0
+	b.numbers.each(func(c uint64) { total += int(b.values.Offsets[c+1] - b.values.Offsets[c]) })
+	r.failed = total > MaxBytes
+}
+
+// strings reads n values of bytes: where they begin and the last ends, and the bytes.
+func (r *reader) strings(n int) ([]int32, []byte) {
+	total := r.number(MaxBytes)
+	lengths := r.integers(n, false)
+	if r.failed {
+		return nil, nil
+	}
+	offsets, at := make([]int32, 1, n+1), uint64(0)
+	lengths.each(func(k uint64) {
+		if k > uint64(total)-at {
+			r.failed = true
+			k = 0
+		}
+		at += k
+		offsets = append(offsets, int32(at))
+	})
+	r.failed = r.failed || at != uint64(total)
+	return offsets, r.take(total)
+}
+
+// Rows returns the number of values.
+func (b *Block) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the block takes.
+func (b *Block) Bytes() int { return b.size }
+
+// Ready reports whether values are read as fast as if they were decoded.
+func (b *Block) Ready() bool {
+	return b.nulls == allNulls || b.phys == types.PhysBytes && !b.coded
+}
+
+// IsNull reports whether value i is NULL.
+func (b *Block) IsNull(i int) bool {
+	return b.nulls == allNulls || b.valid != nil && b.valid[i>>3]&(1<<(i&7)) == 0
+}
+
+// HasNulls reports whether any value is NULL.
+func (b *Block) HasNulls() bool { return b.nulls != noNulls }
+
+// Integer returns the 64 bits of value i of a block of integers. What they are of a NULL
+// has no meaning.
+func (b *Block) Integer(i int) uint64 {
+	if b.nulls == allNulls {
+		return 0
+	}
+	return b.numbers.at(i)
+}
+
+// Value returns value i; its bytes are shared with the block.
+func (b *Block) Value(i int) types.Value {
+	if b.IsNull(i) {
+		return types.Value{}
+	}
+	switch b.phys {
+	case types.PhysInt64:
+		return types.NewInt(int64(b.numbers.at(i)))
+	case types.PhysUint64:
+		return types.NewUint(b.numbers.at(i))
+	case types.PhysFloat64:
+		return types.NewFloat(b.float(i))
+	}
+	if b.coded {
+		i = int(b.numbers.at(i))
+	}
+	return types.NewBytes(b.values.BytesAt(i))
+}
+
+func (b *Block) float(i int) float64 {
+	switch b.floats {
+	case single:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b.singles[4*i:])))
+	case scaled:
+		return float64(int64(b.numbers.at(i))) / b.scale
+	}
+	return math.Float64frombits(b.numbers.at(i))
+}
+
+// Append appends values from, inclusive, to to, exclusive, to v, whose physical form is
+// the block's; backwards from the last on.
+func (b *Block) Append(v *types.Vector, from, to int, backwards bool) {
+	if from >= to {
+		return
+	}
+	if b.nulls == allNulls {
+		for range to - from {
+			v.AppendNull()
+		}
+		return
+	}
+	if backwards {
+		for i := to - 1; i >= from; i-- {
+			b.Append(v, i, i+1, false)
+		}
+		return
+	}
+	switch b.phys {
+	case types.PhysInt64:
+		v.Int64s = unbits[int64](b.numbers.append(bitsOf(v.Int64s), from, to))
+	case types.PhysUint64:
+		v.Uint64s = b.numbers.append(v.Uint64s, from, to)
+	case types.PhysFloat64:
+		b.appendFloats(v, from, to)
+	case types.PhysBytes:
+		b.appendStrings(v, from, to)
+	}
+	v.Appended(b.valid, from, to)
+}
+
+func (b *Block) appendFloats(v *types.Vector, from, to int) {
+	if b.floats == single {
+		for i := from; i < to; i++ {
+			v.Float64s = append(v.Float64s, b.float(i))
+		}
+		return
+	}
+	start := len(v.Float64s)
+	v.Float64s = unbits[float64](b.numbers.append(bitsOf(v.Float64s), from, to))
+	if b.floats == scaled {
+		for i, x := range v.Float64s[start:] {
+			v.Float64s[start+i] = float64(int64(math.Float64bits(x))) / b.scale
+		}
+	}
+}
+
+func (b *Block) appendStrings(v *types.Vector, from, to int) {
+	values := &b.values
+	if !b.coded {
+		start := values.Offsets[from]
+		shift := int32(len(v.Data)) - start
+		v.Data = append(v.Data, values.Data[start:values.Offsets[to]]...)
+		for _, end := range values.Offsets[from+1 : to+1] {
+			v.Offsets = append(v.Offsets, end+shift)
+		}
+		return
+	}
+	var buf [64]uint64
+	for from < to {
+		codes := buf[:min(len(buf), to-from)]
+		b.numbers.read(codes, from)
+		for i, c := range codes {
+			if !b.IsNull(from + i) {
+				v.Data = append(v.Data, values.BytesAt(int(c))...)
+			}
+			v.Offsets = append(v.Offsets, int32(len(v.Data)))
+		}
+		from += len(codes)
+	}
+}
+
+// Decode replaces v's values by those of a block, whose physical form must be that of
+// v's type, and which must have rows values. v's memory is used where it is large enough.
+func Decode(block []byte, v *types.Vector, rows int) error {
+	v.Reset(v.Type)
+	b, err := Open(block, v.Type.Physical(), rows)
+	if err != nil {
+		return err
+	}
+	b.Append(v, 0, rows, false)
+	return nil
+}
+
+// unbits is bitsOf's inverse.
+func unbits[T int64 | float64](v []uint64) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(v))), cap(v))[:len(v)]
+}
+
+// integers are integers as they are encoded, or as near to that as single values can be
+// read from.
+type integers struct {
+	n     int
+	as    access
+	least uint64 // sequence: the first
+	step  uint64
+	width int
+	bits  []byte
+	list  []uint64
+	ends  []uint32  // of the runs of values in list
+	codes *integers // places in list
+}
+
+// access is how single integers are read.
+type access byte
+
+const (
+	inSequence access = iota // least and so many steps
+	inBits                   // width bits each, plus least
+	inWords                  // 8 bytes each, plus least
+	inList
+	inRuns
+	inDict
+)
+
+func (x *integers) size() int {
+	size := 8*cap(x.list) + 4*cap(x.ends)
+	if x.codes != nil {
+		size += int(unsafe.Sizeof(*x)) + x.codes.size()
+	}
+	return size
+}
+
+// at returns integer i.
+func (x *integers) at(i int) uint64 {
+	switch x.as {
+	case inSequence:
+		return x.least + uint64(i)*x.step
+	case inBits:
+		bit := i * x.width
+		return binary.LittleEndian.Uint64(x.bits[bit>>3:])>>(bit&7)&(1<<x.width-1) + x.least
+	case inWords:
+		return binary.LittleEndian.Uint64(x.bits[8*i:]) + x.least
+	case inList:
+		return x.list[i]
+	case inRuns:
+		return x.list[x.run(i)]
+	default:
+		return x.list[x.codes.at(i)]
+	}
+}
+
+// run returns which run integer i is in.
+func (x *integers) run(i int) int {
+	n, _ := slices.BinarySearch(x.ends, uint32(i)+1)
+	return n
+}
+
+// append appends integers from, inclusive, to to, exclusive.
+func (x *integers) append(dst []uint64, from, to int) []uint64 {
+	n := len(dst)
+	dst = slices.Grow(dst, to-from)[:n+to-from]
+	x.read(dst[n:], from)
+	return dst
+}
+
+// read sets dst to the integers from one on.
+func (x *integers) read(dst []uint64, from int) {
+	switch x.as {
+	case inSequence:
+		v := x.least + uint64(from)*x.step
+		for i := range dst {
+			dst[i] = v
+			v += x.step
+		}
+	case inBits:
+		mask, bit, least, width, p := uint64(1)<<x.width-1, from*x.width, x.least, x.width, x.bits
+		for i := range dst {
+			dst[i] = binary.LittleEndian.Uint64(p[bit>>3:])>>(bit&7)&mask + least
+			bit += width
+		}
+	case inWords:
+		p := x.bits[8*from:]
+		for i := range dst {
+			dst[i] = binary.LittleEndian.Uint64(p[8*i:]) + x.least
+		}
+	case inList:
+		copy(dst, x.list[from:])
+	case inRuns:
+		for k, i := x.run(from), 0; i < len(dst); k++ {
+			v := x.list[k]
+			for end := min(int(x.ends[k])-from, len(dst)); i < end; i++ {
+				dst[i] = v
+			}
+		}
+	case inDict:
+		x.codes.read(dst, from)
+		for i, c := range dst {
+			dst[i] = x.list[c]
+		}
+	}
+}
+
+// each calls f with all integers.
+func (x *integers) each(f func(uint64)) {
+	var buf [256]uint64
+	for i := 0; i < x.n; i += len(buf) {
+		part := buf[:min(len(buf), x.n-i)]
+		x.read(part, i)
+		for _, v := range part {
+			f(v)
+		}
+	}
+}
+
+// below reports whether all integers are less than limit.
+func (x *integers) below(limit uint64) bool {
+	if x.as == inBits && x.least < limit && limit-x.least >= 1<<x.width {
+		return true
+	}
+	ok := true
+	x.each(func(v uint64) { ok = ok && v < limit })
+	return ok
+}
+
+// integers opens n integers. nested tells that they are part of runs or a dictionary.
+func (r *reader) integers(n int, nested bool) integers {
+	x := integers{n: n}
+	switch encoding := r.byte(); {
+	case r.failed:
+	case encoding == plain:
+		x.as, x.bits = inWords, r.take(8*n)
+	case encoding == packed:
+		x.least = r.uint64()
+		r.packed(&x, n)
+	case encoding == delta && n > 0:
+		first, step := r.uint64(), r.uint64()
+		steps := integers{n: n - 1, least: step}
+		r.packed(&steps, n-1)
+		if steps.as == inSequence {
+			x.least, x.step = first, step
+			break
+		}
+		if r.failed {
+			break
+		}
+		x.as, x.list = inList, make([]uint64, n)
+		x.list[0] = first
+		steps.read(x.list[1:], 0)
+		for i := 1; i < n; i++ {
+			x.list[i] += x.list[i-1]
+		}
+	case encoding == runs && !nested:
+		k := r.number(uint64(n))
+		x.as, x.list = inRuns, r.list(k)
+		at := 0
+		for _, length := range r.list(k) {
+			if length > uint64(n-at) {
+				r.failed = true
+				break
+			}
+			at += int(length)
+			x.ends = append(x.ends, uint32(at))
+		}
+		r.failed = r.failed || at < n
+	case encoding == dict && !nested:
+		k := r.number(maxDict)
+		x.as, x.list = inDict, r.list(k)
+		codes := r.integers(n, true)
+		r.failed = r.failed || !codes.below(uint64(k))
+		x.codes = &codes
+	default:
+		r.failed = true
+	}
+	if r.failed {
+		return integers{}
+	}
+	return x
+}
+
+// packed reads a width and n packed values, to which x.least is added.
+func (r *reader) packed(x *integers, n int) {
+	switch x.width = int(r.byte()); {
+	case x.width > 64:
+		r.failed = true
+	case x.width >= wide:
+		x.as, x.bits = inWords, r.take(8*n)
+	default:
+		x.bits = r.take(packedSize(n, x.width))
+		if x.width > 0 {
+			x.as = inBits
+		}
+	}
+}
+
+// list reads n integers that are part of runs or a dictionary.
+func (r *reader) list(n int) []uint64 {
+	x := r.integers(n, true)
+	if r.failed {
+		return nil
+	}
+	return x.append(nil, 0, n)
+}
+
+// peek returns the next byte, which stays.
+func (r *reader) peek() byte {
+	if len(r.rest) == 0 {
+		r.failed = true
+		return 0
+	}
+	return r.rest[0]
+}
