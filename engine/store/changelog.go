@@ -210,7 +210,7 @@ func (db *DB) StartLog(ctx context.Context, storage uint32, next func() uint64) 
 	var b kv.Batch
 	seq := next()
 	b.Put(kv.Meta, logHeader(storage, headerLow), binary.BigEndian.AppendUint64(nil, seq))
-	if err := db.kv.Write(ctx, &b, kv.NoSync); err != nil {
+	if err := db.write(ctx, &b, kv.NoSync); err != nil {
 		return 0, err
 	}
 	db.logs.all[storage] = &tableLog{last: seq}
@@ -241,7 +241,7 @@ func (db *DB) StopLog(ctx context.Context, storage uint32) error {
 	b.DeleteRange(kv.Stream, p, edge(p, true))
 	b.Delete(kv.Meta, logHeader(storage, headerLow))
 	b.Delete(kv.Meta, logHeader(storage, headerGap))
-	if err := db.kv.Write(ctx, &b, kv.NoSync); err != nil {
+	if err := db.write(ctx, &b, kv.NoSync); err != nil {
 		return err
 	}
 	delete(db.logs.all, storage)
@@ -295,7 +295,7 @@ func (db *DB) TrimLog(ctx context.Context, storage uint32, before time.Time, las
 	if db.logs.all[storage] != t {
 		return nil
 	}
-	if err := db.kv.Write(ctx, &b, kv.NoSync); err != nil {
+	if err := db.write(ctx, &b, kv.NoSync); err != nil {
 		return err
 	}
 	t.bytes -= removed

@@ -164,7 +164,7 @@ func TestCheckFindsDamage(t *testing.T) {
 				changed := people(kind)
 				var b kv.Batch
 				d.plant(t, db, changed, &b)
-				if err := db.kv.Write(ctx, &b, kv.Sync); err != nil {
+				if err := db.write(ctx, &b, kv.Sync); err != nil {
 					t.Fatal(err)
 				}
 				for _, extended := range []bool{false, true} {
@@ -191,7 +191,7 @@ func TestCheckQuick(t *testing.T) {
 	keys, _ := pairs(t, db, table, 2|repeatable)
 	var b kv.Batch
 	b.Delete(kv.Data, keys[0])
-	if err := db.kv.Write(ctx, &b, kv.Sync); err != nil {
+	if err := db.write(ctx, &b, kv.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := check(t, db, table, CheckOptions{Quick: true}), "Index 'by_age' has 2 entries, the table 3 rows"; got != want {
@@ -221,7 +221,7 @@ func TestCheckLarge(t *testing.T) {
 	keys, _ := pairs(t, db, table, 1)
 	var b kv.Batch
 	b.Delete(kv.Data, keys[12_345])
-	if err := db.kv.Write(ctx, &b, kv.Sync); err != nil {
+	if err := db.write(ctx, &b, kv.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if got := check(t, db, table, CheckOptions{}); strings.Count(got, "\n") != 0 || !strings.Contains(got, "lacks the entry") {
@@ -239,7 +239,7 @@ func TestSetAside(t *testing.T) {
 	p := sequencePrefix(table.ID, 1, nil)
 	b.DeleteRange(kv.Meta, p, edge(p, true))
 	b.Put(kv.Data, append(appendPrefix(nil, table.ID, 99, nil), 1), nil)
-	if err := db.kv.Write(ctx, &b, kv.Sync); err != nil {
+	if err := db.write(ctx, &b, kv.Sync); err != nil {
 		t.Fatal(err)
 	}
 	tx := begin(t, db)

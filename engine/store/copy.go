@@ -38,7 +38,7 @@ func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32
 	b.Put(kv.Meta, pendingKey(id, wholeTable), nil)
 	flush := func() error {
 		n := len(b.Bytes())
-		err := to.kv.Write(ctx, &b, kv.NoSync)
+		err := to.write(ctx, &b, kv.NoSync)
 		b.Reset()
 		if err == nil && step != nil {
 			step(int64(n))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -62,6 +63,9 @@ type DB struct {
 	spillAt   int // bytes of changes
 	// spill opens a temporary store for a transaction; nil: changes stay in memory.
 	spill func() (db kv.DB, close func(), err error)
+
+	written atomic.Uint64 // how often it was written, see snapshot
+	latest  latest
 
 	mu      sync.Mutex
 	layouts map[uint32]*layout // the one used last of each table
@@ -175,14 +179,27 @@ func (db *DB) checkFormat(ctx context.Context) error {
 func (db *DB) writeFormat(ctx context.Context) error {
 	var b kv.Batch
 	b.Put(kv.Meta, []byte{metaFormat}, binary.BigEndian.AppendUint32([]byte(magic), formatVersion))
-	return db.kv.Write(ctx, &b, kv.Sync)
+	return db.write(ctx, &b, kv.Sync)
 }
 
 // Stats returns the figures of the storage.
-func (db *DB) Stats() Stats { return db.kv.Stats() }
+func (db *DB) Stats() Stats {
+	st := db.kv.Stats()
+	db.latest.mu.Lock()
+	defer db.latest.mu.Unlock()
+	if s := db.latest.snap; s != nil && s.refs.Load() == 1 {
+		st.Snapshots-- // nobody's
+	}
+	return st
+}
 
 // Close closes the storage. Transactions and scanners must be closed before.
-func (db *DB) Close() error { return db.kv.Close() }
+func (db *DB) Close() error {
+	db.latest.mu.Lock()
+	db.latest.replace(nil)
+	db.latest.mu.Unlock()
+	return db.kv.Close()
+}
 
 // layout returns t's layout.
 func (db *DB) layout(t *schema.Table) *layout {

@@ -271,7 +271,7 @@ func (s *segments) durability(ctx context.Context, db *DB) (Durability, error) {
 	if !s.stray.Load() {
 		var b kv.Batch
 		b.Put(kv.Meta, []byte{metaUnlogged}, nil)
-		if err := db.kv.Write(ctx, &b, Sync); err != nil {
+		if err := db.write(ctx, &b, Sync); err != nil {
 			return NoLog, err
 		}
 		s.stray.Store(true)

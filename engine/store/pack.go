@@ -592,7 +592,7 @@ func (p *packer) commit(ctx context.Context) error {
 		}
 		p.done.end = p.end
 	}
-	err = p.db.segments.change(func() error { return p.db.kv.Write(ctx, &b, d) },
+	err = p.db.segments.change(func() error { return p.db.write(ctx, &b, d) },
 		func(d directory) { d.replace(table, p.old, p.new) })
 	p.db.segments.cache.forget(p.old)
 	if err != nil {

@@ -423,7 +423,7 @@ func TestDamagedSegments(t *testing.T) {
 				}
 				var b kv.Batch
 				test.plant(&b, r, block)
-				if err := db.kv.Write(ctx, &b, NoSync); err != nil {
+				if err := db.write(ctx, &b, NoSync); err != nil {
 					t.Fatal(err)
 				}
 				db, err = New(db.kv, Config{SegmentRows: 10})

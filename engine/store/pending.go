@@ -61,7 +61,7 @@ func (p pending) discard(b *kv.Batch, spaces ...kv.Space) {
 
 // writeDiscarded writes b, in which list was discarded.
 func (db *DB) writeDiscarded(ctx context.Context, b *kv.Batch, list ...pending) error {
-	return db.segments.change(func() error { return db.kv.Write(ctx, b, kv.NoSync) }, func(dir directory) {
+	return db.segments.change(func() error { return db.write(ctx, b, kv.NoSync) }, func(dir directory) {
 		for _, p := range list {
 			if p.index == wholeTable {
 				delete(dir, p.table)

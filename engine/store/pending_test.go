@@ -19,7 +19,7 @@ func TestSweep(t *testing.T) {
 			b.Put(kv.Data, append(p.keys(), 1, 2, 3, 4, 5), nil)
 		}
 		b.Put(kv.Meta, appendNumber(sequencePrefix(2000, 1, nil), 7), appendNumber(nil, 0))
-		if err := db.kv.Write(ctx, &b, kv.Sync); err != nil {
+		if err := db.write(ctx, &b, kv.Sync); err != nil {
 			t.Fatal(err)
 		}
 		strays := func() (list []uint32) {

@@ -93,7 +93,7 @@ func (b *build) flush(ctx context.Context) error {
 	if b.batch.Len() == 0 && b.batch.Err() == nil {
 		return nil
 	}
-	err := b.db.kv.Write(ctx, &b.batch, kv.NoSync)
+	err := b.db.write(ctx, &b.batch, kv.NoSync)
 	b.batch.Reset()
 	return err
 }

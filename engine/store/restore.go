@@ -40,7 +40,7 @@ func (db *DB) RestoreSegments(ctx context.Context, t *schema.Table, report func(
 		}
 		report(problem)
 	}
-	return db.segments.change(func() error { return db.kv.Write(ctx, &b, Sync) },
+	return db.segments.change(func() error { return db.write(ctx, &b, Sync) },
 		func(d directory) { d.replace(table, damaged, lost) })
 }
 

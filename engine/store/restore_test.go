@@ -46,7 +46,7 @@ func TestRestoreSegments(t *testing.T) {
 						test.plant(&b, r)
 					}
 				}
-				if err := db.kv.Write(ctx, &b, NoSync); err != nil {
+				if err := db.write(ctx, &b, NoSync); err != nil {
 					t.Fatal(err)
 				}
 				db, err := New(db.kv, Config{SegmentRows: 10})

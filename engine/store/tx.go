@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/keyenc"
@@ -38,19 +37,6 @@ var _ kv.ReadWriter = (*Tx)(nil)
 
 // Mark is a state of a transaction's buffer to go back to.
 type Mark = kv.Mark
-
-// snapshot is a kv.Snapshot that its transaction and open scanners share.
-type snapshot struct {
-	kv.Snapshot
-	dir  directory
-	refs atomic.Int32
-}
-
-func (s *snapshot) release() {
-	if s.refs.Add(-1) == 0 {
-		s.Snapshot.Release()
-	}
-}
 
 // view is what a transaction sees at one moment, for as long as it is needed:
 // also after the transaction went on or was closed.
@@ -101,17 +87,11 @@ func (tx *Tx) base() kv.Reader {
 func (tx *Tx) rebase() { tx.buffer.Rebase(tx.base()) }
 
 func (tx *Tx) takeSnapshot() error {
-	// The snapshot and the directory are of one moment.
-	tx.db.segments.mu.RLock()
-	s, err := tx.db.kv.Snapshot()
-	dir := tx.db.segments.dir
-	tx.db.segments.mu.RUnlock()
-	if err != nil {
-		return err
+	s, err := tx.db.snapshot()
+	if err == nil {
+		tx.snap = s
 	}
-	tx.snap = &snapshot{Snapshot: s, dir: dir}
-	tx.snap.refs.Store(1)
-	return nil
+	return err
 }
 
 // newView returns the state of this moment; the caller releases it.
@@ -270,7 +250,7 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 		saved = tx.db.sequences.save(tx, &b)
 		source, done := tx.buffer.Source(&b)
 		tx.db.commits.begin(tx)
-		err := tx.db.kv.Ingest(ctx, tx.db.tempDir, rows.source(source))
+		err := tx.db.ingest(ctx, rows.source(source))
 		tx.db.commits.end(tx)
 		done()
 		if err != nil {
@@ -300,7 +280,7 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 
 // write writes the changes, and lets the directory follow where they remove segments.
 func (tx *Tx) write(ctx context.Context, b *kv.Batch, d Durability) error {
-	write := func() error { return tx.db.kv.Write(ctx, b, d) }
+	write := func() error { return tx.db.write(ctx, b, d) }
 	all, dir := []byte{metaSegments}, tx.db.segments.current()
 	some := slices.ContainsFunc(tx.tables, func(table uint32) bool { return len(dir[table]) > 0 })
 	if !some || !tx.buffer.Touches(kv.Meta, kv.Range{Start: all, End: edge(all, true)}) {

@@ -22,14 +22,21 @@ void kalam_snapshot_free(rocksdb_t* db, kalam_snapshot s) {
   rocksdb_release_snapshot(db, s.snapshot);
 }
 
-rocksdb_pinnableslice_t* kalam_get(rocksdb_t* db, kalam_snapshot s,
-                                   rocksdb_column_family_handle_t* family,
-                                   const char* key, size_t keylen,
-                                   const char** data, size_t* len, char** err) {
-  rocksdb_pinnableslice_t* v =
-      rocksdb_get_pinned_cf(db, s.options, family, key, keylen, err);
-  if (v != NULL) *data = rocksdb_pinnableslice_value(v, len);
-  return v;
+bool kalam_get(rocksdb_t* db, kalam_snapshot s,
+               rocksdb_column_family_handle_t* family, const char* key,
+               size_t keylen, char* buf, size_t cap, kalam_value* value) {
+  rocksdb_pinnableslice_t* v = rocksdb_get_pinned_cf(db, s.options, family, key,
+                                                     keylen, &value->err);
+  if (v == NULL) return false;
+  const char* data = rocksdb_pinnableslice_value(v, &value->len);
+  if (value->len <= cap) {
+    memcpy(buf, data, value->len);
+    rocksdb_pinnableslice_destroy(v);
+  } else {
+    value->pinned = v;
+    value->data = data;
+  }
+  return true;
 }
 
 struct kalam_values {

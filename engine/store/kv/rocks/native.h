@@ -18,12 +18,18 @@ typedef struct {
 kalam_snapshot kalam_snapshot_open(rocksdb_t* db);
 void kalam_snapshot_free(rocksdb_t* db, kalam_snapshot s);
 
-// kalam_get looks up a key. It returns NULL when the key is missing or err is
-// set; else the value is at data, len long, until the result is destroyed.
-rocksdb_pinnableslice_t* kalam_get(rocksdb_t* db, kalam_snapshot s,
-                                   rocksdb_column_family_handle_t* family,
-                                   const char* key, size_t keylen,
-                                   const char** data, size_t* len, char** err);
+// kalam_get looks up a key. It returns false when the key is missing or err is
+// set; else the value has len bytes. They are in buf, or if that has not the cap for
+// them at data, until pinned is destroyed.
+typedef struct {
+  size_t len;
+  rocksdb_pinnableslice_t* pinned;
+  const char* data;
+  char* err;
+} kalam_value;
+bool kalam_get(rocksdb_t* db, kalam_snapshot s,
+               rocksdb_column_family_handle_t* family, const char* key,
+               size_t keylen, char* buf, size_t cap, kalam_value* value);
 
 // kalam_multi_get looks up n keys, which lie one after another in keys; lens
 // has their lengths. It sets lens[i] to the length of key i's value, or to -1

@@ -70,22 +70,28 @@ func (s *snapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bo
 		return nil, false, errFreed()
 	}
 	var (
-		data   *C.char
-		size   C.size_t
-		status *C.char
+		buf [getBytes]byte
+		v   C.kalam_value
 	)
-	v := C.kalam_get(s.db.c, s.c, s.db.families[sp], chars(key), C.size_t(len(key)), &data, &size, &status)
-	if status != nil {
-		return nil, false, s.db.failure(takeError(status))
-	}
-	if v == nil {
+	found := C.kalam_get(s.db.c, s.c, s.db.families[sp], chars(key), C.size_t(len(key)), chars(buf[:]), getBytes, &v)
+	switch {
+	case v.err != nil:
+		return nil, false, s.db.failure(takeError(v.err))
+	case !bool(found):
 		return nil, false, nil
 	}
-	value := make([]byte, size)
-	copy(value, unsafe.Slice((*byte)(unsafe.Pointer(data)), int(size)))
-	C.rocksdb_pinnableslice_destroy(v)
+	value := make([]byte, v.len)
+	if v.pinned == nil {
+		copy(value, buf[:])
+	} else {
+		copy(value, unsafe.Slice((*byte)(unsafe.Pointer(v.data)), int(v.len)))
+		C.rocksdb_pinnableslice_destroy(v.pinned)
+	}
 	return value, true, nil
 }
+
+// getBytes is how long values are that Get has in one call.
+const getBytes = 1024
 
 // multiGetKeys is how many keys are looked up in one call: several of
 // RocksDB's own batches of 32, and few enough that a cancellation is seen.
