@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -444,6 +445,34 @@ func TestBackupOfUsersAndTopics(t *testing.T) {
 	})
 }
 
+// copyOpen copies the directory of an open database as it is at one moment: again, if files
+// came or went meanwhile.
+func copyOpen(t *testing.T, to, from string) {
+	t.Helper()
+	files := func() (list []string) {
+		entries, err := os.ReadDir(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil && !e.IsDir() {
+				list = append(list, fmt.Sprint(e.Name(), info.Size()))
+			}
+		}
+		return list
+	}
+	for {
+		before := files()
+		err := os.CopyFS(to, os.DirFS(from))
+		if err == nil && slices.Equal(before, files()) {
+			return
+		}
+		if err := os.RemoveAll(to); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestDropWithoutLog takes back a DROP TABLE that was committed without log, as a crash does:
 // the table has its rows.
 func TestDropWithoutLog(t *testing.T) {
@@ -458,9 +487,7 @@ func TestDropWithoutLog(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	killed := filepath.Join(dir, "killed")
-	if err := os.CopyFS(killed, os.DirFS(filepath.Join(dir, "db"))); err != nil {
-		t.Fatal(err)
-	}
+	copyOpen(t, killed, filepath.Join(dir, "db"))
 	s = newSession(t, openDir(t, killed), SessionConfig{})
 	if tables := query(t, s, "SHOW TABLES"); tables != "" {
 		wantText(t, query(t, s, "SELECT COUNT(*) FROM t"), "3;")
@@ -485,9 +512,7 @@ func TestMixedDurability(t *testing.T) {
 		}
 	}
 	killed := filepath.Join(dir, "killed")
-	if err := os.CopyFS(killed, os.DirFS(filepath.Join(dir, "db"))); err != nil {
-		t.Fatal(err)
-	}
+	copyOpen(t, killed, filepath.Join(dir, "db"))
 	s := newSession(t, openDir(t, killed), SessionConfig{})
 	wantText(t, query(t, s, "SELECT COUNT(*) FROM b"), "200;")
 	wantText(t, query(t, s, "SELECT COUNT(*) >= 202, COUNT(*) - 2 * COUNT(DISTINCT n), MAX(c) FROM a JOIN (SELECT n AS m, COUNT(*) AS c FROM a GROUP BY n HAVING c <> 2 UNION ALL SELECT -1, 0) x ON TRUE"), "1|0|0;")

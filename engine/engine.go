@@ -20,7 +20,6 @@ import (
 	"github.com/kalamgo/kalam/engine/jobs"
 	"github.com/kalamgo/kalam/engine/live"
 	"github.com/kalamgo/kalam/engine/parse"
-	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -83,7 +82,7 @@ type Engine struct {
 	temporaries atomic.Uint64 // versions of sessions' temporary tables that were given out
 
 	texts   *cache[textKey, *text]
-	plans   *cache[planKey, *plan.Plan]
+	plans   *cache[planKey, *preparedPlan]
 	tempDir string
 	started time.Time
 	named   *namedLocks
@@ -124,7 +123,7 @@ func open(ctx context.Context, cfg Config, db *store.DB) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: db, txns: txn.New(db, cfg.LockWait), started: time.Now(), named: newNamedLocks(),
 		texts:    newCache[textKey, *text](cacheEntries, cacheBytes),
-		plans:    newCache[planKey, *plan.Plan](cacheEntries, cacheBytes),
+		plans:    newCache[planKey, *preparedPlan](cacheEntries, cacheBytes),
 		sessions: map[*Session]struct{}{},
 		zones:    map[string]*time.Location{},
 	}

@@ -89,13 +89,13 @@ func (s *Session) watch(ctx context.Context, st *parse.Statement, query sqlparse
 		if !ok {
 			continue
 		}
-		rt := s.runtime(ctx, t, args)
-		rt.Watch = map[plan.Node]*plan.Actual{}
-		err = set.start(ctx, rt, p.Root)
+		x := s.newExecutable(ctx, t, args)
+		x.rt.Watch = map[plan.Node]*plan.Actual{}
+		err = set.start(ctx, x, &preparedPlan{Plan: p})
 		t.fresh = false
 		if err == nil {
 			err = set.drain(ctx)
 		}
-		return p, rt.Watch, err
+		return p, x.rt.Watch, err
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/exec"
-	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/live"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
@@ -126,7 +125,7 @@ func (s *Subscription) Close() error {
 
 // follow runs SUBSCRIBE. The rows of its result set do not end.
 func (s *Session) follow(ctx context.Context, st *parse.Statement, n *parse.Subscribe, args arguments) (*resultSet, error) {
-	set := &resultSet{session: s, sql: st.SQL, own: true, endless: true, rt: &exec.Runtime{Env: &expr.Env{}}}
+	set := &resultSet{session: s, sql: st.SQL, own: true, endless: true, x: &executable{runner: exec.NewRunner(nil)}}
 	set.ctx, set.cancel = context.WithCancel(ctx)
 	sub, err := s.subscribe(set.ctx, st.SQL, n, args, nil)
 	if err != nil {
@@ -157,7 +156,7 @@ func (s *Session) subscribe(ctx context.Context, sql string, n *parse.Subscribe,
 			return nil, at(err, n.Query)
 		}
 		t := s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
-		rt := s.runtime(ctx, t, inner)
+		rt := &s.newExecutable(ctx, t, inner).rt
 		rt.Env.Warn, rt.Env.SetLastInsertID, rt.Env.Locks = nil, nil, nil
 		q := live.Query{Plan: p, Runtime: rt, User: s.user, Connection: s.id, Owner: s.cfg.Owner, SQL: sql, Options: options, Done: t.Rollback}
 		sub, ok, err := s.engine.live.Open(ctx, q, t.Start, func(f func() error) (bool, error) { return s.engine.catalog.While(version, f) })
@@ -182,7 +181,7 @@ func (s *Session) planWatch(ctx context.Context, st *parse.Statement, params []t
 	version = s.engine.catalog.Version()
 	key := planKey{fmt.Sprintf("live %d %s", last, st.SQL), s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, 0}
 	if p, ok := s.engine.plans.get(key); ok && !st.Variables {
-		return p, version, s.mayUse(ctx, p)
+		return p.Plan, version, s.mayUse(ctx, p.Plan)
 	}
 	if st.Into != nil || st.Discards {
 		return nil, 0, sqlerr.Unsupported("INTO or DO in a live query")
@@ -203,7 +202,7 @@ func (s *Session) planWatch(ctx context.Context, st *parse.Statement, params []t
 		return nil, 0, err
 	}
 	if !st.Variables {
-		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
+		s.engine.plans.put(key, &preparedPlan{Plan: p}, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
 }

@@ -47,7 +47,7 @@ func boolByte(b bool) byte {
 
 // plan returns the plan of a statement for arguments of the given types, and
 // the version of the catalogue for which it holds.
-func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments) (*plan.Plan, uint64, error) {
+func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments) (*preparedPlan, uint64, error) {
 	var buf [64]byte
 	signature := buf[:0]
 	if args.rows != nil {
@@ -62,13 +62,14 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 	if cacheable {
 		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, s.temporaries.version})
 		if ok {
-			return p, version, s.mayUse(ctx, p)
+			return p, version, s.mayUse(ctx, p.Plan)
 		}
 	}
-	p, err := s.buildFor(ctx, st.AST, st, args)
+	built, err := s.buildFor(ctx, st.AST, st, args)
 	if err != nil {
 		return nil, 0, err
 	}
+	p := newPreparedPlan(built)
 	if cacheable {
 		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, s.temporaries.version}
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))

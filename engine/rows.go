@@ -117,9 +117,9 @@ type resultSet struct {
 	own bool // tx is the set's alone, and ends with it
 	// endless tells that the rows end with ctx only: they are a live query's.
 	endless bool
-	rt      *exec.Runtime
-	op      exec.Operator // nil: nothing is left but batches
-	runner  *exec.Runner
+	x       *executable
+	from    *preparedPlan // that x goes back to; or nil
+	op      exec.Operator // of x; nil: nothing is left but batches
 
 	batches []*types.Batch  // to be returned before anything else
 	kept    *exec.Spool     // or nil
@@ -136,15 +136,24 @@ type resultSet struct {
 }
 
 // start begins a plan and computes its first batch.
-func (s *resultSet) start(ctx context.Context, rt *exec.Runtime, root plan.Node) (err error) {
+func (s *resultSet) start(ctx context.Context, x *executable, p *preparedPlan) (err error) {
+	defer func() {
+		if err != nil {
+			s.from = nil
+		}
+	}()
 	defer recovered(s.sql, &err)
 	if s.ctx == nil {
 		s.ctx, s.cancel = context.WithCancel(ctx)
 	}
-	s.rt, s.runner = rt, exec.NewRunner(rt)
-	rt.Env.Runner = s.runner
-	if s.op, err = exec.Build(root, rt); err != nil {
-		return err
+	if x.op == nil {
+		if x.op, err = exec.Build(p.Root, &x.rt); err != nil {
+			return err
+		}
+	}
+	s.x, s.op = x, x.op
+	if p.idle != nil {
+		s.from = p
 	}
 	if err := s.op.Open(ctx); err != nil {
 		return err
@@ -212,9 +221,9 @@ func (s *resultSet) fetch(ctx context.Context) (b *types.Batch, err error) {
 		return nil, err
 	}
 	if b.Len == 0 {
-		err = s.stop()
+		return &types.Batch{}, s.stop() // b is no more the set's
 	}
-	return b, err
+	return b, nil
 }
 
 func (s *resultSet) pull(ctx context.Context) (b *types.Batch, err error) {
@@ -222,7 +231,7 @@ func (s *resultSet) pull(ctx context.Context) (b *types.Batch, err error) {
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, s.cancel)()
 	}
-	s.rt.Env.Context = s.ctx
+	s.x.env.Context = s.ctx
 	b, err = s.op.Next(s.ctx)
 	return b, s.named(err)
 }
@@ -282,11 +291,14 @@ func (s *resultSet) stop() (err error) {
 		err = s.op.Close()
 		s.op = nil
 	}
-	if s.runner != nil {
-		if e := s.runner.Close(); err == nil {
+	if s.x != nil {
+		if e := s.x.runner.Close(); err == nil {
 			err = e
 		}
-		s.runner = nil
+		if s.from != nil && err == nil && s.err == nil {
+			s.from.putBack(s.x)
+		}
+		s.x = nil
 	}
 	if s.own && s.tx != nil {
 		s.tx.Rollback()

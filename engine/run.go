@@ -10,8 +10,6 @@ import (
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
-	"github.com/kalamgo/kalam/engine/exec"
-	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
@@ -222,26 +220,6 @@ func (s *Session) warn(err error) {
 	}
 }
 
-// runtime returns what a plan runs in, in transaction t.
-func (s *Session) runtime(ctx context.Context, t *transaction, args arguments) *exec.Runtime {
-	user := s.user
-	return &exec.Runtime{
-		Env: &expr.Env{
-			Context: ctx, Params: args.values, Now: s.now(), Zone: s.zone,
-			Database: s.namespace, User: s.user, ConnID: s.id, Node: s.engine.cfg.Node,
-			LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
-			GroupConcatMaxLen: uint64(s.concatLen), KeepZero: s.has(noAutoValueOnZero),
-			MaxRecursion: s.recursion, Locks: sessionLocks{s},
-			Warn: s.onWarning, SetLastInsertID: s.onLastInsertID,
-			QuietDivision: !s.has(errorForDivisionByZero),
-		},
-		Lenient: !s.has(strict), ZeroDates: !s.has(noZeroDate),
-		Table:       func(d *schema.Table) (store.Table, error) { return s.openTable(t, d, user) },
-		MemoryBytes: s.memoryBytes(),
-		TempDir:     s.engine.tempDir,
-	}
-}
-
 func (s *Session) memoryBytes() int64 {
 	if s.memory > 0 {
 		return s.memory
@@ -373,37 +351,37 @@ var errMaxTime = sqlerr.QueryTimeout.New("Query execution was interrupted, maxim
 
 // queryOnce starts a query. It reports whether to start again, with a new plan or
 // a new snapshot.
-func (s *Session) queryOnce(ctx context.Context, set *resultSet, p *plan.Plan, version uint64, args arguments) (again bool, err error) {
+func (s *Session) queryOnce(ctx context.Context, set *resultSet, p *preparedPlan, version uint64, args arguments) (again bool, err error) {
 	t := set.tx
-	if err := s.withinLocked(p); err != nil {
+	if err := s.withinLocked(p.Plan); err != nil {
 		return false, err
 	}
-	if err := lockTables(ctx, t, p); err != nil {
+	if err := lockTables(ctx, t, p.Plan); err != nil {
 		return false, err
 	}
-	if ok, err := s.see(t, p, version); !ok || err != nil {
+	if ok, err := s.see(t, p.Plan, version); !ok || err != nil {
 		return err == nil, err
 	}
 	set.columns = p.Columns
 	if p.Counts { // before anybody asks for the number
 		t.fresh = false
-		rt := s.runtime(ctx, t, args)
+		x := s.executable(ctx, p, t, args)
 		set.found = new(int64)
-		rt.Found = func(n int64) { *set.found = n }
-		if err := set.start(ctx, rt, p.Root); err != nil {
+		x.rt.Found = func(n int64) { *set.found = n }
+		if err := set.start(ctx, x, p); err != nil {
 			return false, err
 		}
 		return false, set.keep(ctx, s.memoryBytes())
 	}
 	if len(p.Locks) == 0 {
 		t.fresh = false
-		return false, set.start(ctx, s.runtime(ctx, t, args), p.Root)
+		return false, set.start(ctx, s.executable(ctx, p, t, args), p)
 	}
 	// All rows are locked before the first is seen: there may be a conflict. Locks
 	// that were had until then are kept.
 	own := set.own
 	set.own = false
-	if err = set.start(ctx, s.runtime(ctx, t, args), p.Root); err == nil {
+	if err = set.start(ctx, s.executable(ctx, p, t, args), p); err == nil {
 		err = set.keep(ctx, s.memoryBytes())
 	}
 	if err != nil && s.again(ctx, t, err) {
@@ -480,13 +458,13 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		if p.Writes != nil && p.Writes.Kind == schema.System {
 			return s.writeSystem(ctx, st, args)
 		}
-		if err := s.withinLocked(p); err != nil {
+		if err := s.withinLocked(p.Plan); err != nil {
 			return Result{}, nil, err
 		}
 		if refused > maxRefused { // others are too fast: they have to wait
-			err = lockAll(ctx, t, p)
+			err = lockAll(ctx, t, p.Plan)
 		} else {
-			err = lockTables(ctx, t, p)
+			err = lockTables(ctx, t, p.Plan)
 		}
 		if err != nil {
 			return Result{}, nil, err
@@ -496,7 +474,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 				return Result{}, nil, err
 			}
 		}
-		ok, err := s.see(t, p, version)
+		ok, err := s.see(t, p.Plan, version)
 		if err != nil {
 			return Result{}, nil, err
 		}
@@ -507,7 +485,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		if p.Columns != nil {
 			set = s.returned(p.Columns)
 		}
-		r, again, err := s.change(ctx, st, t, p, args, set)
+		r, again, err := s.change(ctx, st, t, p.Plan, args, set)
 		lost := false // the commit was refused
 		if !again {
 			t.fresh = false
@@ -588,17 +566,19 @@ func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 }
 
 func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet, set *uint64) (tables.Result, error) {
-	rt := s.runtime(ctx, t, args)
+	x := s.newExecutable(ctx, t, args)
+	rt := &x.rt
 	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
 	if args.rows != nil {
 		rt.Arguments = args.rows.fill
 	}
-	return s.applyIn(ctx, st, t, p, rt, returned)
+	return s.applyIn(ctx, st, t, p, x, returned)
 }
 
-// applyIn makes the changes of p in a runtime of transaction t.
-func (s *Session) applyIn(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, rt *exec.Runtime, returned *resultSet) (res tables.Result, err error) {
+// applyIn makes the changes of p in an executable of transaction t.
+func (s *Session) applyIn(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, x *executable, returned *resultSet) (res tables.Result, err error) {
 	defer recovered(st.SQL, &err)
+	rt := &x.rt
 	if returned != nil {
 		rt.Returned = returned.kept.Append
 	}
@@ -611,9 +591,7 @@ func (s *Session) applyIn(ctx context.Context, st *parse.Statement, t *transacti
 		}
 		return err
 	}
-	runner := exec.NewRunner(rt)
-	rt.Env.Runner = runner
-	defer runner.Close()
+	defer x.runner.Close()
 	return tables.Run(ctx, rt, p.Root)
 }
 

@@ -32,15 +32,15 @@ func (s *Session) writeSystem(ctx context.Context, st *parse.Statement, args arg
 			set = s.returned(p.Columns)
 		}
 		t := &transaction{Tx: tx}
-		rt := s.runtime(ctx, t, args)
-		open := rt.Table
-		rt.Table = func(d *schema.Table) (store.Table, error) {
+		x := s.newExecutable(ctx, t, args)
+		open := x.rt.Table
+		x.rt.Table = func(d *schema.Table) (store.Table, error) {
 			if d != p.Writes {
 				return open(d)
 			}
 			return tables.OpenSystem(d, tx.Store(), tables.Access{Live: s.engine.live.List, Write: write})
 		}
-		res, err := s.applyIn(ctx, st, t, p, rt, set)
+		res, err := s.applyIn(ctx, st, t, p.Plan, x, set)
 		r.RowsAffected = res.Affected
 		return err
 	})

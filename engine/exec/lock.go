@@ -28,13 +28,6 @@ func buildLock(n *plan.Lock, rt *Runtime) (Operator, error) {
 		return nil, err
 	}
 	l := &lockRows{Operator: in, rt: rt, plan: n, out: emptyBatch(n.Types())}
-	for _, t := range n.Targets {
-		table, err := rt.Table(t.Table)
-		if err != nil {
-			return nil, err
-		}
-		l.tables = append(l.tables, table)
-	}
 	return l, nil
 }
 
@@ -42,6 +35,14 @@ func (l *lockRows) Open(ctx context.Context) (err error) {
 	l.batch, l.next = nil, 0
 	if l.left, err = rowCount(l.rt.Env, l.plan.Limit, noLimit); err != nil {
 		return err
+	}
+	l.tables = l.tables[:0]
+	for _, t := range l.plan.Targets {
+		table, err := l.rt.Table(t.Table)
+		if err != nil {
+			return err
+		}
+		l.tables = append(l.tables, table)
 	}
 	return l.Operator.Open(ctx)
 }

@@ -24,6 +24,7 @@ type scanReader struct {
 	zoned   []int // output columns that are TIMESTAMPs
 
 	scanner store.Scanner
+	spare   store.Scanner // closed
 	after   store.Scanner // of the deleted rows, which come after the live ones; or nil
 	in, out *types.Batch  // out: what the filter leaves of in
 	sel     []int32
@@ -76,7 +77,9 @@ func (r *scanReader) open(req store.ScanRequest) error {
 		req.Limit = 0
 	}
 	req.Index, req.Columns, req.Reverse, req.Deleted = r.scan.Index, r.columns, r.scan.Reverse, r.scan.Which == plan.Deleted
+	req.Reuse, r.spare = r.spare, nil
 	r.scanner = t.Scan(req)
+	req.Reuse = nil
 	if r.scan.Which == plan.LiveDeleted {
 		req.Deleted = true
 		r.after = t.Scan(req)
@@ -132,6 +135,7 @@ func (r *scanReader) close() error {
 	s, after := r.scanner, r.after
 	r.scanner, r.after = nil, nil
 	err := s.Close()
+	r.spare = s
 	if after != nil {
 		err = errors.Join(err, after.Close())
 	}

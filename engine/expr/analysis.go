@@ -233,6 +233,17 @@ func Impure(e Expr) string {
 	return name
 }
 
+// readsEnv reports whether what e is compiled to may depend on an Env.
+func readsEnv(e Expr) bool {
+	return contains(e, func(e Expr) bool {
+		switch e.(type) {
+		case *Column, *Literal, *Compare, *And, *Or, *Xor, *Not, *Is:
+			return false
+		}
+		return true
+	})
+}
+
 // HasAggregate reports whether e has an aggregate function.
 func HasAggregate(e Expr) bool {
 	return contains(e, func(e Expr) bool { _, ok := e.(*Aggregate); return ok })

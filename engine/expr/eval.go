@@ -21,6 +21,8 @@ type Evaluator struct {
 	// shorts are the expressions that Short was called for.
 	shorts []bool
 	epoch  uint64 // counts calls: constants over outer values hold for one
+	run    uint64 // Env.Run for which exprs are compiled
+	fixed  bool   // they are the same in every run
 	work   int    // bytes since step looked at the context
 	// failed is the first warning that is an error, for a write in strict mode.
 	failed error
@@ -41,7 +43,7 @@ func NewEvaluator(env *Env, exprs ...Expr) (*Evaluator, error) {
 			return nil, sqlerr.Internal.New("an aggregate or window function in %s was not planned", e)
 		}
 	}
-	return &Evaluator{env: env, exprs: exprs}, nil
+	return &Evaluator{env: env, exprs: exprs, run: env.Run, fixed: !slices.ContainsFunc(exprs, readsEnv)}, nil
 }
 
 // Eval returns a vector of in.Len values for each expression. They are valid
@@ -115,6 +117,11 @@ func (ev *Evaluator) Select(in *types.Batch, sel []int32) (_ []int32, err error)
 func (ev *Evaluator) begin() error {
 	ev.epoch++
 	ev.failed = nil
+	if ev.run != ev.env.Run {
+		if ev.run = ev.env.Run; !ev.fixed {
+			ev.roots, ev.sel, ev.full = nil, nil, nil
+		}
+	}
 	return ev.interrupted()
 }
 

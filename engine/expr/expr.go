@@ -202,6 +202,8 @@ const DefaultMaxRecursion = 1000
 // Env is what one execution of a statement evaluates in. It is used by one
 // goroutine.
 type Env struct {
+	// Run tells executions apart that have the Env one after the other.
+	Run      uint64
 	Context  context.Context
 	Params   []types.Value // of the types the statement was bound with
 	Outer    []types.Value // the enclosing query's row, in a subquery

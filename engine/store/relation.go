@@ -214,7 +214,7 @@ func (s *AllUsersStore) UsersAfter(ctx context.Context, after *string, limit int
 // given, and the elements of the first row's key.
 func (s *AllUsersStore) firsts(ctx context.Context, after *string, f func(user string, key []byte) error) error {
 	r := s.relation
-	v, err := r.tx.newView()
+	v, err := r.tx.newView(new(view))
 	if err != nil {
 		return err
 	}

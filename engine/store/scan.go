@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/store/kv"
@@ -24,8 +25,11 @@ type span struct {
 // batched lookup, into batches.
 type scanner struct {
 	l       *layout
+	index   *schema.Index
+	deleted bool // rows that are soft-deleted
 	space   kv.Space
 	view    *view
+	ownView view
 	packed  *rowReader // nil: all rows are pairs of their own
 	key     *keyDef
 	prefix  []byte // of the keys read
@@ -36,6 +40,7 @@ type scanner struct {
 	columns projection
 
 	spans   []span // those not begun, in reading order
+	room    []span // where they lie
 	lookups bool   // spans are single whole keys
 	group   int    // how many rows to look up next
 	rng     kv.Range
@@ -62,32 +67,50 @@ const firstGroup = 16
 func (r *relation) Scan(req ScanRequest) Scanner { return r.scan(req) }
 
 func (r *relation) scan(req ScanRequest) *scanner {
-	s := &scanner{l: r.l, space: r.space, users: r.allUsers, group: firstGroup,
-		limit: req.Limit, limited: req.Limit > 0}
+	s, _ := req.Reuse.(*scanner)
+	if s == nil || !s.renew(r, req) {
+		s = &scanner{l: r.l, index: req.Index, deleted: req.Deleted, types: typesOf(r.l.t, req.Columns), wanted: req.Columns}
+	}
+	s.space, s.users, s.group = r.space, r.allUsers, firstGroup
+	s.limit, s.limited = req.Limit, req.Limit > 0
 	if s.err = s.open(r, req); s.err != nil {
 		s.done = true
 	}
 	return s
 }
 
-func (s *scanner) open(r *relation, req ScanRequest) (err error) {
-	if s.key, err = r.l.key(req.Index); err != nil {
-		return err
+// renew makes a closed scan ready for another request. It reports false if that is one
+// of another kind.
+func (s *scanner) renew(r *relation, req ScanRequest) bool {
+	if s.err != errScanClosed || s.l != r.l || s.index != req.Index || s.deleted != req.Deleted || !slices.Equal(s.wanted, req.Columns) {
+		return false
 	}
+	*s = scanner{
+		l: s.l, index: s.index, deleted: s.deleted, types: s.types, wanted: s.wanted, key: s.key, columns: s.columns,
+		prefix: s.prefix[:0], rowsAt: s.rowsAt[:0], room: s.room[:0], keys: s.keys[:0], values: s.values[:0], buf: s.buf[:0],
+	}
+	return true
+}
+
+func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	if (req.Deleted || r.allUsers) && req.Index != nil || r.allUsers && req.Ranges != nil {
 		return sqlerr.Internal.New("scan of deleted rows or all users through an index or ranges")
+	}
+	if s.key == nil {
+		if s.key, err = r.l.key(req.Index); err != nil {
+			return err
+		}
+		s.columns = r.l.newProjection(s.key, req.Columns, r.tx.db.values)
+		s.columns.row.deleted = req.Deleted
 	}
 	id := s.key.id
 	if req.Deleted {
 		id = deletedRows
 	}
-	s.prefix = appendPrefix(make([]byte, 0, prefixLen(r.user)), r.l.t.StorageID(), id, r.user)
-	s.columns = r.l.newProjection(s.key, req.Columns, r.tx.db.values)
-	s.columns.row.deleted = req.Deleted
+	s.prefix = appendPrefix(slices.Grow(s.prefix, prefixLen(r.user)), r.l.t.StorageID(), id, r.user)
 	if s.columns.fetch {
-		s.rowsAt = r.prefix(&r.l.primary)
+		s.rowsAt = appendPrefix(slices.Grow(s.rowsAt, prefixLen(r.user)), r.l.t.StorageID(), rowsIndex, r.user)
 	}
-	s.types, s.wanted = typesOf(r.l.t, req.Columns), req.Columns
 	if err := s.setRanges(req); err != nil {
 		return err
 	}
@@ -95,7 +118,7 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 		s.raise(r.floor)
 	}
 	s.rng = kv.Range{Reverse: req.Reverse, KeysOnly: s.columns.keysOnly() && !s.filtered()}
-	if s.view, err = r.tx.newView(); err != nil {
+	if s.view, err = r.tx.newView(&s.ownView); err != nil {
 		return err
 	}
 	if !req.Deleted {
@@ -114,7 +137,7 @@ func (s *scanner) setRanges(req ScanRequest) error {
 		ranges = []KeyRange{{}}
 	}
 	s.lookups = true
-	s.spans = make([]span, 0, len(ranges))
+	s.spans = slices.Grow(s.room, len(ranges))
 	for i := range ranges {
 		sp, whole, err := s.key.span(s.prefix, &ranges[i])
 		if err != nil {
@@ -125,6 +148,7 @@ func (s *scanner) setRanges(req ScanRequest) error {
 			s.spans = append(s.spans, sp)
 		}
 	}
+	s.room = s.spans
 	for i := range s.spans {
 		if sp := &s.spans[i]; !s.lookups && sp.end == nil {
 			sp.end = edge(sp.start, true)

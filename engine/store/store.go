@@ -72,6 +72,9 @@ type ScanRequest struct {
 	// Deleted reads the soft-deleted rows instead of the live ones; only in
 	// primary-key order.
 	Deleted bool
+	// Reuse is a closed scanner, or nil, whose memory the scan may have. Nobody uses
+	// it any more; nor what it returned.
+	Reuse Scanner
 }
 
 // KeyRange bounds the leading columns of an index's key (for a secondary index

@@ -68,12 +68,18 @@ func (v *view) ranges() kv.RangeReader {
 
 // Begin starts a transaction on all that was committed so far.
 func (db *DB) Begin() (*Tx, error) {
-	tx := &Tx{db: db}
+	tx := new(Tx)
+	return tx, db.BeginIn(tx)
+}
+
+// BeginIn is Begin that makes the transaction of a zero Tx.
+func (db *DB) BeginIn(tx *Tx) error {
+	tx.db = db
 	if err := tx.takeSnapshot(); err != nil {
-		return nil, err
+		return err
 	}
 	tx.rebase()
-	return tx, nil
+	return nil
 }
 
 // base is what lies under the buffer.
@@ -94,12 +100,12 @@ func (tx *Tx) takeSnapshot() error {
 	return err
 }
 
-// newView returns the state of this moment; the caller releases it.
-func (tx *Tx) newView() (*view, error) {
+// newView returns the state of this moment, in v; the caller releases it.
+func (tx *Tx) newView(v *view) (*view, error) {
 	if tx.snap == nil {
 		return nil, errClosed
 	}
-	v := &view{Reader: tx.base(), snap: tx.snap}
+	*v = view{Reader: tx.base(), snap: tx.snap}
 	if !tx.buffer.Empty() {
 		v.Reader, v.tx = &tx.buffer, tx
 		tx.views = append(tx.views, v)

@@ -404,7 +404,7 @@ func (r *relation) deletePrefix(index uint32) {
 // purge removes up to limit rows that were deleted before a time, and returns how
 // many it removed.
 func (r *relation) purge(ctx context.Context, before time.Time, limit int) (rows int64, err error) {
-	v, err := r.tx.newView()
+	v, err := r.tx.newView(new(view))
 	if err != nil {
 		return 0, err
 	}

@@ -94,7 +94,8 @@ type Options struct {
 type Tx struct {
 	m        *Manager
 	opts     Options
-	store    *store.Tx     // nil until Start
+	store    *store.Tx // nil until Start, then room
+	room     store.Tx
 	start    uint64        // Manager.commits just before the snapshot
 	place    *list.Element // in Manager.live, nil when read-only
 	held     []uint64      // locks
@@ -185,8 +186,9 @@ func (tx *Tx) Start() error {
 		return nil
 	}
 	tx.enter()
-	st, err := tx.m.db.Begin()
-	if err != nil {
+	tx.room = store.Tx{}
+	st := &tx.room
+	if err := tx.m.db.BeginIn(st); err != nil {
 		tx.leave()
 		return err
 	}
