@@ -22,6 +22,7 @@ type rows struct {
 	next  int // row of batch
 	// cells are the values of the rows before next that are not returned yet.
 	cells, room []any
+	few         [8]any // room for the values of small results
 }
 
 // cellRows is how many rows' values are made at once.
@@ -57,9 +58,16 @@ func (r *rows) Columns() []string { return r.names }
 
 func (r *rows) Next(dest []driver.Value) error {
 	if len(r.cells) == 0 {
-		if err := r.fill(); err != nil {
+		if err := r.advance(); err != nil {
 			return err
 		}
+		n := min(cellRows, r.batch.Len-r.next)
+		if r.room == nil {
+			r.room = r.few[:0]
+		}
+		r.room = slices.Grow(r.room[:0], n*len(dest))[:n*len(dest)]
+		r.cells = r.room
+		r.take(r.cells, n)
 	}
 	for i := range dest {
 		dest[i] = r.cells[i]
@@ -68,8 +76,8 @@ func (r *rows) Next(dest []driver.Value) error {
 	return nil
 }
 
-// fill makes the values of some rows more.
-func (r *rows) fill() error {
+// advance sees that the batch has a next row.
+func (r *rows) advance() error {
 	for r.batch == nil || r.next >= r.batch.Len {
 		b, err := r.rows.Next(r.ctx)
 		if err != nil {
@@ -80,15 +88,16 @@ func (r *rows) fill() error {
 		}
 		r.batch, r.next = b, 0
 	}
-	zone, width := r.conn.session.Zone(), len(r.batch.Columns)
-	n := min(cellRows, r.batch.Len-r.next)
-	r.room = slices.Grow(r.room[:0], n*width)[:n*width]
-	for i, c := range r.batch.Columns {
-		types.GoColumn(c, r.next, r.next+n, zone, r.room[i:], width)
-	}
-	r.cells = r.room
-	r.next += n
 	return nil
+}
+
+// take puts the values of the next n rows into cells.
+func (r *rows) take(cells []any, n int) {
+	zone, width := r.conn.session.Zone(), len(r.batch.Columns)
+	for i, c := range r.batch.Columns {
+		types.GoColumn(c, r.next, r.next+n, zone, cells[i:], width)
+	}
+	r.next += n
 }
 
 func (r *rows) HasNextResultSet() bool { return r.rows.HasNextResultSet() }

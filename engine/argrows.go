@@ -37,16 +37,16 @@ func (s *Session) ExecRows(ctx context.Context, sql string, next ArgRows) (r Res
 	if err := s.become(ctx); err != nil {
 		return r, err
 	}
-	ctx, stop := s.process.begin(ctx, st.SQL, s.namespace, s.user)
+	running := s.process.begin(ctx, st.SQL, s.namespace, s.user)
 	defer func() {
 		s.process.end(s.namespace)
-		stop()
+		running.stop()
 	}()
 	rows := &argumentRows{next: next, t: make([]types.Type, st.Params)}
 	if err := rows.look(); err != nil {
 		return r, err
 	}
-	r, _, err = s.run(ctx, st, arguments{types: rows.t, rows: rows})
+	r, _, err = s.run(running, st, arguments{types: rows.t, rows: rows})
 	return r, at(err, st)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,18 +20,66 @@ type process struct {
 	since    time.Time
 	database string
 	user     string
-	stop     context.CancelFunc
-	killed   atomic.Bool // the session may do no more
+	running  *textContext // the text that began last; or nil
+	killed   atomic.Bool  // the session may do no more
 }
 
-// begin notes that a text runs. It returns the context to run it in, and what
-// is to be called when all its rows are read.
-func (p *process) begin(ctx context.Context, sql, database, user string) (context.Context, context.CancelFunc) {
+// begin notes that a text runs. It returns the context to run it in, which is to be
+// stopped when all its rows are read.
+func (p *process) begin(ctx context.Context, sql, database, user string) *textContext {
+	c := &textContext{Context: ctx}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ctx, p.stop = context.WithCancel(ctx)
+	p.running = c
 	p.sql, p.since, p.database, p.user = sql, time.Now(), database, user
-	return ctx, p.stop
+	return c
+}
+
+// textContext is the context that a text's statements run in: it ends with the caller's,
+// or when it is stopped. Until somebody waits for its end it costs less than one of
+// package context's.
+type textContext struct {
+	context.Context // the caller's
+	stopped         atomic.Bool
+
+	mu     sync.Mutex
+	waited context.Context // what Done is of, or nil
+	cancel context.CancelFunc
+}
+
+func (c *textContext) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped.Store(true)
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// endsWith reports whether c ends when ctx does.
+func (c *textContext) endsWith(ctx context.Context) bool {
+	return reflect.TypeOf(ctx).Kind() == reflect.Pointer && (ctx == context.Context(c) || ctx == c.Context) || ctx.Done() == nil
+}
+
+// Err implements context.Context.
+func (c *textContext) Err() error {
+	if err := c.Context.Err(); err != nil || !c.stopped.Load() {
+		return err
+	}
+	return context.Canceled
+}
+
+// Done implements context.Context.
+func (c *textContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waited == nil {
+		c.waited, c.cancel = context.WithCancel(c.Context)
+		if c.stopped.Load() {
+			c.cancel()
+		}
+	}
+	return c.waited.Done()
 }
 
 // end notes that it ran; its rows may still be read.
@@ -105,8 +154,8 @@ func (e *Engine) kill(ctx context.Context, by string, id uint64, whole bool) err
 		if whole {
 			s.process.killed.Store(true)
 		}
-		if s.process.stop != nil {
-			s.process.stop()
+		if s.process.running != nil {
+			s.process.running.stop()
 		}
 		return nil
 	}

@@ -16,7 +16,7 @@ type Rows struct {
 	session *Session
 	sets    []*resultSet // the current one first
 	closed  bool
-	stop    context.CancelFunc // gives back the context of the text that they are of; or nil
+	running *textContext // the context of the text that they are of; or nil
 }
 
 // Columns describes the current result set; nil when no statement has rows.
@@ -86,8 +86,8 @@ func (r *Rows) close() error {
 	}
 	r.closed = true
 	delete(r.session.open, r)
-	if r.stop != nil {
-		defer r.stop()
+	if r.running != nil {
+		defer r.running.stop()
 	}
 	var first error
 	for _, set := range r.sets {
@@ -131,7 +131,7 @@ type resultSet struct {
 	// ctx is that of the statement, not of a call, so that KILL and
 	// max_execution_time end it whenever they come.
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelFunc // of ctx, if that is the set's alone; or nil
 	err    error // that ended the rows
 }
 
@@ -228,7 +228,10 @@ func (s *resultSet) fetch(ctx context.Context) (b *types.Batch, err error) {
 
 func (s *resultSet) pull(ctx context.Context) (b *types.Batch, err error) {
 	defer recovered(s.sql, &err)
-	if ctx.Done() != nil {
+	if t, ok := s.ctx.(*textContext); !ok || !t.endsWith(ctx) {
+		if s.cancel == nil {
+			s.ctx, s.cancel = context.WithCancel(s.ctx)
+		}
 		defer context.AfterFunc(ctx, s.cancel)()
 	}
 	s.x.env.Context = s.ctx

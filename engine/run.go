@@ -300,16 +300,14 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 		opts = s.takeDefaults()
 		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
 	}
-	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
+	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil, ctx: ctx}
 	if s.selectLimit != nil && unlimited(st.AST) {
 		set.most = s.selectLimit
 	}
 	if s.maxTime > 0 {
 		set.ctx, set.cancel = context.WithTimeoutCause(ctx, s.maxTime, errMaxTime)
-	} else {
-		set.ctx, set.cancel = context.WithCancel(ctx)
+		ctx = set.ctx
 	}
-	ctx = set.ctx
 	for {
 		p, version, err := s.plan(ctx, st, args)
 		if err != nil {

@@ -343,13 +343,14 @@ func (st *Stmt) run(ctx context.Context, args []Arg, query bool) (o outcome, err
 	if err := s.become(ctx); err != nil {
 		return o, err
 	}
-	ctx, stop := s.process.begin(ctx, st.text.statements[0].SQL, s.namespace, s.user)
+	running := s.process.begin(ctx, st.text.statements[0].SQL, s.namespace, s.user)
+	ctx = running
 	defer func() {
 		s.process.end(s.namespace)
 		if o.rows == nil || len(o.rows.sets) == 0 {
-			stop()
+			running.stop()
 		} else {
-			o.rows.stop = stop
+			o.rows.running = running
 		}
 	}()
 	if query {
