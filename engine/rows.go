@@ -132,7 +132,7 @@ type resultSet struct {
 	// max_execution_time end it whenever they come.
 	ctx    context.Context
 	cancel context.CancelFunc // of ctx, if that is the set's alone; or nil
-	err    error // that ended the rows
+	err    error              // that ended the rows
 }
 
 // start begins a plan and computes its first batch.
