@@ -200,7 +200,7 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 	if req.Reverse {
 		slices.Reverse(sc.rows)
 	}
-	return sc
+	return store.Filtered(sc, req.Filter)
 }
 
 // contains reports whether a row of the table is in r.

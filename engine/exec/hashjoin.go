@@ -24,6 +24,9 @@ type hashJoin struct {
 	cand                  hashCandidates
 	mem                   account
 	file                  spillFile
+	leftFilters           []*joinFilter // of right keys, for the scans of left rows
+	rightFilters          []*joinFilter // of left keys; nil: the right rows are read first
+	early                 *queue        // of left rows then
 
 	work    []joinTask
 	level   int
@@ -42,13 +45,20 @@ type joinTask struct {
 }
 
 func buildHashJoin(n *plan.HashJoin, rt *Runtime) (Operator, error) {
+	lk, rk := comparableKeys(n.LeftKeys, n.RightKeys)
+	var leftFilters, rightFilters []*joinFilter
+	if n.Kind == plan.Inner || n.Kind == plan.Semi {
+		leftFilters = joinFilters(n.Left, n.LeftKeys, lk, rt)
+	}
+	if n.LeftFirst {
+		rightFilters = joinFilters(n.Right, n.RightKeys, rk, rt)
+	}
 	left, right, err := buildTwo(n.Left, n.Right, rt)
 	if err != nil {
 		return nil, err
 	}
-	lk, rk := comparableKeys(n.LeftKeys, n.RightKeys)
-	j := &hashJoin{left: left, right: right, leftTypes: n.Left.Types(), rightTypes: n.Right.Types(),
-		mem: rt.account(), file: rt.spillFile()}
+	j := &hashJoin{leftFilters: leftFilters, rightFilters: rightFilters, left: left, right: right, leftTypes: n.Left.Types(), rightTypes: n.Right.Types(),
+		mem: rt.account(), file: rt.spillFile(), early: newQueue(n.Left.Types(), rt)}
 	if j.leftKeys, err = expr.NewEvaluator(rt.Env, lk...); err != nil {
 		return nil, err
 	}
@@ -75,10 +85,23 @@ func comparableKeys(left, right []expr.Expr) (l, r []expr.Expr) {
 }
 
 func (j *hashJoin) Open(ctx context.Context) error {
+	j.clearFilters()
+	if err := j.early.clear(); err != nil {
+		return err
+	}
+	var left batchSource = &lazy{op: j.left}
+	if len(j.rightFilters) > 0 {
+		var none bool
+		var err error
+		if left, none, err = j.readLeft(ctx); err != nil || none {
+			j.build, j.probe = nil, nil
+			return err
+		}
+	}
 	if err := j.right.Open(ctx); err != nil {
 		return err
 	}
-	if err := j.start(ctx, j.right, &lazy{op: j.left}, 0); err != nil {
+	if err := j.start(ctx, j.right, left, 0); err != nil {
 		return err
 	}
 	return j.right.Close()
@@ -93,6 +116,9 @@ func (j *hashJoin) start(ctx context.Context, build, probe batchSource, level in
 	}
 	if !full {
 		j.build, j.probe = nil, probe
+		if level == 0 {
+			return j.filterLeft()
+		}
 		return nil
 	}
 	if level < joinLevels {
@@ -241,8 +267,13 @@ func (j *hashJoin) flags(n int) []bool {
 
 func (j *hashJoin) Close() error {
 	j.table.clear()
+	j.clearFilters()
 	j.mem.set(0)
 	j.work, j.build, j.probe, j.again, j.matched = nil, nil, nil, nil, nil
 	j.m.ended = true
-	return closeAll(j.left, j.right, &j.file)
+	err := j.early.clear()
+	if e := closeAll(j.left, j.right, &j.file); err == nil {
+		err = e
+	}
+	return err
 }

@@ -54,7 +54,10 @@ type Runtime struct {
 	Watch map[plan.Node]*plan.Actual
 
 	// works are where the rows of plan.Work nodes are, by their ID.
-	works  map[int]func() batchSource
+	works map[int]func() batchSource
+	// keyFilters are those that joins have for scans that are to be built.
+	keyFilters map[*plan.Scan][]scanKey
+
 	mem    *memory      // shared by the operators of the execution and its subqueries
 	actual *plan.Actual // of the operator that is being built, when watched
 }

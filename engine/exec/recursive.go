@@ -190,7 +190,9 @@ func (q *queue) add(b *types.Batch) error {
 	return nil
 }
 
-func (q *queue) empty() bool { return q.rows.n == 0 && q.stream.rows == 0 }
+func (q *queue) count() int64 { return int64(q.rows.n) + q.stream.rows }
+
+func (q *queue) empty() bool { return q.count() == 0 }
 
 // source reads the rows; none may be added meanwhile.
 func (q *queue) source() batchSource {

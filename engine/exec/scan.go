@@ -21,7 +21,8 @@ type scanReader struct {
 	scan    *plan.Scan
 	columns []int // the scan's, then further ones
 	filter  *expr.Evaluator
-	zoned   []int // output columns that are TIMESTAMPs
+	pushed  *scanFilter // what the store filters by, then instead of filter; or nil
+	zoned   []int       // output columns that are TIMESTAMPs
 
 	scanner store.Scanner
 	spare   store.Scanner // closed
@@ -76,6 +77,10 @@ func (r *scanReader) open(req store.ScanRequest) error {
 	if r.filter != nil {
 		req.Limit = 0
 	}
+	if r.pushed != nil {
+		r.pushed.begin()
+		req.Filter = r.pushed
+	}
 	req.Index, req.Columns, req.Reverse, req.Deleted = r.scan.Index, r.columns, r.scan.Reverse, r.scan.Which == plan.Deleted
 	req.Reuse, r.spare = r.spare, nil
 	r.scanner = t.Scan(req)
@@ -111,7 +116,7 @@ func (r *scanReader) Next(ctx context.Context) (*types.Batch, error) {
 		for _, c := range r.zoned {
 			types.ConvertZoneVector(r.in.Columns[c], time.UTC, r.rt.Env.Zone)
 		}
-		if r.filter == nil {
+		if r.filter == nil || r.pushed != nil {
 			return r.in, nil
 		}
 		if r.sel, err = r.filter.Select(r.in, r.sel[:0]); err != nil {
@@ -157,6 +162,12 @@ func buildScan(n *plan.Scan, rt *Runtime) (Operator, error) {
 		return nil, err
 	}
 	s := &scan{scanReader: r}
+	keys := rt.keyFilters[n]
+	delete(rt.keyFilters, n)
+	many := len(keys) > 0 || n.Ranges == nil || n.Rows > types.BatchRows
+	if many && len(r.zoned) == 0 && n.Limit == nil {
+		r.pushed = newScanFilter(r.types(), keys, n.Filter, r.filter)
+	}
 	if n.Ranges != nil {
 		if s.ranges, err = newRangeSet(newKeyColumns(n.Table, n.Index), n.Ranges); err != nil {
 			return nil, err

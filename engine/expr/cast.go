@@ -30,9 +30,9 @@ func CastTo(e Expr, t types.Type) Expr {
 	return c
 }
 
-// sameForm reports whether values of from are held as values of to are, so that
+// SameForm reports whether values of from are held as values of to are, so that
 // converting them is nothing.
-func sameForm(from, to types.Type) bool {
+func SameForm(from, to types.Type) bool {
 	switch {
 	case from.Physical() != to.Physical():
 		return false
@@ -71,7 +71,7 @@ func (e *Cast) compile(ev *Evaluator) (kernel, error) {
 	}
 	b := castBase{e: e, ev: ev, arg: arg}
 	switch {
-	case sameForm(from, e.T):
+	case SameForm(from, e.T):
 		return &aliasKernel{b}, nil
 	case e.T.IsFloat() && from.Physical() != types.PhysBytes && !from.IsTemporal():
 		return &toFloatKernel{b}, nil

@@ -29,7 +29,11 @@ func describe(n Node) (string, []expr.Expr) {
 	case *Project:
 		return "Project " + list(n.Exprs), n.Exprs
 	case *HashJoin:
-		return keyJoinText("HashJoin", n.Kind, n.LeftKeys, n.RightKeys, n.On)
+		text, exprs := keyJoinText("HashJoin", n.Kind, n.LeftKeys, n.RightKeys, n.On)
+		if n.LeftFirst {
+			text += ", left rows first"
+		}
+		return text, exprs
 	case *MergeJoin:
 		return keyJoinText("MergeJoin", n.Kind, exprsOf(n.LeftKeys), exprsOf(n.RightKeys), n.On)
 	case *IndexJoin:

@@ -19,6 +19,10 @@ const (
 	yieldCost = 0.1  // of a row that a join yields
 )
 
+// fewShare is how many times as many right rows as left ones there have to be for the left
+// to be read first.
+const fewShare = 4
+
 // equiPair is an equality of a left and a right expression.
 type equiPair struct {
 	cond        int // its number among the join's conditions
@@ -172,6 +176,7 @@ func (b *builder) hashJoin(kind JoinKind, left, right *phys, on []expr.Expr, pai
 	n.On = b.condition(others(on, done), both)
 	out.node = n
 	out.cost = left.cost + right.cost + left.rows*probeCost + right.rows*buildCost
+	n.LeftFirst = left.rows*fewShare < right.rows
 	return out
 }
 

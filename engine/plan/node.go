@@ -142,6 +142,9 @@ type HashJoin struct {
 	Left, Right         Node
 	LeftKeys, RightKeys []expr.Expr // over the left and the right row
 	On                  expr.Expr   // further condition over left and right columns, or nil
+	// LeftFirst says that few left rows are expected beside the right ones: if they are
+	// read first, scans can leave out right rows that match none.
+	LeftFirst bool
 }
 
 // MergeJoin reads Left and Right, which both come in the order of the keys, side

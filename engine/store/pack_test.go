@@ -270,6 +270,11 @@ func readPacked(t *testing.T, r *rand.Rand, tab Table, model map[int64]mRow) {
 		low = 0
 		req.Index = &tab.Schema().Indexes[1]
 	}
+	every := int64(1)
+	if r.IntN(2) == 0 {
+		every = []int64{1, 2, 3, 40}[r.IntN(4)]
+		req.Filter = everyID(every)
+	}
 	got, err := rows(tab.Scan(req), typesOf(tab.Schema(), req.Columns))
 	if err != nil {
 		t.Error(err)
@@ -277,15 +282,29 @@ func readPacked(t *testing.T, r *rand.Rand, tab Table, model map[int64]mRow) {
 	}
 	var want []string
 	for id, row := range model {
-		if in(id) {
+		if in(id) && id%every == 0 {
 			want = append(want, showRow(mRow{row[0], row[2], row[3], row[4]}))
 		}
 	}
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("scan %v reverse %v: got %d rows %q, want %d %q", showRanges(req.Ranges), req.Reverse, len(got), got, len(want), want)
+		t.Errorf("scan %v reverse %v, every %d: got %d rows %q, want %d %q", showRanges(req.Ranges), req.Reverse, every, len(got), got, len(want), want)
 	}
+}
+
+// everyID is a RowFilter of rows whose first column is a multiple of a number.
+type everyID int64
+
+func (everyID) Reads() []int { return []int{0} }
+
+func (f everyID) Select(b *types.Batch, sel []int32) ([]int32, error) {
+	for i, id := range b.Columns[0].Int64s[:b.Len] {
+		if id%int64(f) == 0 {
+			sel = append(sel, int32(i))
+		}
+	}
+	return sel, nil
 }
 
 // packedPeople returns a database with a packed table of some users and rows over it.

@@ -48,6 +48,7 @@ type scanner struct {
 	merged  bool     // rows may be packed
 	merge   *merge   // instead of pairs then
 	skip    *skipper // of it
+	filter  *filtering
 	chunk   *kv.Chunk
 	next    int    // in chunk
 	floor   []byte // see relation; of entries, whose rows' keys it is about
@@ -111,6 +112,7 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	if s.columns.fetch {
 		s.rowsAt = appendPrefix(slices.Grow(s.rowsAt, prefixLen(r.user)), r.l.t.StorageID(), rowsIndex, r.user)
 	}
+	s.filter = newFiltering(req.Filter, s.types)
 	if err := s.setRanges(req); err != nil {
 		return err
 	}
@@ -245,6 +247,10 @@ func edge(key []byte, after bool) []byte {
 	return next
 }
 
+// maxPicks is from how many stretches of rows a batch may be picked: who wants few rows
+// should not wait for many.
+const maxPicks = 16
+
 // Next implements Scanner.
 func (s *scanner) Next(ctx context.Context, b *types.Batch) error { return s.read(ctx, b, nil) }
 
@@ -257,7 +263,14 @@ func (s *scanner) read(ctx context.Context, b *types.Batch, users *types.Vector)
 	if s.err != nil {
 		return s.err
 	}
-	for size := 0; !s.done && b.Len < types.BatchRows && size < types.BatchBytes; {
+	rows := types.BatchRows
+	if s.filter != nil {
+		rows /= 2 // not ever fewer to pick the last ones from
+	}
+	for size, picks := 0, 0; !s.done && b.Len < rows && size < types.BatchBytes; picks++ {
+		if s.filter != nil && b.Len > 0 && picks >= maxPicks {
+			break
+		}
 		n, err := s.fill(ctx, b, users, types.BatchRows-b.Len, types.BatchBytes-size)
 		if err != nil {
 			s.err = s.l.corrupt(err)
@@ -276,6 +289,14 @@ func (s *scanner) read(ctx context.Context, b *types.Batch, users *types.Vector)
 // fill appends up to rows rows of about so many bytes to b and returns how
 // many bytes they took.
 func (s *scanner) fill(ctx context.Context, b *types.Batch, users *types.Vector, rows, size int) (int, error) {
+	if s.filter != nil {
+		return s.fillFiltered(ctx, b, rows, size)
+	}
+	return s.fillAll(ctx, b, users, rows, size)
+}
+
+// fillAll is fill without the filter; packed rows may be left to it.
+func (s *scanner) fillAll(ctx context.Context, b *types.Batch, users *types.Vector, rows, size int) (int, error) {
 	s.keys, s.values = s.keys[:0], s.values[:0]
 	var err error
 	switch {
@@ -289,6 +310,10 @@ func (s *scanner) fill(ctx context.Context, b *types.Batch, users *types.Vector,
 		}
 		var st stretch
 		if st, err = s.advanceMerged(ctx, rows); err == nil && st.run != nil {
+			if s.filter != nil && !s.rng.Reverse {
+				s.filter.packed = st
+				return 0, nil
+			}
 			return s.fillPacked(ctx, b, users, st)
 		}
 		size = s.take(st)

@@ -75,6 +75,18 @@ type ScanRequest struct {
 	// Reuse is a closed scanner, or nil, whose memory the scan may have. Nobody uses
 	// it any more; nor what it returned.
 	Reuse Scanner
+	// Filter, unless it is nil, picks the rows that are returned; not with Limit.
+	Filter RowFilter
+}
+
+// RowFilter picks rows of a scan. Of packed rows it sees some columns before the others
+// are read.
+type RowFilter interface {
+	// Reads returns the places in ScanRequest.Columns of what Select reads.
+	Reads() []int
+	// Select appends the numbers of the rows wanted to sel, in ascending order. The batch
+	// has ScanRequest.Columns, of which those that Reads does not list may be empty.
+	Select(rows *types.Batch, sel []int32) ([]int32, error)
 }
 
 // KeyRange bounds the leading columns of an index's key (for a secondary index

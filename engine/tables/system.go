@@ -165,7 +165,7 @@ type recordStore struct {
 func (s *recordStore) Schema() *schema.Table { return s.schema }
 
 func (s *recordStore) Scan(req store.ScanRequest) store.Scanner {
-	return &recordScanner{store: s, req: req}
+	return store.Filtered(&recordScanner{store: s, req: req}, req.Filter)
 }
 
 // bound returns as much of a range's bound as a key of records has.

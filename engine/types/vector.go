@@ -1,5 +1,7 @@
 package types
 
+import "slices"
+
 // BatchRows is the usual number of rows of a batch. A batch may have fewer, and
 // ends early when its bytes reach BatchBytes.
 const (
@@ -276,9 +278,37 @@ func (v *Vector) Gather(src *Vector, sel []int32) {
 	v.n = len(sel)
 }
 
+// AppendSelected appends the values of src, a vector of the same physical form, that sel
+// lists.
+func (v *Vector) AppendSelected(src *Vector, sel []int32) {
+	if v.Valid != nil || src.Valid != nil || v.Type.Kind == Null {
+		for _, i := range sel {
+			v.AppendFrom(src, int(i))
+		}
+		return
+	}
+	switch v.Type.Physical() {
+	case PhysInt64:
+		v.Int64s = gather(v.Int64s, src.Int64s, sel)
+	case PhysUint64:
+		v.Uint64s = gather(v.Uint64s, src.Uint64s, sel)
+	case PhysFloat64:
+		v.Float64s = gather(v.Float64s, src.Float64s, sel)
+	case PhysBytes:
+		for _, i := range sel {
+			v.Data = append(v.Data, src.BytesAt(int(i))...)
+			v.Offsets = append(v.Offsets, int32(len(v.Data)))
+		}
+	}
+	v.n += len(sel)
+}
+
 func gather[T any](dst, src []T, sel []int32) []T {
-	for _, i := range sel {
-		dst = append(dst, src[i])
+	n := len(dst)
+	dst = slices.Grow(dst, len(sel))[:n+len(sel)]
+	to := dst[n:][:len(sel)]
+	for k, i := range sel {
+		to[k] = src[i]
 	}
 	return dst
 }
