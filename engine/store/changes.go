@@ -56,6 +56,9 @@ func (tx *Tx) Capture(ctx context.Context, seq uint64, tables []uint32) ([]Table
 		if slices.Contains(tx.gone, id) {
 			continue // the end of the table's rows is no change of them
 		}
+		if err := tx.unload(ctx, id); err != nil {
+			return nil, err
+		}
 		c := capture{tx: tx, out: TableChanges{Seq: seq, Storage: id}, limit: tx.db.logs.limit(id)}
 		if err := c.run(ctx); err != nil {
 			return nil, err

@@ -189,7 +189,7 @@ func checkRun(ctx context.Context, tx *Tx, l *layout, r *packedRun) (why string,
 			return told("its record is not right about column number %d", r.rec.Columns[i].ID)
 		}
 	}
-	rd := &rowReader{Reader: tx, db: tx.db, l: l, snap: tx.snap.Snapshot, runs: []*packedRun{r}}
+	rd := &rowReader{Reader: tx, db: tx.db, l: l, snap: tx.snap.Snapshot, blocks: tx.snap.Snapshot, runs: []*packedRun{r}}
 	o := rd.open(r)
 	n, err := o.userLen()
 	if err == nil {

@@ -14,13 +14,14 @@ import (
 // be used by several goroutines at once.
 type Writes struct {
 	overlay *kv.Overlay
+	loaded  []*packedRun           // segments among the changes, of overlay
 	sets    *[kv.NumSpaces]readSet // instead of overlay, when only ranges are known
 }
 
-// Writes returns what tx has written so far.
+// Writes returns what tx has written so far, after Finish.
 func (tx *Tx) Writes() *Writes {
 	if !tx.buffer.Spilled() {
-		return &Writes{overlay: tx.buffer.Freeze()}
+		return &Writes{overlay: tx.buffer.Freeze(), loaded: tx.loaded}
 	}
 	w := &Writes{sets: new([kv.NumSpaces]readSet)}
 	for _, t := range tx.tables {
@@ -52,6 +53,9 @@ func MergeWrites(list []*Writes) *Writes {
 			m.sets[s].add(point(key), maxSpans)
 			return true
 		})
+		for _, p := range w.loaded {
+			m.sets[kv.Data].add(p.span(), maxSpans)
+		}
 	}
 	for s := range m.sets {
 		m.sets[s].finish()
@@ -85,20 +89,26 @@ func (w *Writes) Len() (n int, counted bool) {
 	return w.overlay.Len(), true
 }
 
-// Tables calls f with the storage numbers of tables that were written as a whole, or of
-// which ranges of rows were removed, as by DeleteAll.
-func (w *Writes) Tables(f func(storage uint32)) {
+// Tables calls f with the storage numbers of tables that were written as a whole, of
+// which ranges of rows were removed, as by DeleteAll, or that were loaded; with the user
+// where it is known that only a user's part was. f must not keep user.
+func (w *Writes) Tables(f func(storage uint32, user []byte)) {
 	if w.sets != nil {
 		for _, sp := range w.sets[kv.Data].spans {
-			f(binary.BigEndian.Uint32(sp.start))
+			f(binary.BigEndian.Uint32(sp.start), nil)
 		}
 		return
 	}
 	w.overlay.Ranges(func(s kv.Space, start, _ []byte) {
 		if s == kv.Data && lockable(start) && len(start) >= prefixBytes/2 {
-			f(binary.BigEndian.Uint32(start))
+			f(binary.BigEndian.Uint32(start), nil)
 		}
 	})
+	for i, p := range w.loaded {
+		if i == 0 || w.loaded[i-1].table != p.table || !bytes.Equal(w.loaded[i-1].user, p.user) {
+			f(p.table, p.user)
+		}
+	}
 }
 
 // Keys calls f with each key written that transactions can contend for: the
@@ -128,6 +138,9 @@ func (w *Writes) Touch(r *Reads) bool {
 		found = found || r.sets[s].meets(span{start: start, end: end})
 	})
 	if found {
+		return true
+	}
+	if slices.ContainsFunc(w.loaded, func(p *packedRun) bool { return r.sets[kv.Data].meets(p.span()) }) {
 		return true
 	}
 	if w.overlay.Len() <= 4*r.len() {

@@ -122,6 +122,7 @@ func New(store kv.DB, cfg Config) (*DB, error) {
 		db.spill = spillIn(cfg.TempDir)
 	}
 	db.segments.rows = cmp.Or(cfg.SegmentRows, SegmentRows)
+	db.segments.appendFrom = appendFrom
 	db.segments.cache.budget = cmp.Or(max(cfg.SegmentBytes, 0), max(cfg.CacheBytes, 0), defaultSegmentBytes)
 	if err := db.checkFormat(context.Background()); err != nil {
 		return db, err

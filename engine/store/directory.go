@@ -53,6 +53,7 @@ type packedRun struct {
 	// from and to are what it covers, inclusive, as keys of rows.
 	from, to []byte
 	rec      *segment.Record                // nil: damaged
+	user     []byte                         // of the transaction that loaded it; else nil
 	size     int                            // bytes of record and blocks
 	pairs    atomic.Uint32                  // unknownPairs, somePairs or noPairs
 	cached   []atomic.Pointer[cachedColumn] // the blocks by column, then what was decoded of them
@@ -108,6 +109,9 @@ func (p *packedRun) covers(key []byte) bool {
 	return bytes.Compare(key, p.from) >= 0 && bytes.Compare(key, p.to) <= 0
 }
 
+// span returns what keys the segment covers.
+func (p *packedRun) span() span { return span{start: p.from, end: edge(p.to, true)} }
+
 // find returns the segment that covers the key of a row, or nil.
 func find(runs []*packedRun, key []byte) *packedRun {
 	i := sort.Search(len(runs), func(i int) bool { return bytes.Compare(runs[i].from, key) > 0 })
@@ -126,10 +130,13 @@ func overlapping(runs []*packedRun, start, end []byte) []*packedRun {
 
 // segments is what a DB knows of its segments.
 type segments struct {
-	mu    sync.RWMutex // taken shared to take a snapshot, exclusively to change dir
-	dir   directory    // as of the last write
-	rows  int          // SegmentRows, but in tests
-	cache columnCache
+	mu  sync.RWMutex // taken shared to take a snapshot, exclusively to change dir
+	dir directory    // as of the last write
+	// claims counts, by table, the transactions that make segments of what they load.
+	claims     map[uint32]int
+	rows       int // SegmentRows, but in tests
+	appendFrom int // the constant, but in tests
+	cache      columnCache
 
 	// locks keep commits that write a table and packing of it apart, by table.
 	locks sync.Map
@@ -212,6 +219,14 @@ func (d directory) replace(table uint32, old, new []*packedRun) {
 	d.set(table, list)
 }
 
+// add adds those of runs that are of a table.
+func (d directory) add(table uint32, runs []*packedRun) {
+	mine := slices.DeleteFunc(slices.Clone(runs), func(p *packedRun) bool { return p.table != table })
+	if len(mine) > 0 {
+		d.replace(table, nil, mine)
+	}
+}
+
 func (d directory) set(table uint32, list []*packedRun) {
 	if d[table] = list; len(list) == 0 {
 		delete(d, table)
@@ -288,9 +303,20 @@ func (db *DB) AsLasting() Durability {
 }
 
 // runs returns the segments of a table as the transaction sees them: not those that
-// it removed.
+// it removed, and those that it has loaded.
 func (tx *Tx) runs(table uint32) []*packedRun {
-	list := tx.snap.dir[table]
+	list := tx.kept(table, tx.snap.dir[table])
+	if len(tx.loaded) == 0 {
+		return list
+	}
+	dir := directory{table: list}
+	dir.add(table, tx.loaded)
+	return dir[table]
+}
+
+// kept returns those of a list of a table's segments that the transaction has not
+// removed.
+func (tx *Tx) kept(table uint32, list []*packedRun) []*packedRun {
 	if len(list) == 0 {
 		return nil
 	}
@@ -298,7 +324,10 @@ func (tx *Tx) runs(table uint32) []*packedRun {
 	if !tx.buffer.Touches(kv.Meta, kv.Range{Start: p, End: edge(p, true)}) {
 		return list
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(r *packedRun) bool { return tx.buffer.Deleted(kv.Meta, r.recordKey()) })
+	return slices.DeleteFunc(slices.Clone(list), func(r *packedRun) bool {
+		key := r.recordKey()
+		return tx.buffer.Deleted(kv.Meta, key) || slices.ContainsFunc(tx.loaded, func(p *packedRun) bool { return bytes.Equal(p.recordKey(), key) })
+	})
 }
 
 // removeRuns removes the segments of a table, those of one user where that is given.
@@ -307,6 +336,8 @@ func (tx *Tx) removeRuns(table uint32, user []byte) {
 	tx.DeleteRange(kv.Meta, p, edge(p, true))
 	p = appendPrefix(nil, table, segmentBlocks, user)
 	tx.DeleteRange(kv.Data, p, edge(p, true))
+	start := appendPrefix(nil, table, rowsIndex, user)
+	tx.loaded = slices.DeleteFunc(slices.Clone(tx.loaded), func(r *packedRun) bool { return bytes.HasPrefix(r.from, start) })
 }
 
 // settle returns what of a row is written to the database: of a deleted one
@@ -328,7 +359,7 @@ func (s settle) value(space kv.Space, key, value []byte) []byte {
 	if p != nil {
 		p.pairs.Store(somePairs)
 	}
-	if isGone(value) && (p == nil || s.tx.buffer.Deleted(kv.Meta, p.recordKey())) {
+	if isGone(value) && p == nil {
 		return nil
 	}
 	return value

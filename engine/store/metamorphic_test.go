@@ -34,14 +34,31 @@ type setup struct {
 	restless bool
 	// pack: rows are packed, into segments of few, all the time.
 	pack bool
+	// load: rows that are appended are held back, and packed at once.
+	load bool
 }
+
+// alone is a Locker for one who has the database alone.
+type alone struct{}
+
+func (alone) LockKey(context.Context, []byte, []byte, LockMode, bool) error { return nil }
+
+func (alone) LockAlone(_ context.Context, _ uint32, user []byte, _ bool) (bool, error) {
+	return len(user)%2 == 0, nil
+}
+
+func (alone) LockValues(context.Context, []byte, bool) error { return nil }
+
+func (alone) Latest() bool { return true }
 
 // setups returns the ways to keep a database that this build has.
 func setups() []setup {
-	list := append(nativeSetups(), memSetup("mem", false), memSetup("mem, restless", true))
-	for _, s := range append(nativeSetups(), memSetup("mem", false), memSetup("mem, restless", true)) {
-		s.name, s.pack = s.name+", packing", true
-		list = append(list, s)
+	var list []setup
+	for _, how := range []setup{{}, {name: ", packing", pack: true}, {name: ", loading", pack: true, load: true}} {
+		for _, s := range append(nativeSetups(), memSetup("mem", false), memSetup("mem, restless", true)) {
+			s.name, s.pack, s.load = s.name+how.name, how.pack, how.load
+			list = append(list, s)
+		}
 	}
 	return list
 }
@@ -243,6 +260,10 @@ func (m *machine) begin() {
 		m.t.Fatal(err)
 	}
 	m.now, m.marks = m.committed.clone(), nil
+	if m.setup.load {
+		m.tx.SetLocker(alone{})
+		m.db.segments.appendFrom = 1 + m.r.IntN(6)
+	}
 }
 
 func (m *machine) step() {

@@ -274,7 +274,7 @@ func (p *packer) count(ctx context.Context, start, end []byte, limit int) (int, 
 // go on.
 func (p *packer) pack(ctx context.Context) ([]byte, error) {
 	var groups []*group
-	rd := &rowReader{Reader: p.tx, db: p.db, l: p.l, snap: p.tx.snap.Snapshot, runs: p.tx.runs(p.l.t.StorageID())}
+	rd := &rowReader{Reader: p.tx, db: p.db, l: p.l, snap: p.tx.snap.Snapshot, blocks: p.tx.snap.Snapshot, runs: p.tx.runs(p.l.t.StorageID())}
 	m := rd.merge(kv.Range{Start: p.start, End: p.end, NoCache: true})
 	defer m.close()
 	// The pairs are noted as the merge passes them.
@@ -375,14 +375,19 @@ type group struct {
 }
 
 func newGroup(l *layout) *group {
-	g := &group{updated: types.NewVector(updatedType, SegmentRows), keys: types.NewVector(types.BytesType, SegmentRows)}
-	for i := range l.t.Columns {
-		if !l.t.Columns[i].Virtual {
-			g.columns = append(g.columns, i)
-		}
-	}
+	g := &group{columns: packedColumns(l), updated: types.NewVector(updatedType, SegmentRows), keys: types.NewVector(types.BytesType, SegmentRows)}
 	g.rows = types.NewBatch(typesOf(l.t, g.columns))
 	return g
+}
+
+// packedColumns returns the ordinals of the columns that segments have.
+func packedColumns(l *layout) (columns []int) {
+	for i := range l.t.Columns {
+		if !l.t.Columns[i].Virtual {
+			columns = append(columns, i)
+		}
+	}
+	return columns
 }
 
 func (g *group) first() []byte { return g.keys.BytesAt(0) }
@@ -464,7 +469,7 @@ func (g *group) add(ctx context.Context, p *packer, st stretch, n int) (huge int
 	g.rows.Len += len(keys)
 	// A row must be found under the key that its columns make.
 	var own []byte
-	whole := g.whole(p.l)
+	whole := wholeRows(p.l, g.columns, g.rows)
 	for i, k := range keys {
 		if own, _, err = p.l.primary.appendKey(own[:0], whole, before+i); err != nil {
 			return -1, err
@@ -476,11 +481,11 @@ func (g *group) add(ctx context.Context, p *packer, st stretch, n int) (huge int
 	return huge, nil
 }
 
-// whole returns the rows with columns by ordinal; virtual ones lack.
-func (g *group) whole(l *layout) *types.Batch {
-	b := &types.Batch{Columns: make([]*types.Vector, len(l.types)), Len: g.rows.Len}
-	for i, c := range g.columns {
-		b.Columns[c] = g.rows.Columns[i]
+// wholeRows returns rows of some columns with columns by ordinal; the others lack.
+func wholeRows(l *layout, columns []int, rows *types.Batch) *types.Batch {
+	b := &types.Batch{Columns: make([]*types.Vector, len(l.types)), Len: rows.Len}
+	for i, c := range columns {
+		b.Columns[c] = rows.Columns[i]
 	}
 	return b
 }
@@ -523,7 +528,27 @@ func (p *packer) encode(ctx context.Context, groups []*group, rd *rowReader) err
 
 // segment adds a segment, which covers keys from some on, to the batch.
 func (p *packer) segment(g *group, from []byte) {
-	rec := &segment.Record{Version: p.l.t.Version, Rows: g.rows.Len, Last: bytes.Clone(g.last())}
+	run := makeRun(p.l, g.columns, g.rows, g.updated, bytes.Clone(from), bytes.Clone(g.last()))
+	run.pairs.Store(noPairs) // see clear
+	p.new, p.blocks = append(p.new, run.packedRun), append(p.blocks, run.blocks)
+	// Keys of old segments may be the same: those are removed before.
+	run.write(p.batch.Put)
+	p.done.Segments++
+	p.done.Rows += int64(run.rec.Rows)
+	p.done.Bytes += int64(run.size)
+}
+
+// madeRun is a segment that is to be written.
+type madeRun struct {
+	*packedRun
+	record []byte
+	blocks [][]byte // as rec.Columns
+}
+
+// makeRun makes a segment of rows, which have some columns, that covers what from and
+// last say, as elements of keys with the user.
+func makeRun(l *layout, columns []int, rows *types.Batch, updated *types.Vector, from, last []byte) madeRun {
+	rec := &segment.Record{Version: l.t.Version, Rows: rows.Len, Last: last}
 	var blocks [][]byte
 	column := func(id uint32, kept byte, v *types.Vector) {
 		block := segment.Append(nil, v)
@@ -531,29 +556,27 @@ func (p *packer) segment(g *group, from []byte) {
 		c.Min, c.Max = segment.Bounds(v)
 		rec.Columns, blocks = append(rec.Columns, c), append(blocks, block)
 	}
-	order := slices.Clone(g.columns)
-	slices.SortFunc(order, func(a, b int) int { return int(p.l.t.Columns[a].ID) - int(p.l.t.Columns[b].ID) })
+	order := slices.Clone(columns)
+	slices.SortFunc(order, func(a, b int) int { return int(l.t.Columns[a].ID) - int(l.t.Columns[b].ID) })
 	for _, c := range order {
 		kept := absent
-		if n := slices.IndexFunc(p.l.stored, func(s storedColumn) bool { return s.ordinal == c }); n >= 0 {
-			kept = p.l.stored[n].kept
+		if n := l.keptAt(c); n >= 0 {
+			kept = l.stored[n].kept
 		}
-		column(p.l.t.Columns[c].ID, kept, g.rows.Columns[slices.Index(g.columns, c)])
+		column(l.t.Columns[c].ID, kept, rows.Columns[slices.Index(columns, c)])
 	}
-	column(updatedColumn, absent, g.updated)
-	value := rec.Append(nil)
-	run := newPackedRun(p.l.t.StorageID(), bytes.Clone(from), rec, 0)
-	run.size += len(run.recordKey()) + len(value)
-	p.new, p.blocks = append(p.new, run), append(p.blocks, blocks)
-	run.pairs.Store(noPairs) // see clear
-	// Keys of old segments may be the same: those are removed before.
-	p.batch.Put(kv.Meta, run.recordKey(), value)
-	for i, c := range rec.Columns {
-		p.batch.Put(kv.Data, run.blockKey(run.table, c.ID), blocks[i])
+	column(updatedColumn, absent, updated)
+	run := madeRun{newPackedRun(l.t.StorageID(), from, rec, 0), rec.Append(nil), blocks}
+	run.size += len(run.recordKey()) + len(run.record)
+	return run
+}
+
+// write puts the segment's pairs.
+func (r *madeRun) write(put func(s kv.Space, key, value []byte)) {
+	put(kv.Meta, r.recordKey(), r.record)
+	for i, c := range r.rec.Columns {
+		put(kv.Data, r.blockKey(r.table, c.ID), r.blocks[i])
 	}
-	p.done.Segments++
-	p.done.Rows += int64(rec.Rows)
-	p.done.Bytes += int64(run.size)
 }
 
 // commit puts the new segments in the place of pairs and old segments.
@@ -567,8 +590,8 @@ func (p *packer) commit(ctx context.Context) error {
 		return err
 	}
 	defer now.Close()
-	if !slices.Equal(p.old, overlapping(now.snap.dir[table], p.start, p.end)) {
-		return nil // somebody removed them
+	if p.db.segments.isClaimed(table) || !slices.Equal(p.old, overlapping(now.snap.dir[table], p.start, p.end)) {
+		return nil // somebody makes some, or removed them
 	}
 	var b kv.Batch
 	if err := p.clear(ctx, now, &b); err != nil {

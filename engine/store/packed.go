@@ -50,7 +50,7 @@ func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*packedC
 	if c.cachedColumn != nil {
 		return c, nil
 	}
-	x, err := o.r.db.column(ctx, o.r.snap, o.packedRun, n, t)
+	x, err := o.r.db.column(ctx, o.r.blocks, o.packedRun, n, t)
 	if err != nil {
 		return nil, err
 	}
@@ -318,11 +318,12 @@ func (o *openRun) row(ctx context.Context, i int) ([]byte, error) {
 // keys of the table it leaves to the reader below.
 type rowReader struct {
 	kv.Reader
-	db   *DB
-	l    *layout
-	snap kv.Reader // for blocks
-	runs []*packedRun
-	last *openRun // the one read last
+	db     *DB
+	l      *layout
+	snap   kv.Reader // what lies under own changes
+	blocks kv.Reader // that has the segments' blocks
+	runs   []*packedRun
+	last   *openRun // the one read last
 
 	opened map[*packedRun]*openRun // others that the look-up at work has read
 
@@ -343,6 +344,9 @@ func (r *relation) rowReader(rd kv.Reader) *rowReader {
 	if !r.packs() || r.tx.snap == nil {
 		return nil
 	}
+	if err := r.tx.settleTail(context.Background(), false); err != nil {
+		r.tx.buffer.Fail(err)
+	}
 	p := r.prefix(&r.l.primary)
 	end := edge(p, true)
 	runs := r.tx.runs(r.l.t.StorageID())
@@ -356,7 +360,11 @@ func (r *relation) rowReader(rd kv.Reader) *rowReader {
 	if len(runs) == 0 && len(r.unreadable) == 0 && !r.tx.db.segments.stray.Load() && !r.tx.buffer.Spilled() && !r.tx.buffer.Touches(r.space, kv.Range{Start: p, End: end}) {
 		return nil
 	}
-	return &rowReader{Reader: rd, db: r.tx.db, l: r.l, snap: r.tx.snap.Snapshot, runs: runs}
+	rr := &rowReader{Reader: rd, db: r.tx.db, l: r.l, snap: r.tx.snap.Snapshot, blocks: r.tx.snap.Snapshot, runs: runs}
+	if len(r.tx.loaded) > 0 {
+		rr.blocks = rd
+	}
+	return rr
 }
 
 // before returns a reader of a table's rows as they were before the transaction wrote
@@ -369,7 +377,7 @@ func (tx *Tx) before(table uint32) (kv.Reader, error) {
 	case l == nil:
 		return nil, sqlerr.Internal.New("table number %d was written without its definition", table)
 	}
-	return &rowReader{Reader: tx.snap, db: tx.db, l: l, snap: tx.snap.Snapshot, runs: runs}, nil
+	return &rowReader{Reader: tx.snap, db: tx.db, l: l, snap: tx.snap.Snapshot, blocks: tx.snap.Snapshot, runs: runs}, nil
 }
 
 // packs reports whether the table's rows may be in segments.

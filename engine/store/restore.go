@@ -145,7 +145,7 @@ func (r *relation) restored(ctx context.Context, elements []byte, ids []uint32) 
 		return nil, nil
 	}
 	p := newPackedRun(probe.table, elements, rec, 0)
-	o := (&rowReader{Reader: r.tx, db: r.tx.db, l: r.l, snap: r.tx.snap.Snapshot}).open(p)
+	o := (&rowReader{Reader: r.tx, db: r.tx.db, l: r.l, snap: r.tx.snap.Snapshot, blocks: r.tx.snap.Snapshot}).open(p)
 	n, err := o.userLen()
 	if err != nil || o.openKeys(ctx) != nil {
 		return nil, nil

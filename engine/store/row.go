@@ -213,8 +213,7 @@ func (l *layout) appendRowAs(dst []byte, as *rowShape, rows *types.Batch, i int,
 		}
 		x, ok := c.pack(v, i)
 		if !ok {
-			return dst, sqlerr.Internal.New("value out of the range of column %s", l.t.Columns[c.ordinal].Name).
-				On(l.t.QualifiedName()).In(l.t.Columns[c.ordinal].Name)
+			return dst, l.outOfRange(c.ordinal)
 		}
 		dst = binary.LittleEndian.AppendUint64(dst, x)
 		dst = dst[:len(dst)-8+size(c.kept)]
@@ -239,6 +238,12 @@ func (l *layout) appendRowAs(dst []byte, as *rowShape, rows *types.Batch, i int,
 		at += width
 	}
 	return dst, nil
+}
+
+// outOfRange is the error for a number that rows can't keep.
+func (l *layout) outOfRange(ordinal int) error {
+	name := l.t.Columns[ordinal].Name
+	return sqlerr.Internal.New("value out of the range of column %s", name).On(l.t.QualifiedName()).In(name)
 }
 
 var zeros [8]byte

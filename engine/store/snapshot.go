@@ -76,7 +76,7 @@ func (db *DB) write(ctx context.Context, b *kv.Batch, d Durability) error {
 }
 
 // ingest is kv.DB's Ingest.
-func (db *DB) ingest(ctx context.Context, source kv.Source) error {
+func (db *DB) ingest(ctx context.Context, source kv.Source, publish func(func() error) error) error {
 	defer db.wrote()
-	return db.kv.Ingest(ctx, db.tempDir, source)
+	return db.kv.Ingest(ctx, db.tempDir, source, publish)
 }

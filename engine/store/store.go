@@ -165,6 +165,9 @@ type Locker interface {
 	// LockKey locks a key of a table, in a user table that of a user; both belong to
 	// the caller.
 	LockKey(ctx context.Context, key, user []byte, mode LockMode, wait bool) error
+	// LockAlone reports whether nobody else can write a table, or in a user table that
+	// of a user, from now on. With try it sees to that if it is possible at once.
+	LockAlone(ctx context.Context, table uint32, user []byte, try bool) (bool, error)
 	// LockValues locks values that foreign keys tie rows by, see Tied. It is no
 	// conflict that they were used since the snapshot.
 	LockValues(ctx context.Context, key []byte, alone bool) error

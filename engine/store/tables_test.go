@@ -341,6 +341,8 @@ func (l *locks) LockKey(_ context.Context, key, _ []byte, _ LockMode, _ bool) er
 
 func (l *locks) LockValues(_ context.Context, key []byte, alone bool) error { return l.refuse }
 
+func (l *locks) LockAlone(context.Context, uint32, []byte, bool) (bool, error) { return false, nil }
+
 func (l *locks) Latest() bool { return false }
 
 // TestKeysAreLocked checks that every key a commit reports was asked for.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -28,6 +29,12 @@ type Tx struct {
 	lockKey []byte
 	spillAt int // bytes of changes; 0: never
 
+	// See append.go.
+	tail   *tail // nil: no rows are held back
+	streak streak
+	loaded []*packedRun // segments among the changes
+	claims []uint32     // tables that are not packed meanwhile
+
 	gone     []uint32       // storage ids under which nobody looks for rows any more
 	logged   []TableChanges // by Capture
 	reserved uint64         // see logs.reserve
@@ -35,8 +42,12 @@ type Tx struct {
 
 var _ kv.ReadWriter = (*Tx)(nil)
 
-// Mark is a state of a transaction's buffer to go back to.
-type Mark = kv.Mark
+// Mark is a state of a transaction's changes to go back to.
+type Mark struct {
+	buffer kv.Mark
+	loaded []*packedRun
+	tail   tailMark
+}
 
 // view is what a transaction sees at one moment, for as long as it is needed:
 // also after the transaction went on or was closed.
@@ -105,6 +116,9 @@ func (tx *Tx) newView(v *view) (*view, error) {
 	if tx.snap == nil {
 		return nil, errClosed
 	}
+	if err := tx.settleTail(context.Background(), false); err != nil {
+		return nil, err
+	}
 	*v = view{Reader: tx.base(), snap: tx.snap}
 	if !tx.buffer.Empty() {
 		v.Reader, v.tx = &tx.buffer, tx
@@ -149,16 +163,35 @@ func (r *relation) lock(ctx context.Context, key []byte, mode LockMode, wait boo
 
 // Get implements kv.Reader.
 func (tx *Tx) Get(ctx context.Context, s kv.Space, key []byte) ([]byte, bool, error) {
+	if err := tx.settleRows(ctx, s); err != nil {
+		return nil, false, err
+	}
 	return tx.buffer.Get(ctx, s, key)
+}
+
+// settleRows sees to it that the buffer has what rows there are in a space.
+func (tx *Tx) settleRows(ctx context.Context, s kv.Space) error {
+	if s != kv.Data {
+		return nil
+	}
+	return tx.settleTail(ctx, false)
 }
 
 // MultiGet implements kv.Reader.
 func (tx *Tx) MultiGet(ctx context.Context, s kv.Space, keys, values [][]byte) error {
+	if err := tx.settleRows(ctx, s); err != nil {
+		return err
+	}
 	return tx.buffer.MultiGet(ctx, s, keys, values)
 }
 
 // Scan implements kv.Reader. The scanner must be closed before the transaction.
-func (tx *Tx) Scan(s kv.Space, r kv.Range) kv.Scanner { return tx.buffer.Scan(s, r) }
+func (tx *Tx) Scan(s kv.Space, r kv.Range) kv.Scanner {
+	if err := tx.settleRows(context.Background(), s); err != nil {
+		tx.buffer.Fail(err)
+	}
+	return tx.buffer.Scan(s, r)
+}
 
 // Put implements kv.Writer.
 func (tx *Tx) Put(s kv.Space, key, value []byte) { tx.change().Put(s, key, value) }
@@ -169,13 +202,20 @@ func (tx *Tx) Delete(s kv.Space, key []byte) { tx.change().Delete(s, key) }
 // DeleteRange implements kv.Writer.
 func (tx *Tx) DeleteRange(s kv.Space, start, end []byte) { tx.change().DeleteRange(s, start, end) }
 
-// Mark returns the present state of the buffer. It makes changes take more
+// Mark returns the present state of the changes. It makes changes take more
 // memory until Forget, or the end.
-func (tx *Tx) Mark() Mark { return tx.buffer.Mark() }
+func (tx *Tx) Mark() Mark { return Mark{tx.buffer.Mark(), tx.loaded, tx.markTail()} }
 
 // RollbackTo undoes the changes made since m, which stays usable; marks made
 // since are void. What sequences gave out stays given out.
-func (tx *Tx) RollbackTo(m Mark) { tx.change().RollbackTo(m) }
+func (tx *Tx) RollbackTo(m Mark) {
+	buffer := tx.change()
+	buffer.RollbackTo(m.buffer)
+	tx.loaded, tx.streak.n = m.loaded, 0
+	if err := tx.restoreTail(m.tail); err != nil {
+		buffer.Fail(err)
+	}
+}
 
 // Forget makes all marks void.
 func (tx *Tx) Forget() { tx.buffer.Forget() }
@@ -224,7 +264,7 @@ func (tx *Tx) relieve(ctx context.Context) error {
 }
 
 // Empty reports whether there is nothing to commit.
-func (tx *Tx) Empty() bool { return tx.buffer.Empty() }
+func (tx *Tx) Empty() bool { return tx.buffer.Empty() && (tx.tail == nil || tx.tail.rows.Len == 0) }
 
 // Size returns about how many bytes the buffer takes.
 func (tx *Tx) Size() int { return tx.buffer.Size() }
@@ -236,17 +276,30 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	switch {
 	case tx.snap == nil:
 		return errClosed
-	case tx.buffer.Empty():
+	case tx.Empty():
 		return nil
 	case tx.db.readOnly:
 		return errReadOnly()
+	}
+	if err := tx.Finish(ctx); err != nil {
+		return err
+	}
+	if err := tx.settleLoaded(ctx, d); err != nil {
+		return err
 	}
 	if err := tx.buffer.Err(); err != nil {
 		return err
 	}
 	leave := tx.db.segments.enter(tx.tables)
 	defer leave()
-	rows := settle{tx.db.segments.current(), tx, map[uint32]int64{}}
+	dir, changes := tx.directory()
+	rows := settle{dir, tx, map[uint32]int64{}}
+	publish := func(write func() error) error {
+		if !changes {
+			return write()
+		}
+		return tx.db.segments.change(write, tx.follow)
+	}
 	var b kv.Batch
 	var saved []savedSequence
 	if tx.buffer.Spilled() {
@@ -256,7 +309,7 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 		saved = tx.db.sequences.save(tx, &b)
 		source, done := tx.buffer.Source(&b)
 		tx.db.commits.begin(tx)
-		err := tx.db.ingest(ctx, rows.source(source))
+		err := tx.db.ingest(ctx, rows.source(source), publish)
 		tx.db.commits.end(tx)
 		done()
 		if err != nil {
@@ -271,7 +324,7 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 			tx.db.segments.unlogged.Store(true)
 		}
 		tx.db.commits.begin(tx)
-		err := tx.write(ctx, &b, d)
+		err := publish(func() error { return tx.db.write(ctx, &b, d) })
 		tx.db.commits.end(tx)
 		if err != nil {
 			return err
@@ -281,24 +334,47 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	tx.db.logs.committed(tx)
 	rows.done()
 	tx.change().Reset()
+	tx.tail = nil
+	tx.unclaim()
 	return nil
 }
 
-// write writes the changes, and lets the directory follow where they remove segments.
-func (tx *Tx) write(ctx context.Context, b *kv.Batch, d Durability) error {
-	write := func() error { return tx.db.write(ctx, b, d) }
-	all, dir := []byte{metaSegments}, tx.db.segments.current()
+// directory returns what segments there will be with the commit, and whether that is
+// other than before.
+func (tx *Tx) directory() (dir directory, changes bool) {
+	dir = tx.db.segments.current()
+	all := []byte{metaSegments}
 	some := slices.ContainsFunc(tx.tables, func(table uint32) bool { return len(dir[table]) > 0 })
-	if !some || !tx.buffer.Touches(kv.Meta, kv.Range{Start: all, End: edge(all, true)}) {
-		return write()
+	if len(tx.loaded) == 0 && !(some && tx.buffer.Touches(kv.Meta, kv.Range{Start: all, End: edge(all, true)})) {
+		return dir, false
 	}
-	return tx.db.segments.change(write, func(dir directory) {
-		tx.buffer.Ranges(func(s kv.Space, start, end []byte) {
-			if s == kv.Meta {
-				dir.removeRange(start, end)
+	dir = maps.Clone(dir)
+	if dir == nil {
+		dir = directory{}
+	}
+	tx.follow(dir)
+	return dir, true
+}
+
+// settleLoaded sees to it that segments that the transaction has loaded do not outlive
+// what it relies on: commits without log before it.
+func (tx *Tx) settleLoaded(ctx context.Context, d Durability) error {
+	s := &tx.db.segments
+	switch {
+	case len(tx.loaded) == 0:
+		return nil
+	case d == NoLog && !tx.buffer.Spilled():
+		s.unlogged.Store(true)
+		_, err := s.durability(ctx, tx.db)
+		return err
+	case s.unlogged.Load():
+		for _, table := range tx.claims {
+			if err := tx.unload(ctx, table); err != nil {
+				return err
 			}
-		})
-	})
+		}
+	}
+	return nil
 }
 
 // Refresh lets the transaction see what was committed by now, and forgets what
@@ -310,6 +386,11 @@ func (tx *Tx) Refresh() error {
 	if old == nil {
 		return errClosed
 	}
+	// What was free in one snapshot may not be so in another.
+	if err := tx.settleTail(context.Background(), false); err != nil {
+		return err
+	}
+	tx.tail = nil
 	if err := tx.takeSnapshot(); err != nil {
 		return err
 	}
@@ -341,6 +422,9 @@ func (tx *Tx) Close() {
 	}
 	tx.releaseSequences()
 	tx.change().Reset()
+	tx.tail = nil
+	tx.db.segments.cache.forget(tx.loaded)
+	tx.unclaim()
 	tx.buffer.Rebase(closedReader{})
 	tx.snap.release()
 	tx.snap = nil

@@ -97,4 +97,9 @@ func (w *watch) note(tx *Tx) {
 	tx.buffer.Within(w.space, w.all.start, w.all.end, func(start, end []byte) {
 		w.changed.add(span{start: start, end: end}, maxSpans)
 	})
+	for _, p := range tx.loaded {
+		if p.table == w.table {
+			w.changed.add(p.span(), maxSpans)
+		}
+	}
 }

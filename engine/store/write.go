@@ -80,6 +80,7 @@ func (r *relation) eachDeleted(ctx context.Context, rows *types.Batch, f func(i 
 type change struct {
 	r        *relation
 	old, new []rowKeys
+	tail     *tail // that new rows are appended to, or nil
 }
 
 // rowKeys are the keys of a row and its index entries: the primary key's
@@ -130,11 +131,14 @@ func (c *change) apply(ctx context.Context, old, new *types.Batch, from, to int,
 	if err := c.lock(ctx); err != nil {
 		return nil, err
 	}
+	if c.tail, err = c.appends(ctx, new, from, to); err != nil {
+		return nil, err
+	}
 	n, conflict, err := c.check(ctx, to-from)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.write(new, from, n, now); err != nil {
+	if err := c.write(ctx, new, from, n, now); err != nil {
 		return nil, err
 	}
 	if new != nil {
@@ -232,7 +236,7 @@ func (c *change) check(ctx context.Context, n int) (int, *Conflict, error) {
 	if c.new == nil {
 		return n, nil, nil
 	}
-	skip := c.r.appendOnly
+	skip := c.r.appendOnly || c.tail != nil
 	if !skip {
 		free, err := c.probe(ctx)
 		if err != nil {
@@ -253,7 +257,11 @@ func (c *change) check(ctx context.Context, n int) (int, *Conflict, error) {
 		return n, nil, nil
 	}
 	values := make([][]byte, len(keys))
-	if err := c.r.rows(c.r.tx).MultiGet(ctx, c.r.space, keys, values); err != nil {
+	var rd kv.Reader = &c.r.tx.buffer // has all entries, but not the rows that are held back
+	if !skip {
+		rd = c.r.rows(c.r.tx)
+	}
+	if err := rd.MultiGet(ctx, c.r.space, keys, values); err != nil {
 		return 0, nil, err
 	}
 	// What the rows before have taken and left.
@@ -306,7 +314,7 @@ func (c *change) probe(ctx context.Context) (free bool, err error) {
 }
 
 // write changes the first n rows of the window.
-func (c *change) write(new *types.Batch, from, n int, now int64) error {
+func (c *change) write(ctx context.Context, new *types.Batch, from, n int, now int64) error {
 	tx, space := c.r.tx, c.r.space
 	row := make([]byte, 0, 128)
 	for i := range n {
@@ -322,6 +330,9 @@ func (c *change) write(new *types.Batch, from, n int, now int64) error {
 			if c.new == nil {
 				continue
 			}
+			if d == 0 && c.tail != nil {
+				continue
+			}
 			if d == 0 {
 				var err error
 				if row, err = c.r.l.appendRow(row[:0], new, from+i, now); err != nil {
@@ -332,6 +343,9 @@ func (c *change) write(new *types.Batch, from, n int, now int64) error {
 				tx.Put(space, c.new[i].keys[d], c.r.l.def(d).entry(c.new[i].pk))
 			}
 		}
+	}
+	if c.tail != nil && n > 0 {
+		return c.tail.add(ctx, c, new, from, n, now)
 	}
 	return nil
 }
@@ -385,6 +399,9 @@ func (r *relation) existing(ctx context.Context, ix *schema.Index, k rowKeys) ([
 // sequences begin at 1 again, unless the transaction used them.
 func (r *relation) DeleteAll(ctx context.Context) error {
 	r.tx.wroteRows(r.l)
+	if err := r.leave(r.tx.tail); err != nil {
+		return err
+	}
 	for d := range 1 + len(r.l.secondary) {
 		r.deletePrefix(r.l.def(d).id)
 	}

@@ -67,6 +67,9 @@ func (tx *Tx) TryCommit(ctx context.Context, d store.Durability) (again bool, er
 	if tx.store == nil || tx.store.Empty() {
 		return false, nil
 	}
+	if err := tx.store.Finish(ctx); err != nil {
+		return false, err
+	}
 	c, before := tx.beginCommit()
 	if c == nil {
 		return true, sqlerr.WriteConflict.New("What the transaction has read was changed by another; try restarting transaction")
@@ -147,7 +150,7 @@ func (tx *Tx) endCommit(c *commit, ok bool) {
 	}
 	if n, counted := c.writes.Len(); counted && n < manyKeys {
 		c.writes.Keys(func(key []byte) { mk.keys = append(mk.keys, m.locks.hash(key)) })
-		c.writes.Tables(func(id uint32) { mk.whole = append(mk.whole, m.locks.hash(tableKey(id))) })
+		c.writes.Tables(func(id uint32, user []byte) { mk.whole = append(mk.whole, m.locks.hash(partKey(id, user))) })
 	} else {
 		mk.whole = mk.tables
 	}

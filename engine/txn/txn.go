@@ -354,6 +354,15 @@ func (tx *Tx) escalate(ctx context.Context, t *tableLock) error {
 	return err
 }
 
+// LockAlone implements store.Locker.
+func (tx *Tx) LockAlone(ctx context.Context, table uint32, user []byte, try bool) (bool, error) {
+	t, err := tx.rowsOf(ctx, table, user)
+	if err == nil && try && t.mode != Exclusive {
+		err = tx.escalate(ctx, t)
+	}
+	return err == nil && t.mode == Exclusive, err
+}
+
 // LockValues implements store.Locker.
 func (tx *Tx) LockValues(ctx context.Context, key []byte, alone bool) error {
 	if tx.opts.ReadOnly {

@@ -39,7 +39,9 @@ type DB interface {
 	// Ingest writes all that source yields, or nothing: however much it is, it
 	// does not lie in memory together. It returns once that is on stable storage.
 	// dir is where temporary files may be made, on the database's file system.
-	Ingest(ctx context.Context, dir string, source Source) error
+	// publish, unless it is nil, calls what it is given, which is the moment at which
+	// all is there, and returns its error.
+	Ingest(ctx context.Context, dir string, source Source, publish func(func() error) error) error
 
 	// Stats returns the store's figures for system tables and tests.
 	Stats() Stats

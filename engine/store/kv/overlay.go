@@ -79,6 +79,13 @@ const undoCost = 72
 // Size returns about how many bytes of memory the changes take.
 func (o *Overlay) Size() int { return o.size + undoCost*len(o.undos) }
 
+// Fail makes the changes count as lost: only Reset takes them back.
+func (o *Overlay) Fail(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+}
+
 // Err returns why the changes are lost, nil when they are not.
 func (o *Overlay) Err() error { return o.err }
 

@@ -131,7 +131,7 @@ func testSpill(t *testing.T, r *rand.Rand) {
 	want[id(kv.Meta, []byte("head"))] = "wins"
 	if o.Spilled() {
 		source, end := o.Source(&head)
-		err := db.Ingest(ctx, "", source)
+		err := db.Ingest(ctx, "", source, nil)
 		end()
 		if err != nil {
 			t.Fatal(err)

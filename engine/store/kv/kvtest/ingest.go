@@ -64,13 +64,13 @@ func testIngest(t *testing.T, db kv.DB) {
 		}
 	}
 	broken := errors.New("broken")
-	if err := db.Ingest(t.Context(), dir, source(broken)); !errors.Is(err, broken) {
+	if err := db.Ingest(t.Context(), dir, source(broken), nil); !errors.Is(err, broken) {
 		t.Errorf("a source's error became %v", err)
 	}
 	if all, old := count(Snapshot(t, db), kv.Data, "old"); all != n || old != n {
 		t.Errorf("after a failure: %d keys, %d as they were", all, old)
 	}
-	if err := db.Ingest(t.Context(), dir, source(nil)); err != nil {
+	if err := db.Ingest(t.Context(), dir, source(nil), nil); err != nil {
 		t.Fatal(err)
 	}
 	if all, old := count(before, kv.Data, "old"); all != n || old != n {
@@ -92,7 +92,7 @@ func testIngest(t *testing.T, db kv.DB) {
 	if v, ok, err := Snapshot(t, db).Get(t.Context(), kv.Data, []byte("000001")); err != nil || !ok || string(v) != "newest" {
 		t.Errorf("a later write reads as %q, %v, %v", v, ok, err)
 	}
-	if err := db.Ingest(t.Context(), dir, func(context.Context) (kv.Space, *kv.Chunk, error) { return kv.Meta, &kv.Chunk{}, nil }); err != nil {
+	if err := db.Ingest(t.Context(), dir, func(context.Context) (kv.Space, *kv.Chunk, error) { return kv.Meta, &kv.Chunk{}, nil }, nil); err != nil {
 		t.Errorf("nothing: %v", err)
 	}
 }

@@ -78,7 +78,7 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, _ kv.Durability) error {
 }
 
 // Ingest implements kv.DB. Here it does lie in memory together.
-func (db *DB) Ingest(ctx context.Context, _ string, source kv.Source) error {
+func (db *DB) Ingest(ctx context.Context, _ string, source kv.Source, publish func(func() error) error) error {
 	var b kv.Batch
 	for {
 		s, c, err := source(ctx)
@@ -86,7 +86,11 @@ func (db *DB) Ingest(ctx context.Context, _ string, source kv.Source) error {
 			return err
 		}
 		if c.Len() == 0 {
-			return db.Write(ctx, &b, kv.Sync)
+			write := func() error { return db.Write(ctx, &b, kv.Sync) }
+			if publish == nil {
+				return write()
+			}
+			return publish(write)
 		}
 		for i := range c.Len() {
 			if v := c.Value(i); v[0] == kv.TagDeleted {

@@ -23,7 +23,7 @@ const tableBytes = 64 * mib
 
 // Ingest implements kv.DB: it writes files of sorted pairs and makes them part of
 // the database in one step, which RocksDB's manifest records.
-func (db *DB) Ingest(ctx context.Context, dir string, source kv.Source) error {
+func (db *DB) Ingest(ctx context.Context, dir string, source kv.Source, publish func(func() error) error) error {
 	if err := kv.Cancelled(ctx); err != nil {
 		return err
 	}
@@ -58,7 +58,10 @@ func (db *DB) Ingest(ctx context.Context, dir string, source kv.Source) error {
 	if err := in.close(true); err != nil || len(in.paths) == 0 {
 		return err
 	}
-	return in.ingest()
+	if publish == nil {
+		return in.ingest()
+	}
+	return publish(in.ingest)
 }
 
 // ingest is the files of a commit.
