@@ -35,7 +35,8 @@ type Batch struct {
 	spaces uint8 // a bit for each that it changes
 }
 
-const headerLen = 12
+// BatchHeader is the length of the header of a Batch's bytes.
+const BatchHeader = 12
 
 // Record tags of RocksDB's ValueType, the forms that name a column family.
 const (
@@ -80,10 +81,10 @@ func (b *Batch) Append(c *Batch) {
 		return
 	}
 	if len(b.rep) == 0 {
-		b.rep = append(b.rep, make([]byte, headerLen)...)
+		b.rep = append(b.rep, make([]byte, BatchHeader)...)
 	}
 	binary.LittleEndian.PutUint32(b.rep[8:], uint32(b.Len()+c.Len()))
-	b.rep = append(b.rep, c.rep[headerLen:]...)
+	b.rep = append(b.rep, c.rep[BatchHeader:]...)
 	b.spaces |= c.spaces
 }
 
@@ -92,7 +93,7 @@ func (b *Batch) grow(n int) { b.rep = slices.Grow(b.rep, n) }
 
 func (b *Batch) add(tag byte, s Space, key []byte) {
 	if len(b.rep) == 0 {
-		b.rep = append(b.rep, make([]byte, headerLen)...)
+		b.rep = append(b.rep, make([]byte, BatchHeader)...)
 	}
 	binary.LittleEndian.PutUint32(b.rep[8:], uint32(b.Len()+1))
 	b.spaces |= 1 << s
@@ -131,7 +132,7 @@ func (b *Batch) Each(f func(op Op, s Space, key, value []byte)) {
 	if len(b.rep) == 0 {
 		return
 	}
-	for rest := b.rep[headerLen:]; len(rest) > 0; {
+	for rest := b.rep[BatchHeader:]; len(rest) > 0; {
 		tag, s := rest[0], Space(rest[1]-1)
 		var key, value []byte
 		key, rest = sized(rest[2:])

@@ -250,7 +250,7 @@ func (o *Overlay) Batch() *Batch {
 // last write of each key, in key order. settle, if not nil, returns what becomes of
 // a value that is put, nil for a key that is deleted instead.
 func (o *Overlay) AppendTo(b *Batch, settle func(s Space, key, value []byte) []byte) {
-	b.grow(headerLen + o.size)
+	b.grow(BatchHeader + o.size)
 	for i := range o.spaces {
 		s := Space(i)
 		o.spaces[s].ranges.Scan(func(start, end string) bool {

@@ -44,6 +44,7 @@ type DB struct {
 	opened    time.Time
 	noteDue   atomic.Int64 // nanoseconds since opened
 
+	group    group // of writes that are synced
 	resuming sync.Mutex
 	resumed  atomic.Uint64 // how often writes were made to work again
 }
@@ -276,6 +277,14 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, d kv.Durability) error {
 	if len(rep) == 0 {
 		return nil
 	}
+	if d == kv.Sync && !db.cfg.InMemory {
+		return db.group.write(rep, func(rep []byte) error { return db.writeRep(rep, d) })
+	}
+	return db.writeRep(rep, d)
+}
+
+// writeRep writes a batch's bytes.
+func (db *DB) writeRep(rep []byte, d kv.Durability) error {
 	for attempt := 0; ; attempt++ {
 		before := db.resumed.Load()
 		status := C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
