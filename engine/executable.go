@@ -47,7 +47,9 @@ func (s *Session) executable(ctx context.Context, p *preparedPlan, t *transactio
 			return x
 		}
 	}
-	return s.newExecutable(ctx, t, args)
+	x := s.newExecutable(ctx, t, args)
+	x.rt.Rerun = p.idle != nil
+	return x
 }
 
 func (s *Session) newExecutable(ctx context.Context, t *transaction, args arguments) *executable {
@@ -78,9 +80,13 @@ func (x *executable) openTable(d *schema.Table) (store.Table, error) {
 	return x.session.openTable(x.tx, d, x.user)
 }
 
-// putBack keeps a closed executable for the next execution of its plan.
+// putBack keeps a closed executable for the next execution of its plan, if it can serve one.
 func (p *preparedPlan) putBack(x *executable) {
+	if p.idle == nil {
+		return
+	}
 	x.session, x.tx = nil, nil
 	x.env = expr.Env{Run: x.env.Run, Zone: x.env.Zone}
+	x.rt.Atomic, x.rt.IDs, x.rt.Returned, x.rt.Arguments = nil, nil, nil, nil
 	p.idle.Put(x)
 }

@@ -86,3 +86,44 @@ func TestRerunAfterFailure(t *testing.T) {
 		}
 	})
 }
+
+// TestRerunWrites runs the same changes for several users at once, again and again, some
+// of which fail.
+func TestRerunWrites(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		run(t, s, "CREATE USER TABLE t (id INT PRIMARY KEY, n TINYINT, s VARCHAR(9) DEFAULT 'none', at TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6), UNIQUE (n))")
+		var wg sync.WaitGroup
+		for c := range 4 {
+			s := newSession(t, e, SessionConfig{})
+			ctx := WithUser(t.Context(), fmt.Sprint("user", c))
+			exec := func(sql string, args ...Arg) int64 {
+				r, err := s.Exec(ctx, sql, args)
+				if err != nil {
+					return -1
+				}
+				return r.RowsAffected
+			}
+			wg.Go(func() {
+				for i := range int64(30) {
+					for _, step := range []struct{ got, want int64 }{
+						{exec("INSERT INTO t (id, n) VALUES (?, ?)", intArg(i), intArg(i%10)), map[bool]int64{true: 1, false: -1}[i < 10]},
+						{exec("INSERT INTO t VALUES (?, ?, ?, NOW(6))", intArg(100+i), intArg(100+i), textArg(fmt.Sprint(c))), map[bool]int64{true: 1, false: -1}[i < 28]},
+						{exec("UPDATE t SET s = CONCAT(s, ?), n = n + ? WHERE id = ?", textArg("x"), intArg(0), intArg(100+i)), map[bool]int64{true: 1, false: 0}[i < 28]},
+						{exec("UPDATE t SET n = ? WHERE id = ?", intArg(200), intArg(100+i)), map[bool]int64{true: -1, false: 0}[i < 28]},
+						{exec("DELETE FROM t WHERE id BETWEEN ? AND ?", intArg(100+i-1), intArg(100+i-1)), map[bool]int64{true: 1, false: 0}[i > 0 && i < 29]},
+					} {
+						if step.got != step.want {
+							t.Errorf("user %d, round %d: %+v", c, i, step)
+						}
+					}
+				}
+				want := "10|45|0;"
+				if got := as(t, s, fmt.Sprint("user", c), "SELECT COUNT(*), SUM(n), SUM(s <> 'none') FROM t"); got != want {
+					t.Errorf("user %d: got %s, want %s", c, got, want)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}

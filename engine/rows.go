@@ -151,10 +151,7 @@ func (s *resultSet) start(ctx context.Context, x *executable, p *preparedPlan) (
 			return err
 		}
 	}
-	s.x, s.op = x, x.op
-	if p.idle != nil {
-		s.from = p
-	}
+	s.x, s.op, s.from = x, x.op, p
 	if err := s.op.Open(ctx); err != nil {
 		return err
 	}

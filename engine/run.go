@@ -483,7 +483,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		if p.Columns != nil {
 			set = s.returned(p.Columns)
 		}
-		r, again, err := s.change(ctx, st, t, p.Plan, args, set)
+		r, again, err := s.change(ctx, st, t, p, args, set)
 		lost := false // the commit was refused
 		if !again {
 			t.fresh = false
@@ -512,7 +512,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 // change makes the changes of p, or none. It reports whether the statement has
 // to be run again: it met a conflict, and a newer snapshot will do because
 // nobody has seen this one.
-func (s *Session) change(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet) (r Result, again bool, err error) {
+func (s *Session) change(ctx context.Context, st *parse.Statement, t *transaction, p *preparedPlan, args arguments, returned *resultSet) (r Result, again bool, err error) {
 	mark := t.Store().Mark()
 	var set uint64
 	res, err := s.apply(ctx, st, t, p, args, returned, &set)
@@ -563,14 +563,17 @@ func (s *Session) again(ctx context.Context, t *transaction, err error) bool {
 	return true
 }
 
-func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *plan.Plan, args arguments, returned *resultSet, set *uint64) (tables.Result, error) {
-	x := s.newExecutable(ctx, t, args)
-	rt := &x.rt
-	rt.Env.SetLastInsertID = func(id uint64) { *set = id }
+func (s *Session) apply(ctx context.Context, st *parse.Statement, t *transaction, p *preparedPlan, args arguments, returned *resultSet, set *uint64) (tables.Result, error) {
+	x := s.executable(ctx, p, t, args)
+	x.env.SetLastInsertID = func(id uint64) { *set = id }
 	if args.rows != nil {
-		rt.Arguments = args.rows.fill
+		x.rt.Arguments = args.rows.fill
 	}
-	return s.applyIn(ctx, st, t, p, x, returned)
+	res, err := s.applyIn(ctx, st, t, p.Plan, x, returned)
+	if err == nil {
+		p.putBack(x)
+	}
+	return res, err
 }
 
 // applyIn makes the changes of p in an executable of transaction t.

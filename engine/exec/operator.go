@@ -53,6 +53,10 @@ type Runtime struct {
 	// its subqueries.
 	Watch map[plan.Node]*plan.Actual
 
+	// Rerun tells that the Runtime serves one execution of a plan after the other.
+	Rerun bool
+	idle  source
+
 	// works are where the rows of plan.Work nodes are, by their ID.
 	works map[int]func() batchSource
 	// keyFilters are those that joins have for scans that are to be built.

@@ -12,13 +12,36 @@ import (
 // and empty batches.
 func Rerunnable(n plan.Node) bool {
 	switch n := n.(type) {
-	case *plan.Scan, *plan.Filter, *plan.Project, *plan.Lock:
+	case *plan.Scan, *plan.Filter, *plan.Project, *plan.Lock, *plan.Values:
 	case *plan.Limit:
 		if n.Counts {
 			return false
 		}
+	case *plan.Insert, *plan.Update, *plan.Delete: // by what runs them, with Source
 	default:
 		return false
 	}
 	return !slices.ContainsFunc(n.Inputs(), func(in plan.Node) bool { return !Rerunnable(in) })
+}
+
+// source is the operators of a part of a plan, which are closed.
+type source struct {
+	node plan.Node
+	op   Operator
+}
+
+// Source returns the operators of n, those that Keep was given if there are any.
+func (rt *Runtime) Source(n plan.Node) (Operator, error) {
+	if s := rt.idle; s.op != nil && s.node == n {
+		rt.idle = source{}
+		return s.op, nil
+	}
+	return Build(n, rt)
+}
+
+// Keep gets the operators of n, which are closed, for the next execution.
+func (rt *Runtime) Keep(n plan.Node, op Operator) {
+	if rt.Rerun {
+		rt.idle = source{n, op}
+	}
 }

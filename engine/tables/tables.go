@@ -139,13 +139,16 @@ func (w *writer) run(ctx context.Context, n plan.Node, f func(*types.Batch) erro
 func drain(ctx context.Context, rt *exec.Runtime, n plan.Node, strict bool, f func(*types.Batch) error) (err error) {
 	defer func(before bool) { rt.Env.Strict = before }(rt.Env.Strict)
 	rt.Env.Strict = strict
-	op, err := exec.Build(n, rt)
+	op, err := rt.Source(n)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if e := op.Close(); err == nil {
 			err = e
+		}
+		if err == nil {
+			rt.Keep(n, op)
 		}
 	}()
 	if err := op.Open(ctx); err != nil {
