@@ -55,7 +55,7 @@ type Runtime struct {
 
 	// Rerun tells that the Runtime serves one execution of a plan after the other.
 	Rerun bool
-	idle  source
+	idle  idleSource
 
 	// works are where the rows of plan.Work nodes are, by their ID.
 	works map[int]func() batchSource

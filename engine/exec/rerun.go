@@ -24,8 +24,8 @@ func Rerunnable(n plan.Node) bool {
 	return !slices.ContainsFunc(n.Inputs(), func(in plan.Node) bool { return !Rerunnable(in) })
 }
 
-// source is the operators of a part of a plan, which are closed.
-type source struct {
+// idleSource is the operators of a part of a plan, which are closed.
+type idleSource struct {
 	node plan.Node
 	op   Operator
 }
@@ -33,7 +33,7 @@ type source struct {
 // Source returns the operators of n, those that Keep was given if there are any.
 func (rt *Runtime) Source(n plan.Node) (Operator, error) {
 	if s := rt.idle; s.op != nil && s.node == n {
-		rt.idle = source{}
+		rt.idle = idleSource{}
 		return s.op, nil
 	}
 	return Build(n, rt)
@@ -42,6 +42,6 @@ func (rt *Runtime) Source(n plan.Node) (Operator, error) {
 // Keep gets the operators of n, which are closed, for the next execution.
 func (rt *Runtime) Keep(n plan.Node, op Operator) {
 	if rt.Rerun {
-		rt.idle = source{n, op}
+		rt.idle = idleSource{n, op}
 	}
 }
