@@ -179,7 +179,13 @@ const (
 	coveringCost = 0.7  // from an index that has all that is wanted
 	lookupCost   = 10.0 // from an index, then the row, which lies anywhere
 	rangeCost    = 10.0 // of a range's start
+	packedCost   = 0.05 // that is packed
 )
+
+// rowCost is the cost of a row of a table that is read in passing.
+func (b *builder) rowCost(t *schema.Table) float64 {
+	return 1 - b.o.Catalog.Packed(t)*(1-packedCost)
+}
 
 // scan reads a table in the cheapest way.
 func (b *builder) scan(r *tableRel, need colSet, h hint) *phys {
@@ -315,12 +321,12 @@ func (b *builder) scanBy(r *tableRel, a *access, conds []expr.Expr, need colSet,
 		}
 	}
 	n.Rows = p.rows
-	cost := 1.0
-	if a.index != nil {
-		cost = lookupCost
-		if r.table.Covers(a.index, n.Columns) {
-			cost = coveringCost
-		}
+	cost := lookupCost
+	switch {
+	case a.index == nil:
+		cost = b.rowCost(r.table)
+	case r.table.Covers(a.index, n.Columns):
+		cost = coveringCost
 	}
 	p.cost = rowsRead*cost + rangeCost*float64(max(1, len(a.ranges)))
 	return p

@@ -11,9 +11,10 @@ type leaf struct {
 	need colSet
 	p    *phys
 	// Of a joinGroup's:
-	kind  JoinKind    // how it is joined, on the right unless Inner
-	on    []expr.Expr // the condition unless Inner
-	needs inputs      // the leaves that it reads
+	kind   JoinKind    // how it is joined, on the right unless Inner
+	on     []expr.Expr // the condition unless Inner
+	needs  inputs      // the leaves that it reads
+	equals [][2]inputs // see tie
 }
 
 // joinCond is a condition of a group of inner joins.

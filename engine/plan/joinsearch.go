@@ -6,8 +6,12 @@ import (
 	"github.com/kalamgo/kalam/engine/expr"
 )
 
-// maxSearched is the most inputs of which all ways to join them are looked at.
-const maxSearched = 9
+const (
+	// maxSearched is the most inputs of which all ways to join them are looked at, if
+	// those are no more than maxPairs pairs of sets.
+	maxSearched = 12
+	maxPairs    = 60_000
+)
 
 // inputs is a set of a joinGroup's leaves, a bit for each.
 type inputs uint16
@@ -29,6 +33,8 @@ type joinGroup struct {
 	loose  []expr.Expr // conditions that read one leaf at most
 	rows   []float64   // by set of leaves
 	best   []joinChoice
+	near   []inputs // by set of leaves: those that conditions tie to it
+	whole  []bool   // by set of leaves: conditions tie all of it together
 	// lookups has the cost of a look-up of a left row, by leaf and left leaves
 	// that it is tied to; negative: there is none.
 	lookups map[[2]inputs]float64
@@ -40,6 +46,7 @@ type tie struct {
 	leaves inputs
 	conds  []expr.Expr
 	share  float64
+	equals [][2]inputs // what the sides of equalities among them read
 }
 
 // joinChoice is how a set of leaves is joined.
@@ -110,9 +117,82 @@ next:
 		g.ties = append(g.ties, tie{leaves: s, conds: []expr.Expr{e}})
 	}
 	for k := range g.ties {
-		g.ties[k].share = g.share(&g.ties[k])
+		t := &g.ties[k]
+		t.share, t.equals = g.share(t), equalities(t.conds, leavesOf)
+	}
+	for _, lf := range g.leaves {
+		lf.equals = equalities(lf.on, leavesOf)
+	}
+	g.connect()
+	if len(g.leaves) > fewSearched && g.pairs() > maxPairs {
+		return nil
 	}
 	return g
+}
+
+// equalities returns the leaves that both sides of the equalities among conds read.
+func equalities(conds []expr.Expr, leavesOf func(expr.Expr) inputs) (list [][2]inputs) {
+	for _, e := range conds {
+		if eq, ok := e.(*expr.Compare); ok && eq.Op == expr.EQ {
+			if l, r := leavesOf(eq.L), leavesOf(eq.R); l != 0 && r != 0 {
+				list = append(list, [2]inputs{l, r})
+			}
+		}
+	}
+	return list
+}
+
+// fewSearched is of how many inputs maxPairs is never reached.
+const fewSearched = 9
+
+// connect finds which sets of leaves conditions tie together.
+func (g *joinGroup) connect() {
+	n := len(g.leaves)
+	g.near, g.whole = make([]inputs, 1<<n), make([]bool, 1<<n)
+	together := func(s inputs) {
+		for rest := s; rest != 0; rest &= rest - 1 {
+			g.near[rest&-rest] |= s
+		}
+	}
+	for i := range g.ties {
+		together(g.ties[i].leaves)
+	}
+	for i, lf := range g.leaves {
+		if lf.kind != Inner {
+			together(lf.needs | 1<<i)
+		}
+	}
+	for s := inputs(1); s < 1<<n; s++ {
+		first := s & -s
+		if s != first {
+			g.near[s] = g.near[first] | g.near[s&^first]
+		}
+		reached := first
+		for next := reached; next != 0; {
+			next = g.near[reached] & s &^ reached
+			reached |= next
+		}
+		g.whole[s] = reached == s
+	}
+}
+
+// splits calls f with the ways to make s of two sets; of a set that conditions tie
+// together only with such.
+func (g *joinGroup) splits(s inputs, f func(left, right inputs)) {
+	for left := (s - 1) & s; left != 0; left = (left - 1) & s {
+		if right := s &^ left; !g.whole[s] || g.whole[left] && g.whole[right] {
+			f(left, right)
+		}
+	}
+}
+
+// pairs counts the splits of all sets, to some more than maxPairs.
+func (g *joinGroup) pairs() int {
+	n := 0
+	for s := inputs(1); s < 1<<len(g.leaves) && n <= maxPairs; s++ {
+		g.splits(s, func(_, _ inputs) { n++ })
+	}
+	return n
 }
 
 // add collects the leaves of l; false: they are too many.
@@ -152,6 +232,14 @@ func deterministic(list []expr.Expr) bool {
 // where an index knows how many different values they have together.
 func (g *joinGroup) share(t *tie) float64 {
 	s := g.b.selectivity(t.conds)
+	// Of an OR, what it says of one table's columns was asked of that already.
+	for _, e := range t.conds {
+		for rest := t.leaves; rest != 0; rest &= rest - 1 {
+			if one := implied(e, g.leaves[rest.only()].cols); one != nil {
+				s = min(1, s/max(g.b.share(one), s))
+			}
+		}
+	}
 	if bits.OnesCount16(uint16(t.leaves)) != 2 || len(t.conds) < 2 {
 		return s
 	}
@@ -217,9 +305,7 @@ func (g *joinGroup) search() {
 			g.best[s] = joinChoice{left: s, cost: p.cost, rows: p}
 			continue
 		}
-		for left := (s - 1) & s; left != 0; left = (left - 1) & s {
-			g.consider(s, left, s&^left)
-		}
+		g.splits(s, func(left, right inputs) { g.consider(s, left, right) })
 	}
 }
 
@@ -263,41 +349,51 @@ func (g *joinGroup) consider(s, left, right inputs) {
 		return
 	}
 	c := joinChoice{left: left, right: right, untied: l.untied}
-	leftRows := g.rows[left]
 	var lf *leaf
 	if right.single() {
 		lf = g.leaves[right.only()]
 	}
-	kind, on, tied := Inner, []expr.Expr(nil), false
-	var rightRows, rightCost float64
+	kind, tied, hashable, from := Inner, false, false, inputs(0)
+	var rightCost float64
 	var r *phys
 	if lf != nil && lf.kind != Inner {
 		if lf.needs&^left != 0 {
 			return
 		}
-		kind, on, tied = lf.kind, lf.on, len(lf.on) > 0
-		rightRows, rightCost, r = lf.p.rows, lf.p.cost, lf.p
+		kind, tied, hashable = lf.kind, len(lf.on) > 0, apart(lf.equals, right)
+		from = lf.needs
+		rightCost, r = lf.p.cost, lf.p
 	} else {
 		other := &g.best[right]
 		if other.left == 0 {
 			return
 		}
 		c.untied += other.untied
-		rightRows, rightCost, r = g.rows[right], other.cost, other.rows
+		rightCost, r = other.cost, other.rows
 		for i := range g.ties {
-			if t := &g.ties[i]; t.leaves&^s == 0 && t.leaves&left != 0 && t.leaves&right != 0 {
-				on, tied = append(on, t.conds...), true
+			if t := &g.ties[i]; t.joins(left, right) {
+				tied, hashable = true, hashable || apart(t.equals, right)
+				from |= t.leaves & left
 			}
 		}
 	}
 	if !tied {
 		c.untied++
 	}
+	best := &g.best[s]
+	yield := g.rows[s] * yieldCost // what the join yields has to be dealt with, too
+	if best.left != 0 && kind != Semi && lf == nil && best.untied <= c.untied && best.cost <= l.cost+rightCost+yield {
+		return
+	}
+	leftRows, rightRows := g.rows[left], g.rows[right]
+	if kind != Inner {
+		rightRows = lf.p.rows
+	}
 	c.cost, c.rows = l.cost+rightCost, &anyOrder
-	if merged := g.merge(l.rows, r, on, left, right); merged != nil {
+	if merged := g.merge(l.rows, r, lf, left, right); merged != nil {
 		c.cost += (leftRows + rightRows) * mergeCost
 		c.rows = merged
-	} else if g.hashable(on, right) {
+	} else if hashable {
 		probe, build := leftRows, rightRows
 		if kind == Inner && probe < build {
 			probe, build = build, probe
@@ -307,7 +403,7 @@ func (g *joinGroup) consider(s, left, right inputs) {
 		c.cost += leftRows*rightRows*pairCost + rightRows*buildCost
 	}
 	if lf != nil && tied {
-		if perRow := g.lookup(left, right.only(), on); perRow >= 0 && l.cost+leftRows*perRow < c.cost {
+		if perRow := g.lookup(left, from, right.only()); perRow >= 0 && l.cost+leftRows*perRow < c.cost {
 			c.cost, c.rows = l.cost+leftRows*perRow, l.rows
 		}
 	}
@@ -316,20 +412,49 @@ func (g *joinGroup) consider(s, left, right inputs) {
 			c.cost, c.alt, c.rows = p.cost, p, p
 		}
 	}
-	// What the join yields has to be dealt with, too.
-	c.cost += g.rows[s] * yieldCost
-	best := &g.best[s]
+	c.cost += yield
 	if best.left == 0 || c.untied < best.untied || c.untied == best.untied && c.cost < best.cost {
 		*best = c
 	}
 }
 
+// joins reports whether the tie's conditions read both of two sets, and no others.
+func (t *tie) joins(left, right inputs) bool {
+	return t.leaves&^(left|right) == 0 && t.leaves&left != 0 && t.leaves&right != 0
+}
+
+// apart reports whether one side of an equality reads right only, and the other only
+// others.
+func apart(equals [][2]inputs, right inputs) bool {
+	for _, e := range equals {
+		if e[0]&^right == 0 && e[1]&right == 0 || e[1]&^right == 0 && e[0]&right == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// conditions returns those of the join of two sets, the right of which is leaf lf, if it
+// is one.
+func (g *joinGroup) conditions(lf *leaf, left, right inputs) (on []expr.Expr) {
+	if lf != nil && lf.kind != Inner {
+		return lf.on
+	}
+	for i := range g.ties {
+		if t := &g.ties[i]; t.joins(left, right) {
+			on = append(on, t.conds...)
+		}
+	}
+	return on
+}
+
 // merge returns the order that a merge join of rows l and r has; nil if they do
 // not come in the order of their equalities.
-func (g *joinGroup) merge(l, r *phys, on []expr.Expr, left, right inputs) *phys {
-	if len(l.order) == 0 || len(r.order) == 0 || len(on) == 0 {
+func (g *joinGroup) merge(l, r *phys, lf *leaf, left, right inputs) *phys {
+	if len(l.order) == 0 || len(r.order) == 0 {
 		return nil
 	}
+	on := g.conditions(lf, left, right)
 	keys, desc := mergeKeys(l, r, equiPairs(on, g.columns(left), g.columns(right)))
 	if len(keys) == 0 {
 		return nil
@@ -352,56 +477,27 @@ func (g *joinGroup) columns(s inputs) colSet {
 	return cols
 }
 
-// hashable reports whether on has an equality of right with other leaves.
-func (g *joinGroup) hashable(on []expr.Expr, right inputs) bool {
-	cols := g.columns(right)
-	for _, e := range on {
-		if eq, ok := e.(*expr.Compare); ok && eq.Op == expr.EQ {
-			l, r := columnsOf(eq.L), columnsOf(eq.R)
-			if len(l) > 0 && len(r) > 0 && (cols.contains(l) && !usesAny(r, cols) || cols.contains(r) && !usesAny(l, cols)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func usesAny(a, b colSet) bool {
-	for c := range a {
-		if b[c] {
-			return true
-		}
-	}
-	return false
-}
-
 // lookup is the cost, for each left row, of looking a leaf up by an index.
-func (g *joinGroup) lookup(left inputs, right int, on []expr.Expr) float64 {
+// from are those of the left leaves that the join's conditions read.
+func (g *joinGroup) lookup(left, from inputs, right int) float64 {
 	lf := g.leaves[right]
 	r, ok := lf.rel.(*tableRel)
 	if !ok {
 		return -1
 	}
-	var from inputs
-	cols := colSet{}
-	for rest := left; rest != 0; rest &= rest - 1 {
-		other := g.leaves[rest.only()]
-		for _, e := range on {
-			if uses(e, other.cols) {
-				from |= 1 << rest.only()
-				break
-			}
-		}
-		if other.kind == Inner || other.kind == Left {
-			for c := range other.cols {
-				cols[c] = true
-			}
-		}
-	}
 	key := [2]inputs{1 << right, from}
 	cost, known := g.lookups[key]
 	if !known {
 		cost = -1
+		cols := colSet{}
+		for rest := left; rest != 0; rest &= rest - 1 {
+			if other := g.leaves[rest.only()]; other.kind == Inner || other.kind == Left {
+				for c := range other.cols {
+					cols[c] = true
+				}
+			}
+		}
+		on := g.conditions(lf, left, 1<<right)
 		for _, ix := range r.indexes() {
 			if u := g.b.lookupBy(r, ix, lf.need, on, equiPairs(on, cols, lf.cols)); u != nil && (cost < 0 || u.perRow < cost) {
 				cost = u.perRow

@@ -32,6 +32,9 @@ type Catalog interface {
 	Children(ctx context.Context, t *schema.Table) ([]*schema.Table, error)
 	// Rows estimates a table's number of rows.
 	Rows(t *schema.Table) int64
+	// Packed estimates the share of a table's rows that are packed: scans read those
+	// many times as fast.
+	Packed(t *schema.Table) float64
 	// Statistics returns what is known of a table's contents, or nil.
 	Statistics(t *schema.Table) *stats.Table
 }

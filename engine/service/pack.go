@@ -124,6 +124,12 @@ func (c *Catalog) PackTable(ctx context.Context, s Scope, table sqlparser.TableN
 func (c *Catalog) pack(ctx context.Context, t *schema.Table, o store.PackOptions, wait time.Duration, pause func(time.Duration) error) (done store.Packed, err error) {
 	var from []byte
 	storage := t.StorageID()
+	packed := c.Packed(t)
+	defer func() {
+		if c.Packed(t)-packed > 0.25 { // plans are others then
+			c.outdate()
+		}
+	}()
 	for {
 		begin := time.Now()
 		next, err := c.packOnce(ctx, t.ID, storage, from, o, wait, &done)

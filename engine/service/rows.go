@@ -65,6 +65,19 @@ func (c *Catalog) Rows(t *schema.Table) int64 {
 	return max(c.Estimate(t), fewRows)
 }
 
+// Packed implements plan.Catalog. Nothing is told of tables of which each user has his own,
+// and of small ones.
+func (c *Catalog) Packed(t *schema.Table) float64 {
+	if t.Kind != schema.Shared {
+		return 0
+	}
+	n := c.db.PackedRows(t.StorageID())
+	if n < store.SegmentRows/2 {
+		return 0
+	}
+	return min(1, float64(n)/float64(max(c.Estimate(t), 1)))
+}
+
 // Statistics implements plan.Catalog.
 func (c *Catalog) Statistics(t *schema.Table) *stats.Table {
 	if s := c.size(t.ID); s != nil {

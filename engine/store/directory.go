@@ -189,6 +189,16 @@ func (s *segments) current() directory {
 	return s.dir
 }
 
+// PackedRows returns how many rows the segments of a table have, by its number in keys.
+func (db *DB) PackedRows(table uint32) (n int64) {
+	for _, p := range db.segments.current()[table] {
+		if p.rec != nil {
+			n += int64(p.rec.Rows)
+		}
+	}
+	return n
+}
+
 // change calls write, which changes records, and makes of the directory what
 // then holds, as update does it for the one that it is given.
 func (s *segments) change(write func() error, update func(directory)) error {
