@@ -137,8 +137,14 @@ func (c *count) add(groups []int32, args []*types.Vector, n int) {
 		c.n[0] += int64(n)
 		return
 	}
+	if !nulls {
+		for _, g := range groups[:n] {
+			c.n[g]++
+		}
+		return
+	}
 	for i := range n {
-		if !nulls || !anyNull(args, i) {
+		if !anyNull(args, i) {
 			c.n[group(groups, i)]++
 		}
 	}
@@ -183,6 +189,15 @@ func (s *sumFloat) add(groups []int32, args []*types.Vector, n int) {
 		}
 		s.sum[0] = sum
 		s.n[0] += int64(n)
+		return
+	}
+	if arg.Valid == nil {
+		groups, sum, count := groups[:n], s.sum, s.n[:len(s.sum)]
+		for i, x := range arg.Float64s[:n] {
+			g := groups[i]
+			sum[g] += x
+			count[g]++
+		}
 		return
 	}
 	for i, x := range arg.Float64s[:n] {
@@ -234,6 +249,15 @@ func (s *sumInt) add(groups []int32, args []*types.Vector, n int) {
 			return
 		}
 		if groups != nil && arg.Valid == nil {
+			for i, x := range values {
+				g := groups[i]
+				s.sum[g].addInt(x)
+				s.n[g]++
+			}
+			return
+		}
+		if arg.Valid == nil {
+			groups := groups[:n]
 			for i, x := range values {
 				g := groups[i]
 				s.sum[g].addInt(x)

@@ -171,17 +171,22 @@ func (a *aggregate) consume(b *types.Batch) error {
 	if a.groupBy == 0 {
 		return a.accumulate(b, nil)
 	}
-	a.batch.read(b.Columns[:a.groupBy], b.Len)
+	a.batch.readKeys(b.Columns[:a.groupBy], b.Len)
 	a.numbers, a.sel, a.new = a.numbers[:0], a.sel[:0], a.new[:0]
+	if a.n == 0 || !a.mem.full() {
+		a.numbers, a.new = a.keys.numbers(&a.batch, b.Len, a.numbers, a.new)
+		a.addGroups(b)
+		if err := a.accumulate(b, a.numbers); err != nil {
+			return err
+		}
+		a.account()
+		return nil
+	}
+	a.batch.hash()
 	a.keys.fetch(&a.batch)
-	full := a.n > 0 && a.mem.full()
 	var set *types.Batch // b, for setting rows aside
 	for i := range b.Len {
 		g := a.keys.find(&a.batch, i)
-		if g < 0 && !full {
-			g = a.keys.add(&a.batch, i)
-			a.new = append(a.new, int32(i))
-		}
 		if g < 0 {
 			if a.aside == nil {
 				a.aside = newPartitioner(&a.file, a.rowTypes, a.level)
@@ -196,7 +201,6 @@ func (a *aggregate) consume(b *types.Batch) error {
 		}
 		a.numbers, a.sel = append(a.numbers, g), append(a.sel, int32(i))
 	}
-	a.addGroups(b)
 	if len(a.sel) < b.Len {
 		a.part.Gather(b, a.sel)
 		b = a.part

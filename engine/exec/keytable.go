@@ -10,10 +10,15 @@ import (
 // keyTable numbers distinct keys from 0 as they come: groups, distinct rows,
 // join keys. It is a hash table with linear probing; keys are one integer
 // column as it is, or group keys (types.AppendGroupKey) of any columns. NULL is
-// a key like others.
+// a key like others. Integers that lie so near to each other that there is a slot for
+// each number between them are not hashed: the slots are an array.
 type keyTable struct {
 	integer bool
+	dense   bool     // slots are an array, the first of which is low's
 	slots   []uint32 // a key's number + 1, 0: free
+	low     int64
+	least   int64 // of the integers that are not NULL
+	most    int64
 	hashes  []uint64 // by number, of group keys
 	ints    []int64
 	null    int32 // the number of NULL among integer keys, -1: not there
@@ -24,11 +29,12 @@ type keyTable struct {
 
 // keyBatch is the keys of a batch's rows.
 type keyBatch struct {
-	hashes []uint64
-	nulls  []bool // rows with NULL in their key
-	ints   []int64
-	bytes  []byte
-	ends   []int // where row i's group key ends in bytes
+	hashes  []uint64
+	nulls   []bool // rows with NULL in their key
+	anyNull bool
+	ints    []int64
+	bytes   []byte
+	ends    []int // where row i's group key ends in bytes
 }
 
 func integerPhysical(t types.Type) bool {
@@ -62,13 +68,20 @@ var keySeed = maphash.MakeSeed()
 
 // read makes the keys of n rows of cols.
 func (k *keyBatch) read(cols []*types.Vector, n int) {
-	k.hashes = k.hashes[:0]
+	k.readKeys(cols, n)
+	k.hash()
+}
+
+// readKeys is read that leaves integers without hashes, until hash is called.
+func (k *keyBatch) readKeys(cols []*types.Vector, n int) {
+	k.hashes, k.anyNull = k.hashes[:0], false
 	k.nulls = slices.Grow(k.nulls[:0], n)[:n]
 	clear(k.nulls)
 	for _, c := range cols {
 		if c.Valid != nil || c.Type.Kind == types.Null {
 			for i := range n {
 				k.nulls[i] = k.nulls[i] || c.IsNull(i)
+				k.anyNull = k.anyNull || k.nulls[i]
 			}
 		}
 	}
@@ -96,7 +109,12 @@ func (k *keyBatch) readInts(v *types.Vector, n int) {
 			k.ints = append(k.ints, int64(x))
 		}
 	}
-	for i, x := range k.ints {
+}
+
+// hash makes the hashes that lack.
+func (k *keyBatch) hash() {
+	for i := len(k.hashes); i < len(k.ints); i++ {
+		x := k.ints[i]
 		if k.nulls[i] {
 			x = -0x61c8864680b583eb
 		}
@@ -121,19 +139,22 @@ func (k *keyBatch) key(i int) []byte {
 
 // same reports whether rows i and j have the same key.
 func (k *keyBatch) same(i, j int) bool {
-	if k.hashes[i] != k.hashes[j] {
-		return false
-	}
 	if len(k.ints) > 0 {
 		return k.ints[i] == k.ints[j] && k.nulls[i] == k.nulls[j] || k.nulls[i] && k.nulls[j]
 	}
-	return string(k.key(i)) == string(k.key(j))
+	return k.hashes[i] == k.hashes[j] && string(k.key(i)) == string(k.key(j))
 }
 
 // find returns the number of row i's key, or -1.
 func (t *keyTable) find(k *keyBatch, i int) int32 {
 	if t.integer && k.nulls[i] {
 		return t.null
+	}
+	if t.dense {
+		if x := uint64(k.ints[i] - t.low); x < uint64(len(t.slots)) {
+			return int32(t.slots[x]) - 1
+		}
+		return -1
 	}
 	h := k.hashes[i]
 	mask := uint64(len(t.slots) - 1)
@@ -152,13 +173,43 @@ func (t *keyTable) find(k *keyBatch, i int) int32 {
 	}
 }
 
+// numbers appends the numbers of n rows' keys to dst, and to new which rows' keys were not
+// there yet: they are added.
+func (t *keyTable) numbers(k *keyBatch, n int, dst, new []int32) (_, _ []int32) {
+	for i := 0; i < n; i++ {
+		if t.dense && !k.anyNull {
+			low, slots := t.low, t.slots
+			for ; i < n; i++ {
+				x := uint64(k.ints[i] - low)
+				if x >= uint64(len(slots)) || slots[x] == 0 {
+					break
+				}
+				dst = append(dst, int32(slots[x])-1)
+			}
+			if i == n {
+				break
+			}
+		} else if !t.dense && len(k.hashes) < n {
+			k.hash()
+			t.fetch(k)
+		}
+		g := t.find(k, i)
+		if g < 0 {
+			g = t.add(k, i)
+			new = append(new, int32(i))
+		}
+		dst = append(dst, g)
+	}
+	return dst, new
+}
+
 // largeTable is of how many slots a table does not stay in the processor's caches.
 const largeTable = 1 << 16
 
 // fetch has the slots of a batch's keys brought into the processor's caches, those of
 // many keys at a time: find alone waits for one after the other.
 func (t *keyTable) fetch(k *keyBatch) {
-	if len(t.slots) < largeTable {
+	if len(t.slots) < largeTable || t.dense {
 		return
 	}
 	mask, sum := uint64(len(t.slots)-1), uint32(0)
@@ -181,34 +232,52 @@ func (t *keyTable) is(n int, k *keyBatch, i int) bool {
 func (t *keyTable) add(k *keyBatch, i int) int32 {
 	n := t.len()
 	if t.integer {
-		t.ints = appendDoubling(t.ints, k.ints[i])
+		x := k.ints[i]
+		t.ints = appendDoubling(t.ints, x)
 		if k.nulls[i] {
 			t.null = int32(n) // it is in no slot
 			return int32(n)
 		}
+		if n == 0 || n == 1 && t.null == 0 {
+			t.least, t.most = x, x
+		}
+		t.least, t.most = min(t.least, x), max(t.most, x)
 	} else {
 		t.hashes = appendDoubling(t.hashes, k.hashes[i])
 		t.arena = append(t.arena, k.key(i)...)
 		t.ends = appendDoubling(t.ends, len(t.arena))
 	}
-	if 2*(n+1) > len(t.slots) {
-		t.slots = make([]uint32, 4*len(t.slots))
+	size := len(t.slots)
+	if 2*(n+1) > size {
+		size *= 4
+	}
+	switch span := uint64(t.most) - uint64(t.least); {
+	case t.dense && uint64(k.ints[i]-t.low) < uint64(len(t.slots)):
+	case !t.dense && (n > 0 || !t.integer) && size == len(t.slots):
+	default:
+		// The array has free slots on both sides.
+		t.dense = t.integer && span < uint64(size)
+		t.low = t.least - int64((uint64(size)-span)/2)
+		t.slots = make([]uint32, size)
 		for n := range t.len() {
 			t.place(n)
 		}
-	} else {
-		t.place(n)
+		return int32(n)
 	}
+	t.place(n)
 	return int32(n)
 }
 
-// place puts key n into a free slot.
+// place puts key n into its slot, or a free one.
 func (t *keyTable) place(n int) {
 	var h uint64
 	switch {
 	case !t.integer:
 		h = t.hashes[n]
 	case int32(n) == t.null:
+		return
+	case t.dense:
+		t.slots[uint64(t.ints[n]-t.low)] = uint32(n + 1)
 		return
 	default:
 		h = hashInt(t.ints[n])

@@ -37,6 +37,9 @@ type cachedColumn struct {
 	// One of them.
 	block  *segment.Block
 	vector *types.Vector
+	image  *image
+
+	at uint64 // of an image, or its column: see packedRun.still
 
 	read atomic.Int64 // values of block, but for few at a time
 }
@@ -50,8 +53,11 @@ func (c *columnCache) add(x *cachedColumn, evict bool) {
 	x.used.Store(evict)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if x.run.cached[x.slot].Load() != nil {
-		return // somebody was faster
+	if old := x.run.cached[x.slot].Load(); old != nil {
+		if old.at == x.at {
+			return // somebody was faster
+		}
+		old.used.Store(false)
 	}
 	if !evict && c.used+x.bytes > c.budget {
 		return
@@ -65,7 +71,7 @@ func (c *columnCache) add(x *cachedColumn, evict bool) {
 			c.hand++
 			continue
 		}
-		old.run.cached[old.slot].Store(nil)
+		old.run.cached[old.slot].CompareAndSwap(old, nil) // unless there is a newer one
 		c.used -= old.bytes
 		last := len(c.ring) - 1
 		c.ring[c.hand] = c.ring[last]

@@ -52,11 +52,16 @@ type packedRun struct {
 	table uint32
 	// from and to are what it covers, inclusive, as keys of rows.
 	from, to []byte
-	rec      *segment.Record                // nil: damaged
-	user     []byte                         // of the transaction that loaded it; else nil
-	size     int                            // bytes of record and blocks
-	pairs    atomic.Uint32                  // unknownPairs, somePairs or noPairs
-	cached   []atomic.Pointer[cachedColumn] // the blocks by column, then what was decoded of them
+	rec      *segment.Record // nil: damaged
+	user     []byte          // of the transaction that loaded it; else nil
+	size     int             // bytes of record and blocks
+	pairs    atomic.Uint32   // unknownPairs, somePairs or noPairs
+	// Of commits that change pairs over it: how many are at work, and DB.written after the
+	// last; see still. reads are those since then, see worth.
+	writing        atomic.Int32
+	written, reads atomic.Uint64
+	// The blocks by column, what was decoded of them, the image and its columns.
+	cached []atomic.Pointer[cachedColumn]
 }
 
 // Whether there are pairs under keys that a segment covers. Commits note that there may
@@ -72,7 +77,7 @@ func newPackedRun(table uint32, elements []byte, rec *segment.Record, size int) 
 	p.to = p.from
 	if rec != nil {
 		p.to = append(appendPrefix(nil, table, rowsIndex, nil), rec.Last...)
-		p.cached = make([]atomic.Pointer[cachedColumn], 2*len(rec.Columns))
+		p.cached = make([]atomic.Pointer[cachedColumn], 3*len(rec.Columns)+1)
 		for i := range rec.Columns {
 			p.size += rec.Columns[i].Size
 		}
@@ -356,7 +361,15 @@ func (tx *Tx) removeRuns(table uint32, user []byte) {
 type settle struct {
 	dir     directory
 	tx      *Tx
-	written map[uint32]int64 // pairs of rows by table
+	written map[uint32]int64        // pairs of rows by table
+	over    map[*packedRun]struct{} // what has pairs among them over it
+}
+
+// end comes when the commit is over, whether or not it failed.
+func (s settle) end() {
+	for p := range s.over {
+		p.wrote(s.tx.db.written.Load())
+	}
 }
 
 func (s settle) value(space kv.Space, key, value []byte) []byte {
@@ -367,7 +380,10 @@ func (s settle) value(space kv.Space, key, value []byte) []byte {
 	s.written[table]++
 	p := find(s.dir[table], key)
 	if p != nil {
-		p.pairs.Store(somePairs)
+		if _, ok := s.over[p]; !ok {
+			s.over[p] = struct{}{}
+			p.writes()
+		}
 	}
 	if isGone(value) && p == nil {
 		return nil

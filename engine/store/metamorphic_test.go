@@ -232,7 +232,11 @@ func (m *machine) close() {
 	if m.tx != nil {
 		m.tx.Close()
 	}
-	if m.db != nil && !m.setup.keep {
+	switch {
+	case m.db == nil:
+	case m.setup.keep:
+		m.db.wrote() // it gives its own snapshot back
+	default:
 		m.check("close", m.db.Close())
 	}
 }

@@ -344,6 +344,16 @@ func packedPeople(t *testing.T, tab *schema.Table) *DB {
 	return db
 }
 
+// again opens what db lies in anew, as after a crash.
+func again(t *testing.T, db *DB) (*DB, error) {
+	db.wrote() // it gives its own snapshot back
+	db, err := New(db.kv, Config{SegmentRows: 10})
+	if err == nil {
+		t.Cleanup(db.wrote)
+	}
+	return db, err
+}
+
 // contents returns the rows of a table.
 func contents(t *testing.T, db *DB, tab *schema.Table) []string {
 	t.Helper()
@@ -446,7 +456,7 @@ func TestDamagedSegments(t *testing.T) {
 				if err := db.write(ctx, &b, NoSync); err != nil {
 					t.Fatal(err)
 				}
-				db, err = New(db.kv, Config{SegmentRows: 10})
+				db, err = again(t, db)
 				if err != nil {
 					t.Fatal(err)
 				}

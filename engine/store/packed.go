@@ -28,6 +28,9 @@ type openRun struct {
 	sign   uint64
 	key    []byte
 
+	image         *image // nil: the rows are the segment's
+	mergedColumns map[int]*types.Vector
+
 	shape    *rowShape
 	rows     *types.Batch // rows from, inclusive, to to, exclusive, see row
 	updated  *types.Vector
@@ -79,7 +82,14 @@ func (o *openRun) openKeys(ctx context.Context) error {
 	keys := make([]*packedColumn, len(parts))
 	for i, p := range parts {
 		var err error
-		if keys[i], err = o.own(ctx, o.l.t.Columns[p.Column].ID, p.t); err != nil {
+		if o.image != nil {
+			var v *types.Vector
+			v, err = o.merged(ctx, p.Column)
+			keys[i] = &packedColumn{cachedColumn: &cachedColumn{vector: v}}
+		} else {
+			keys[i], err = o.own(ctx, o.l.t.Columns[p.Column].ID, p.t)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -110,7 +120,7 @@ func (o *openRun) keyAt(i int) ([]byte, error) {
 // find returns the first row whose key has elements that are not less, and whether
 // it has those. openKeys comes before.
 func (o *openRun) find(elements []byte) (i int, found bool, err error) {
-	return o.search(elements, 0, o.rec.Rows)
+	return o.search(elements, 0, o.count())
 }
 
 // seek is find among rows lo, inclusive, to hi, exclusive, for what is likely near lo.
@@ -198,6 +208,13 @@ func (o *openRun) userLen() (int, error) {
 // appendColumn appends to v the values that rows from, inclusive, to to, exclusive,
 // have in a column, which may be a system column; backwards from the last.
 func (o *openRun) appendColumn(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {
+	if o.image != nil {
+		m, err := o.merged(ctx, ordinal)
+		if err == nil {
+			v.AppendRange(m, from, to, backwards)
+		}
+		return err
+	}
 	if ordinal >= len(o.l.types) {
 		return o.appendSystem(ctx, v, ordinal, from, to, backwards)
 	}
@@ -325,6 +342,8 @@ type rowReader struct {
 	runs   []*packedRun
 	last   *openRun // the one read last
 
+	lastImage *openRun
+
 	opened map[*packedRun]*openRun // others that the look-up at work has read
 
 	generators map[int]Generator // of generated columns, by ordinal
@@ -431,11 +450,19 @@ func (r *rowReader) lookUp(ctx context.Context, keys [][]byte) ([]foundRow, erro
 				return nil, err
 			}
 		}
+		var err error
+		if v, ok := r.Reader.(*view); ok && p != nil && p.rec != nil && !bare && v.ranges() != nil {
+			if still, ok := p.still(v.snap); ok && p.worth(still, 1) {
+				if found[i], err = r.lookUpImage(ctx, p, still, k); err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
 		if !bare {
 			pairs, at = append(pairs, k), append(at, i)
 			continue
 		}
-		var err error
 		if found[i].run, found[i].at, err = r.locate(ctx, p, k); err != nil {
 			return nil, err
 		}
@@ -627,9 +654,12 @@ type merge struct {
 	at    int
 	ended bool // the pairs are
 
-	skip   *skipper // nil: none
-	run    *openRun // being read
-	prefix []byte   // of its rows' keys
+	skip    *skipper // nil: none
+	columns bool     // rows of segments are read by appendColumn alone
+	wanted  []int    // those columns
+	images  []uint64 // of runs: 0, or one more than packedRun.still was
+	run     *openRun // being read
+	prefix  []byte   // of its rows' keys
 	// The rows of it that are still to come: all in reverse from the last.
 	from, to int
 }
@@ -653,18 +683,6 @@ func (r *rowReader) merge(rng kv.Range) *merge {
 // scan begins to read the pairs. Some may hide rows, or be no rows: there is no limit,
 // and values are needed.
 func (m *merge) scan() kv.Scanner { return m.r.Reader.Scan(kv.Data, m.rng) }
-
-// begin begins with the pairs, unless it is known that there are none: a short range
-// is often in one segment.
-func (m *merge) begin(ctx context.Context) (err error) {
-	if len(m.runs) == 1 && m.rng.End != nil && m.runs[0].covers(m.rng.Start) && bytes.Compare(m.rng.End, m.runs[0].to) <= 0 {
-		if m.ended, err = m.r.bare(ctx, m.runs[0]); m.ended || err != nil {
-			return err
-		}
-	}
-	m.pairs = m.scan()
-	return nil
-}
 
 func (m *merge) close() error {
 	if m.pairs == nil {
@@ -813,8 +831,16 @@ func (m *merge) enter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(m.images) > 0 {
+		if at := m.images[0]; at > 0 {
+			if o, err = m.r.openImage(ctx, p, at-1); err != nil {
+				return err
+			}
+		}
+		m.images = m.images[1:]
+	}
 	m.run, m.prefix = o, p.from[:prefixBytes+n]
-	m.from, m.to = 0, p.rec.Rows
+	m.from, m.to = 0, o.count()
 	if m.skip.skips(p) {
 		m.to = 0
 		return nil

@@ -49,7 +49,7 @@ func TestRestoreSegments(t *testing.T) {
 				if err := db.write(ctx, &b, NoSync); err != nil {
 					t.Fatal(err)
 				}
-				db, err := New(db.kv, Config{SegmentRows: 10})
+				db, err := again(t, db)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -92,7 +92,7 @@ func TestRestoreSegments(t *testing.T) {
 				if got := check(t, db, tab, CheckOptions{Extended: true}); got != "" {
 					t.Errorf("a check finds %q", got)
 				}
-				if db, err = New(db.kv, Config{SegmentRows: 10}); err != nil {
+				if db, err = again(t, db); err != nil {
 					t.Fatal(err)
 				}
 				if got := contents(t, db, tab); !slices.Equal(got, want) {

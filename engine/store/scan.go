@@ -375,7 +375,7 @@ func (s *scanner) advanceMerged(ctx context.Context, rows int) (stretch, error) 
 			}
 			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
 			s.merge = s.packed.merge(s.rng)
-			s.merge.skip = s.skip
+			s.merge.skip, s.merge.columns, s.merge.wanted = s.skip, true, s.wanted
 		}
 		st, err := s.merge.next(ctx, rows)
 		if err != nil || st.from < st.to {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/kalamgo/kalam/engine/types"
@@ -35,18 +36,16 @@ func (l *layout) newSkipper(req *ScanRequest) *skipper {
 
 // skips reports whether a segment has none of the rows, and counts it.
 func (s *skipper) skips(p *packedRun) bool {
-	if s == nil || p.rec == nil {
-		return false
+	lacks := s.lacks(p)
+	if lacks && s.skipped != nil {
+		*s.skipped++
 	}
-	for i := range s.columns {
-		if s.columns[i].lacks(p) {
-			if s.skipped != nil {
-				*s.skipped++
-			}
-			return true
-		}
-	}
-	return false
+	return lacks
+}
+
+// lacks reports whether a segment has none of the rows.
+func (s *skipper) lacks(p *packedRun) bool {
+	return s != nil && p.rec != nil && slices.ContainsFunc(s.columns, func(c skippedBy) bool { return c.lacks(p) })
 }
 
 // lacks reports whether the segment has none of the values.

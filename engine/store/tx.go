@@ -293,7 +293,8 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	leave := tx.db.segments.enter(tx.tables)
 	defer leave()
 	dir, changes := tx.directory()
-	rows := settle{dir, tx, map[uint32]int64{}}
+	rows := settle{dir, tx, map[uint32]int64{}, map[*packedRun]struct{}{}}
+	defer rows.end()
 	publish := func(write func() error) error {
 		if !changes {
 			return write()

@@ -326,3 +326,36 @@ func (s *scanner) Close() error {
 	s.db.tracker.Remove(s)
 	return nil
 }
+
+// ScanRanges implements kv.RangeReader.
+func (s *snapshot) ScanRanges(sp kv.Space, bounds [][]byte, keysOnly bool) kv.Scanner {
+	r := &ranges{}
+	for i := 0; i < len(bounds); i += 2 {
+		r.rest = append(r.rest, s.Scan(sp, kv.Range{Start: bounds[i], End: bounds[i+1], KeysOnly: keysOnly}))
+	}
+	return r
+}
+
+// ranges is a kv.Scanner of one scan after the other.
+type ranges struct{ rest []kv.Scanner }
+
+// Next implements kv.Scanner.
+func (r *ranges) Next(ctx context.Context) (*kv.Chunk, error) {
+	for len(r.rest) > 0 {
+		if c, err := r.rest[0].Next(ctx); err != nil || c.Len() > 0 {
+			return c, err
+		}
+		r.rest[0].Close()
+		r.rest = r.rest[1:]
+	}
+	return &kv.Chunk{}, kv.Cancelled(ctx)
+}
+
+// Close implements kv.Scanner.
+func (r *ranges) Close() error {
+	for _, s := range r.rest {
+		s.Close()
+	}
+	r.rest = nil
+	return nil
+}
