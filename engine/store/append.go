@@ -36,6 +36,7 @@ type tail struct {
 	last    []byte // the key of the row appended last
 	bound   []byte // up to where keys are free; nil: to the end
 	closed  bool   // no more rows may be added
+	marked  bool   // a mark has some of rows
 }
 
 // streak is how many rows were appended one after another to one part of a table.
@@ -146,25 +147,32 @@ func (r *relation) freeUntil(ctx context.Context, first []byte) ([]byte, error) 
 
 func newTail(r *relation, bound []byte) *tail {
 	own := *r
-	t := &tail{r: &own, columns: packedColumns(r.l), rows: &types.Batch{}, bound: bound}
+	t := &tail{r: &own, columns: packedColumns(r.l), bound: bound}
 	t.clear()
 	return t
 }
 
-// clear makes place for as many rows again. Those before may be a mark's.
+// clear makes place for as many rows again.
 func (t *tail) clear() {
+	if t.bytes = 0; t.rows != nil && !t.marked {
+		t.rows.Reset()
+		t.updated.Reset(updatedType)
+		return
+	}
 	before := t.rows
-	n := max(before.Len, appendFrom)
-	t.rows = &types.Batch{}
+	t.rows, t.marked = &types.Batch{}, false
+	n := appendFrom
+	if before != nil {
+		n = max(before.Len, n)
+	}
 	for i, c := range t.columns {
 		v := types.NewVector(t.r.l.types[c], n)
-		if before.Len > 0 {
+		if before != nil {
 			v.Data = make([]byte, 0, len(before.Columns[i].Data))
 		}
 		t.rows.Columns = append(t.rows.Columns, v)
 	}
 	t.updated = types.NewVector(updatedType, n)
-	t.bytes = 0
 }
 
 // takes reports whether rows of r with keys from first to last may be appended.
@@ -338,6 +346,7 @@ func (tx *Tx) markTail() tailMark {
 	if t == nil {
 		return tailMark{}
 	}
+	t.marked = t.marked || t.rows.Len > 0
 	return tailMark{t, t.rows, t.updated, t.rows.Len}
 }
 

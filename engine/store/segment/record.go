@@ -35,21 +35,7 @@ const maxBound = 32
 
 // Bounds returns what Column.Min and Max are for v's values.
 func Bounds(v *types.Vector) (least, most types.Value) {
-	for i := range v.Len() {
-		if v.IsNull(i) {
-			continue
-		}
-		x := v.Value(i)
-		if x.Physical() == types.PhysFloat64 && math.IsNaN(x.Float()) {
-			return types.Value{}, types.Value{}
-		}
-		if least.IsNull() || less(x, least) {
-			least = x
-		}
-		if most.IsNull() || less(most, x) {
-			most = x
-		}
-	}
+	least, most = extremes(v)
 	if least.Physical() != types.PhysBytes {
 		return least, most
 	}
@@ -68,17 +54,65 @@ func Bounds(v *types.Vector) (least, most types.Value) {
 	return types.Value{}, types.Value{}
 }
 
-// less orders values of one physical form.
-func less(a, b types.Value) bool {
-	switch a.Physical() {
+// extremes returns the least and the greatest value of v, NULLs when it has none, or is
+// not in order.
+func extremes(v *types.Vector) (least, most types.Value) {
+	switch v.Type.Physical() {
 	case types.PhysInt64:
-		return a.Int() < b.Int()
+		if lo, hi, ok := ends(v, v.Int64s); ok {
+			return types.NewInt(lo), types.NewInt(hi)
+		}
 	case types.PhysUint64:
-		return a.Uint() < b.Uint()
+		if lo, hi, ok := ends(v, v.Uint64s); ok {
+			return types.NewUint(lo), types.NewUint(hi)
+		}
 	case types.PhysFloat64:
-		return a.Float() < b.Float()
+		if lo, hi, ok := ends(v, v.Float64s); ok && !math.IsNaN(lo) && !math.IsNaN(hi) {
+			return types.NewFloat(lo), types.NewFloat(hi)
+		}
+	case types.PhysBytes:
+		var lo, hi []byte
+		found := false
+		for i := range v.Len() {
+			if v.IsNull(i) {
+				continue
+			}
+			switch x := v.BytesAt(i); {
+			case !found:
+				lo, hi, found = x, x, true
+			case bytes.Compare(x, lo) < 0:
+				lo = x
+			case bytes.Compare(hi, x) < 0:
+				hi = x
+			}
+		}
+		if found {
+			return types.NewBytes(lo), types.NewBytes(hi)
+		}
 	}
-	return bytes.Compare(a.Bytes(), b.Bytes()) < 0
+	return types.Value{}, types.Value{}
+}
+
+// ends returns the least and the greatest of v's numbers; false when all are NULL.
+// Where one is NaN, so are both.
+func ends[T int64 | uint64 | float64](v *types.Vector, numbers []T) (least, most T, ok bool) {
+	if v.Valid == nil && v.Len() > 0 {
+		least, most = numbers[0], numbers[0]
+		for _, x := range numbers[:v.Len()] {
+			least, most = min(least, x), max(most, x)
+		}
+		return least, most, true
+	}
+	for i := range v.Len() {
+		switch {
+		case v.IsNull(i):
+		case !ok:
+			least, most, ok = numbers[i], numbers[i], true
+		default:
+			least, most = min(least, numbers[i]), max(most, numbers[i])
+		}
+	}
+	return least, most, ok
 }
 
 // Append appends the record's bytes.
