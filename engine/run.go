@@ -598,11 +598,11 @@ func (s *Session) applyIn(ctx context.Context, st *parse.Statement, t *transacti
 
 // count notes how many rows a statement added or removed.
 func (s *Session) count(t *transaction, res tables.Result) {
-	for id, n := range res.Tables {
+	for _, n := range res.Tables {
 		if t.added == nil {
 			t.added = map[uint32]added{}
 		}
-		before := t.added[id]
-		t.added[id] = added{before.rows + n.Rows, before.changed + n.Changed}
+		before := t.added[n.Table]
+		t.added[n.Table] = added{before.rows + n.Rows, before.changed + n.Changed}
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/kalamgo/kalam/engine/schema"
@@ -122,10 +123,10 @@ func (c *change) apply(ctx context.Context, old, new *types.Batch, from, to int,
 	r := c.r
 	r.tx.wroteRows(r.l)
 	var err error
-	if c.old, err = c.encode(old, from, to); err != nil {
+	if c.old, err = c.encode(&r.tx.oldKeys, old, from, to); err != nil {
 		return nil, err
 	}
-	if c.new, err = c.encode(new, from, to); err != nil {
+	if c.new, err = c.encode(&r.tx.newKeys, new, from, to); err != nil {
 		return nil, err
 	}
 	if err := c.lock(ctx); err != nil {
@@ -154,16 +155,23 @@ func (c *change) apply(ctx context.Context, old, new *types.Batch, from, to int,
 	return conflict, err
 }
 
-// encode makes the keys of rows from to to.
-func (c *change) encode(rows *types.Batch, from, to int) ([]rowKeys, error) {
+// keyRoom is memory for the keys of rows.
+type keyRoom struct {
+	buf   []byte
+	ends  []int
+	whole []bool
+	keys  [][]byte
+	rows  []rowKeys
+}
+
+// encode makes the keys of rows from to to, which are good until room is used again.
+func (c *change) encode(room *keyRoom, rows *types.Batch, from, to int) ([]rowKeys, error) {
 	if rows == nil {
 		return nil, nil
 	}
 	l := c.r.l
 	per := 1 + len(l.secondary)
-	buf := make([]byte, 0, 32*per*(to-from))
-	ends := make([]int, 0, per*(to-from))
-	whole := make([]bool, 0, per*(to-from))
+	buf, ends, whole := slices.Grow(room.buf[:0], 32*per*(to-from)), room.ends[:0], room.whole[:0]
 	for i := from; i < to; i++ {
 		for d := range per {
 			var w bool
@@ -175,16 +183,16 @@ func (c *change) encode(rows *types.Batch, from, to int) ([]rowKeys, error) {
 			ends, whole = append(ends, len(buf)), append(whole, w)
 		}
 	}
-	keys := make([][]byte, len(ends))
+	keys, all := room.keys[:0], room.rows[:0]
 	start := 0
-	for k, end := range ends {
-		keys[k], start = buf[start:end:end], end
+	for _, end := range ends {
+		keys, start = append(keys, buf[start:end:end]), end
 	}
-	all := make([]rowKeys, to-from)
-	for i := range all {
-		k := keys[i*per : (i+1)*per]
-		all[i] = rowKeys{keys: k, whole: whole[i*per : (i+1)*per], pk: k[0][prefixLen(c.r.user):]}
+	for i := range to - from {
+		k := keys[i*per : (i+1)*per : (i+1)*per]
+		all = append(all, rowKeys{keys: k, whole: whole[i*per : (i+1)*per], pk: k[0][prefixLen(c.r.user):]})
 	}
+	*room = keyRoom{buf, ends, whole, keys, all}
 	return all, nil
 }
 
@@ -316,7 +324,7 @@ func (c *change) probe(ctx context.Context) (free bool, err error) {
 // write changes the first n rows of the window.
 func (c *change) write(ctx context.Context, new *types.Batch, from, n int, now int64) error {
 	tx, space := c.r.tx, c.r.space
-	row := make([]byte, 0, 128)
+	var row []byte
 	for i := range n {
 		for d := range 1 + len(c.r.l.secondary) {
 			moved := c.moved(i, d)
@@ -335,7 +343,7 @@ func (c *change) write(ctx context.Context, new *types.Batch, from, n int, now i
 			}
 			if d == 0 {
 				var err error
-				if row, err = c.r.l.appendRow(row[:0], new, from+i, now); err != nil {
+				if row, err = c.r.l.appendRow(slices.Grow(row[:0], 128), new, from+i, now); err != nil {
 					return err
 				}
 				tx.Put(space, c.new[i].keys[0], row)

@@ -16,19 +16,26 @@ func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
 	return w.replaceNulls(v, &w.schema.Columns[c], n)
 }
 
-// convert is assign for a column that may be NULL.
+// convert is assign for a column that may be NULL. What it returns may share src's memory.
 func (w *writer) convert(src *types.Vector, c, n int) (*types.Vector, error) {
 	col := &w.schema.Columns[c]
 	to := types.Target{Type: col.Type, Column: col.Name, Row: int(w.rows) + 1, Zone: w.rt.Env.Zone, Now: w.rt.Env.Now, ZeroDates: w.rt.ZeroDates}
 	if w.lenient {
 		to.Ignore = func(e *sqlerr.Error) { w.warn(e.On(w.name())) }
 	}
-	v := types.NewVector(col.Type, n)
-	_, err := types.AssignVector(&to, src, v)
-	if e := sqlerr.As(err); e != nil {
-		err = e.On(w.name())
+	if to.Takes(src) { // rows are only read
+		v := *src
+		v.Type = col.Type
+		return &v, nil
 	}
-	return v, err
+	v := types.NewVector(col.Type, n)
+	if _, err := types.AssignVector(&to, src, v); err != nil {
+		if e := sqlerr.As(err); e != nil {
+			err = e.On(w.name())
+		}
+		return v, err
+	}
+	return v, nil
 }
 
 // replaceNulls refuses NULL in a column that may not have it; where errors of values are

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/plan"
@@ -83,16 +84,18 @@ func (r *Result) join(part Result) {
 	r.Affected += part.Affected
 	r.Matched += part.Matched
 	r.LastInsertID, r.Generated = part.LastInsertID, part.Generated
-	r.count(part.Tables)
+	r.count(part.Tables...)
 }
 
 // count adds what was done to tables.
-func (r *Result) count(changes map[uint32]Change) {
-	for id, c := range changes {
-		if r.Tables == nil {
-			r.Tables = map[uint32]Change{}
+func (r *Result) count(changes ...Change) {
+	for _, c := range changes {
+		i := slices.IndexFunc(r.Tables, func(o Change) bool { return o.Table == c.Table })
+		if i < 0 {
+			r.Tables = append(r.Tables, c)
+			continue
 		}
-		before := r.Tables[id]
-		r.Tables[id] = Change{before.Rows + c.Rows, before.Changed + c.Changed}
+		r.Tables[i].Rows += c.Rows
+		r.Tables[i].Changed += c.Changed
 	}
 }

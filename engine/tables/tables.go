@@ -20,17 +20,18 @@ import (
 
 // Result is what a statement did, counted as MySQL does.
 type Result struct {
-	Affected     int64             // rows added, changed or removed; REPLACE and ON DUPLICATE KEY UPDATE count 2 for a row that was there
-	Matched      int64             // UPDATE: rows found, changed or not
-	LastInsertID uint64            // the first AUTO_INCREMENT value generated, else the last one given, else 0
-	Generated    bool              // LastInsertID was generated: LAST_INSERT_ID() returns it from now on
-	Tables       map[uint32]Change // of each table, by its id
+	Affected     int64    // rows added, changed or removed; REPLACE and ON DUPLICATE KEY UPDATE count 2 for a row that was there
+	Matched      int64    // UPDATE: rows found, changed or not
+	LastInsertID uint64   // the first AUTO_INCREMENT value generated, else the last one given, else 0
+	Generated    bool     // LastInsertID was generated: LAST_INSERT_ID() returns it from now on
+	Tables       []Change // of each table
 }
 
 // Change is what a statement did to a table.
 type Change struct {
-	Rows    int64 // by how many it has grown, as far as that is known
-	Changed int64 // rows added, changed or removed
+	Table   uint32 // its id
+	Rows    int64  // by how many it has grown, as far as that is known
+	Changed int64  // rows added, changed or removed
 }
 
 // Run runs an Insert, Update, Delete, Restore or Spooled. When it fails, the caller takes
@@ -63,7 +64,7 @@ func Run(ctx context.Context, rt *exec.Runtime, n plan.Node) (Result, error) {
 		return res, sqlerr.Internal.New("no way to run a %T", n)
 	}
 	if res.Affected != 0 {
-		res.count(map[uint32]Change{table.ID: {grown, res.Affected}})
+		res.count(Change{table.ID, grown, res.Affected})
 	}
 	return res, err
 }

@@ -354,7 +354,7 @@ func (f *firing) statement(ctx context.Context, s *plan.Run) error {
 		err = run()
 	}
 	if err == nil {
-		f.w.res.count(res.Tables)
+		f.w.res.count(res.Tables...)
 	}
 	return err
 }

@@ -104,11 +104,11 @@ func Assign(to *Target, from Type, v Value) (Value, error) {
 // row in src, counted from 0; to.Row is the number of src's first row.
 func AssignVector(to *Target, src, dst *Vector) (row int, err error) {
 	dst.Reset(to.Type)
-	if AssignNeedsNothing(to.Type, src.Type) {
+	if to.Takes(src) {
 		dst.copyFrom(src)
 		return 0, nil
 	}
-	if to.assignFast(src, dst) {
+	if to.unsigned(src, dst) {
 		return 0, nil
 	}
 	at := *to
@@ -149,11 +149,13 @@ func (v *Vector) bytes() []byte {
 	return v.Data[v.Offsets[0]:v.Offsets[v.n]]
 }
 
-// assignFast assigns integers to narrower integers and short text to VARCHAR
-// when all values fit. When one does not it leaves dst empty and reports false.
-func (to *Target) assignFast(src, dst *Vector) bool {
+// Takes reports whether it is known at little cost that all of src's values are the
+// column's as they are: Assign would change none, and refuse none.
+func (to *Target) Takes(src *Vector) bool {
 	t, from := to.Type, src.Type
 	switch {
+	case AssignNeedsNothing(t, from):
+		return true
 	case t.IsInteger() && from.IsInteger() && !t.Unsigned && !from.Unsigned:
 		lo, hi := signedRange(t.Kind)
 		for _, x := range src.Int64s {
@@ -161,6 +163,7 @@ func (to *Target) assignFast(src, dst *Vector) bool {
 				return false
 			}
 		}
+		return true
 	case t.IsInteger() && from.IsInteger() && t.Unsigned && from.Unsigned:
 		hi := unsignedMax(t.Kind)
 		for _, x := range src.Uint64s {
@@ -168,16 +171,6 @@ func (to *Target) assignFast(src, dst *Vector) bool {
 				return false
 			}
 		}
-	case t.IsInteger() && from.IsInteger() && t.Unsigned:
-		hi := unsignedMax(t.Kind)
-		for _, x := range src.Int64s {
-			if x < 0 || uint64(x) > hi {
-				dst.Reset(t)
-				return false
-			}
-			dst.Uint64s = append(dst.Uint64s, uint64(x))
-		}
-		dst.Valid, dst.n = bytes.Clone(src.Valid), src.n
 		return true
 	case (t.Kind == VarChar || t.IsText() && t.Kind != Char) && from.IsString():
 		if !utf8.Valid(src.bytes()) {
@@ -188,10 +181,27 @@ func (to *Target) assignFast(src, dst *Vector) bool {
 				return false
 			}
 		}
-	default:
+		return true
+	}
+	return false
+}
+
+// unsigned assigns signed integers to unsigned ones when all fit. When one does not it
+// leaves dst empty and reports false.
+func (to *Target) unsigned(src, dst *Vector) bool {
+	t, from := to.Type, src.Type
+	if !t.IsInteger() || !from.IsInteger() || !t.Unsigned || from.Unsigned {
 		return false
 	}
-	dst.copyFrom(src)
+	hi := unsignedMax(t.Kind)
+	for _, x := range src.Int64s {
+		if x < 0 || uint64(x) > hi {
+			dst.Reset(t)
+			return false
+		}
+		dst.Uint64s = append(dst.Uint64s, uint64(x))
+	}
+	dst.Valid, dst.n = bytes.Clone(src.Valid), src.n
 	return true
 }
 
