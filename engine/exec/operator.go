@@ -56,6 +56,8 @@ type Runtime struct {
 	// Rerun tells that the Runtime serves one execution of a plan after the other.
 	Rerun bool
 	idle  idleSource
+	// Writer is what package tables keeps for the next execution.
+	Writer any
 
 	// works are where the rows of plan.Work nodes are, by their ID.
 	works map[int]func() batchSource

@@ -9,24 +9,30 @@ import (
 // assign converts src's n values for column c, in strict mode; else, and with IGNORE,
 // to the nearest that the column can have, with a warning.
 func (w *writer) assign(src *types.Vector, c, n int) (*types.Vector, error) {
-	v, err := w.convert(src, c, n)
+	return w.assignIn(src, c, n, new(types.Vector))
+}
+
+// assignIn is assign that may use room.
+func (w *writer) assignIn(src *types.Vector, c, n int, room *types.Vector) (*types.Vector, error) {
+	v, err := w.convert(src, c, n, room)
 	if err != nil || w.late || !w.schema.Columns[c].NotNull || v.Valid == nil {
 		return v, err
 	}
 	return w.replaceNulls(v, &w.schema.Columns[c], n)
 }
 
-// convert is assign for a column that may be NULL. What it returns may share src's memory.
-func (w *writer) convert(src *types.Vector, c, n int) (*types.Vector, error) {
+// convert is assignIn for a column that may be NULL. Where values are the column's as they
+// are, it returns room, which shares src's memory.
+func (w *writer) convert(src *types.Vector, c, n int, room *types.Vector) (*types.Vector, error) {
 	col := &w.schema.Columns[c]
 	to := types.Target{Type: col.Type, Column: col.Name, Row: int(w.rows) + 1, Zone: w.rt.Env.Zone, Now: w.rt.Env.Now, ZeroDates: w.rt.ZeroDates}
 	if w.lenient {
 		to.Ignore = func(e *sqlerr.Error) { w.warn(e.On(w.name())) }
 	}
 	if to.Takes(src) { // rows are only read
-		v := *src
-		v.Type = col.Type
-		return &v, nil
+		*room = *src
+		room.Type = col.Type
+		return room, nil
 	}
 	v := types.NewVector(col.Type, n)
 	if _, err := types.AssignVector(&to, src, v); err != nil {

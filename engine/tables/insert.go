@@ -29,16 +29,59 @@ type inserter struct {
 	counted []bool // rows of the batch whose AUTO_INCREMENT value is generated
 	local   *types.Batch
 	extra   *types.Batch // what the batch has after the values
+
+	// Of the batch: its whole rows, and their columns that are the input's.
+	whole  types.Batch
+	shared []types.Vector
 }
 
 // Insert adds the rows of n.Input. When it fails, the caller takes back what
 // was written before.
 func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, error) {
-	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode.Ignores(), n.Returning)
+	in, err := takeInserter(rt, n)
 	if err != nil {
 		return Result{}, err
 	}
-	in := &inserter{writer: w, plan: n, auto: -1, defaults: make([]*expr.Evaluator, len(n.Table.Columns)), later: make([]bool, len(n.Table.Columns))}
+	res, err := in.run(ctx, n.Input, func(b *types.Batch) error { return in.add(ctx, b) })
+	if err == nil {
+		in.keep()
+	}
+	return res, err
+}
+
+// takeInserter returns the inserter that an execution before kept, else a new one.
+func takeInserter(rt *exec.Runtime, n *plan.Insert) (*inserter, error) {
+	in, _ := rt.Writer.(*inserter)
+	if rt.Writer = nil; in == nil || in.plan != n {
+		return newInserter(rt, n)
+	}
+	in.lenient = in.ignore || rt.Lenient
+	var err error
+	in.table, err = rt.Table(n.Table)
+	return in, err
+}
+
+// keep leaves the inserter to the next execution, if nothing in it is of this one alone:
+// generated columns are computed in a copy of the environment.
+func (in *inserter) keep() {
+	if !in.rt.Rerun || in.generated != nil || len(in.rules.Triggers) > 0 {
+		return
+	}
+	in.table, in.local, in.extra = nil, nil, nil
+	in.res, in.rows = Result{}, 0
+	clear(in.whole.Columns)
+	clear(in.shared)
+	in.rt.Writer = in
+}
+
+func newInserter(rt *exec.Runtime, n *plan.Insert) (*inserter, error) {
+	w, err := newWriter(rt, n.Table, &n.Rules, n.Mode.Ignores(), n.Returning)
+	if err != nil {
+		return nil, err
+	}
+	columns := len(n.Table.Columns)
+	in := &inserter{writer: w, plan: n, auto: -1, defaults: make([]*expr.Evaluator, columns), later: make([]bool, columns), shared: make([]types.Vector, columns)}
+	in.whole.Columns = make([]*types.Vector, columns)
 	for c := range n.Table.Columns {
 		in.source = append(in.source, slices.Index(n.Columns, c))
 		if n.Table.Columns[c].AutoIncrement {
@@ -46,22 +89,22 @@ func Insert(ctx context.Context, rt *exec.Runtime, n *plan.Insert) (Result, erro
 		}
 		if in.source[c] < 0 && c < len(n.Defaults) && n.Defaults[c] != nil {
 			if in.defaults[c], err = expr.NewEvaluator(rt.Env, n.Defaults[c]); err != nil {
-				return Result{}, err
+				return nil, err
 			}
 			in.later[c] = !expr.IsConst(n.Defaults[c])
 		}
 	}
 	if in.set, err = newSetter(rt.Env, n.OnDuplicate); err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	if in.view, err = newViewCheck(rt.Env, n.Check); err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	if rows, ok := n.Input.(*plan.Values); ok && len(rows.Rows) == 1 && !w.ignore {
 		w.wholeNull = true // as MySQL has it in all modes
 	}
 	w.late = w.fires("INSERT", true)
-	return w.run(ctx, n.Input, func(b *types.Batch) error { return in.add(ctx, b) })
+	return in, nil
 }
 
 // add inserts a batch of the input.
@@ -321,7 +364,8 @@ func (in *inserter) updateExisting(ctx context.Context, c *store.Conflict, row *
 // complete returns whole rows of the table for rows of the input: values
 // converted, defaults and generated values filled in.
 func (in *inserter) complete(ctx context.Context, b *types.Batch) (*types.Batch, error) {
-	rows := &types.Batch{Columns: make([]*types.Vector, len(in.source)), Len: b.Len}
+	rows := &in.whole
+	rows.Len = b.Len
 	for c := range in.schema.Columns {
 		var err error
 		switch p := in.source[c]; {
@@ -330,9 +374,9 @@ func (in *inserter) complete(ctx context.Context, b *types.Batch) (*types.Batch,
 		case p < 0:
 			rows.Columns[c], err = in.defaultValues(c, b.Len)
 		case c == in.auto: // NULL asks for a value
-			rows.Columns[c], err = in.convert(b.Columns[p], c, b.Len)
+			rows.Columns[c], err = in.convert(b.Columns[p], c, b.Len, &in.shared[c])
 		default:
-			rows.Columns[c], err = in.assign(b.Columns[p], c, b.Len)
+			rows.Columns[c], err = in.assignIn(b.Columns[p], c, b.Len, &in.shared[c])
 		}
 		if err != nil {
 			return nil, err
