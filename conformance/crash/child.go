@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kalamgo/kalam"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
@@ -49,6 +50,7 @@ const (
 	appenders   = 2
 	notesParts  = 3
 	ddlRows     = 100
+	loadRows    = 17_000 // more than a segment has
 )
 
 // schema makes the tables. It may be interrupted anywhere.
@@ -62,6 +64,7 @@ var schema = []string{
 	`CREATE TABLE IF NOT EXISTS lists (id INT PRIMARY KEY, n INT NOT NULL, elements LONGTEXT NOT NULL, KEY by_n (n))`,
 	`CREATE TABLE IF NOT EXISTS notes (id BIGINT AUTO_INCREMENT PRIMARY KEY, seq BIGINT NOT NULL, part INT NOT NULL, pad VARCHAR(300),
 		UNIQUE KEY by_seq (seq, part))`,
+	`CREATE TABLE IF NOT EXISTS loads (id BIGINT PRIMARY KEY, seq BIGINT NOT NULL, pad VARCHAR(200) NOT NULL, KEY by_seq (seq))`,
 }
 
 // fills are single statements, so that each table is full or empty.
@@ -137,6 +140,7 @@ func child(dsn string) int {
 		run(i, (*worker).appends)
 	}
 	run(0, (*worker).notes)
+	run(0, (*worker).loads)
 	run(0, (*worker).define)
 	run(0, (*worker).index)
 	run(0, (*worker).audit)
@@ -153,7 +157,7 @@ func child(dsn string) int {
 // pack makes segments of all rows again and again.
 func (w *worker) pack(ctx context.Context) error {
 	for !w.stop.Load() {
-		rows, err := w.db.QueryContext(ctx, "PACK TABLE accounts, transfers, counter, lists, notes")
+		rows, err := w.db.QueryContext(ctx, "PACK TABLE accounts, transfers, counter, lists, notes, loads")
 		if err != nil {
 			return err
 		}
@@ -290,6 +294,41 @@ func (w *worker) notes(ctx context.Context) error {
 		}
 		if err == nil && seq%8 == 0 {
 			_, err = w.db.ExecContext(ctx, "DELETE FROM notes WHERE seq <= ?", seq-100)
+		}
+	}
+	return err
+}
+
+// loads loads rows that are packed at once, changes some of them in the same transaction, and
+// removes what is old; now and then all of it.
+func (w *worker) loads(ctx context.Context) error {
+	seq, err := w.next(ctx, "SELECT MAX(seq) FROM loads")
+	for ; err == nil && !w.stop.Load(); seq++ {
+		err = w.try(ctx, func(tx *sql.Tx) error {
+			rows := func(yield func([]any, error) bool) {
+				for i := range int64(loadRows) {
+					if !yield([]any{seq*loadRows + i, seq, padding}, nil) {
+						return
+					}
+				}
+			}
+			if seq%7 == 0 {
+				if _, err := tx.ExecContext(ctx, "DELETE FROM loads"); err != nil {
+					return err
+				}
+			}
+			if _, err := kalam.InsertRows(ctx, tx, "INSERT INTO loads VALUES (?, ?, ?)", rows); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE loads SET pad = 'changed' WHERE id % 5000 = 7 AND seq = ?", seq); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, "DELETE FROM loads WHERE id % 5000 = 9 AND seq = ? OR seq < ?", seq, seq-2)
+			return err
+		})
+		if err == nil {
+			say("load %d", seq)
+			time.Sleep(time.Duration(w.random.IntN(200)) * time.Millisecond)
 		}
 	}
 	return err

@@ -27,11 +27,12 @@ type ledger struct {
 	ready       time.Duration // that the child took to open, last time
 
 	// The highest number acknowledged: of transfers and appends by worker, of
-	// chained transfers, of notes.
+	// chained transfers, of notes and loads.
 	transfers [transferers]int64
 	appends   [appenders]int64
 	chain     int64
 	note      int64
+	load      int64
 	defined   map[string]int // steps by table
 	inherited map[string]int // defined as the child found it, which drops those first
 	made      bool           // the tables are all there
@@ -85,7 +86,7 @@ func (l *ledger) round(random *rand.Rand, total *counts) error {
 }
 
 func (l *ledger) total() int {
-	n := l.note
+	n := l.note + l.load
 	for _, x := range append(l.transfers[:], l.appends[:]...) {
 		n += x
 	}
@@ -222,6 +223,8 @@ func (l *ledger) acknowledge(what string, args []string) error {
 		return l.ascend(&l.appends[n[0]], n[1])
 	case what == "note" && len(n) == 1:
 		return l.ascend(&l.note, n[0])
+	case what == "load" && len(n) == 1:
+		return l.ascend(&l.load, n[0])
 	case what == "chain" && len(n) == 1:
 		l.chain = max(l.chain, n[0]) // told after the commit, in any order
 	case what == "define" && len(n) == 2:
@@ -317,6 +320,7 @@ func (a *auditor) run(ctx context.Context) {
 	a.transfers(ctx)
 	a.lists(ctx)
 	a.notes(ctx)
+	a.loads(ctx)
 	a.definitions(ctx)
 }
 
@@ -328,7 +332,7 @@ func (a *auditor) complete(ctx context.Context) bool {
 		a.fail("SHOW TABLES: %v", err)
 		return false
 	}
-	for _, t := range []string{"accounts", "counter", "lists", "notes", "transfers"} {
+	for _, t := range []string{"accounts", "counter", "lists", "loads", "notes", "transfers"} {
 		if !slices.Contains(names, t) {
 			if a.l.made && !a.mayLose {
 				a.fail("table %s is missing", t)
@@ -382,7 +386,7 @@ func (a *auditor) checkTables(ctx context.Context) {
 	if err := rows.Err(); err != nil {
 		a.fail("CHECK DATABASE: %v", err)
 	}
-	if tables < 5 {
+	if tables < 6 {
 		a.fail("CHECK DATABASE: %d tables", tables)
 	}
 }
@@ -516,6 +520,31 @@ func (a *auditor) notes(ctx context.Context) {
 		a.fail("note %d has %d parts", last, parts)
 	}
 	a.settle("notes", &a.l.note, last)
+}
+
+// loads checks that each load is there as a whole, with what its transaction changed.
+func (a *auditor) loads(ctx context.Context) {
+	last := int64(0)
+	a.each(ctx, "SELECT seq, COUNT(*), SUM(id), SUM(pad = 'changed') FROM loads FORCE INDEX (PRIMARY) GROUP BY seq ORDER BY seq", func(n []int64) {
+		var rows, sum, changed int64
+		for id := n[0] * loadRows; id < (n[0]+1)*loadRows; id++ {
+			switch id % 5000 {
+			case 9:
+				continue
+			case 7:
+				changed++
+			}
+			rows, sum = rows+1, sum+id
+		}
+		if n[1] != rows || n[2] != sum || n[3] != changed {
+			a.fail("load %d has %d rows, %d changed, sum %d", n[0], n[1], n[3], n[2])
+		}
+		if last > 0 && n[0] != last+1 {
+			a.fail("load %d follows %d", n[0], last)
+		}
+		last = n[0]
+	})
+	a.settle("loads", &a.l.load, last)
 }
 
 // definitions checks that each table is in the state that was acknowledged last,
