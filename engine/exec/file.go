@@ -26,10 +26,24 @@ type file struct {
 
 	field []byte
 	buf   []byte
+	// Which bytes may mean something outside and inside of what encloses fields.
+	outside, inside [256]bool
 }
 
 func buildFile(n *plan.File, rt *Runtime) (Operator, error) {
-	return &file{rt: rt, plan: n, out: emptyBatch(n.T)}, nil
+	l := &file{rt: rt, plan: n, out: emptyBatch(n.T)}
+	f := &n.Format
+	for _, s := range []string{f.Escaped, f.Enclosed} {
+		if s != "" {
+			l.inside[s[0]] = true
+		}
+	}
+	for _, s := range []string{f.Escaped, f.Terminated, f.LinesTerminated} {
+		if s != "" {
+			l.outside[s[0]] = true
+		}
+	}
+	return l, nil
 }
 
 func (l *file) Open(ctx context.Context) error {
@@ -173,6 +187,17 @@ func (l *file) skipTo(s string) error {
 	}
 }
 
+// plain adds to the field what is at hand up to a byte that may mean something.
+func (l *file) plain(special *[256]bool) {
+	p, _ := l.r.Peek(l.r.Buffered())
+	n := 0
+	for n < len(p) && !special[p[n]] {
+		n++
+	}
+	l.field = append(l.field, p[:n]...)
+	l.r.Discard(n)
+}
+
 // readField reads a field into l.field; more tells that another follows in the line.
 // The end of the file ends a line.
 func (l *file) readField() (null, more bool, err error) {
@@ -184,7 +209,12 @@ func (l *file) readField() (null, more bool, err error) {
 		enclosed, bare = true, false
 		l.r.Discard(1)
 	}
+	special := &l.outside
+	if enclosed {
+		special = &l.inside
+	}
 	for {
+		l.plain(special)
 		b, err := l.r.ReadByte()
 		if err == io.EOF {
 			break

@@ -112,7 +112,14 @@ func AssignVector(to *Target, src, dst *Vector) (row int, err error) {
 		return 0, nil
 	}
 	at := *to
+	plain := src.Type.IsString() && (to.Type.IsInteger() || to.Type.Kind == Double)
 	for i := range src.Len() {
+		if plain && !src.IsNull(i) {
+			if v, ok := to.plainNumber(src.BytesAt(i)); ok {
+				dst.AppendValue(v)
+				continue
+			}
+		}
 		at.Row = to.Row + i
 		v, err := Assign(&at, src.Type, src.Value(i))
 		if err != nil {
@@ -126,6 +133,47 @@ func AssignVector(to *Target, src, dst *Vector) (row int, err error) {
 	}
 	return 0, nil
 }
+
+// plainNumber reads a text of a sign, few digits and, for a DOUBLE, a point among them, which
+// is exactly a number of the column; false: it is another text, or another number.
+func (to *Target) plainNumber(s []byte) (Value, bool) {
+	const most = 15 // digits, so that a float64 has all integers of so many
+	neg := len(s) > 0 && s[0] == '-'
+	if neg {
+		s = s[1:]
+	}
+	var x uint64
+	digits, point := 0, -1
+	for i, c := range s {
+		switch {
+		case c >= '0' && c <= '9':
+			x = x*10 + uint64(c-'0')
+			digits++
+		case c == '.' && point < 0 && to.Type.Kind == Double:
+			point = i
+		default:
+			return Value{}, false
+		}
+	}
+	if digits == 0 || digits > most || neg && x == 0 {
+		return Value{}, false
+	}
+	if to.Type.IsInteger() {
+		v, err := to.integerOf(neg, x)
+		return v, err == nil
+	}
+	f := float64(x)
+	if point >= 0 {
+		f /= tens[len(s)-1-point] // of two numbers without an error: rounded once
+	}
+	if neg {
+		f = -f
+	}
+	return NewFloat(f), !neg || !to.Type.Unsigned
+}
+
+// tens are powers of ten.
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // copyFrom copies all of src, of the same physical form, into an empty vector.
 func (v *Vector) copyFrom(src *Vector) {

@@ -214,3 +214,43 @@ func TestTimestampGap(t *testing.T) {
 		}
 	}
 }
+
+// TestAssignTextVector compares what texts become in a vector with what each becomes by
+// itself.
+func TestAssignTextVector(t *testing.T) {
+	t.Parallel()
+	texts := []string{"0", "-0", "7", "-7", "127", "128", "-128", "-129", "255", "256", "007", "999999999999999", "1000000000000000", "-999999999999999",
+		"2147483647", "2147483648", "18446744073709551615", "", "-", ".", "1.", ".5", "-.5", "0.1", "0.3", "123456789.123456", "1.00000000000001", "1.000000000000001",
+		"12.5", "1.2.3", "1e3", "+5", " 5", "5 ", "5x", "nan", "0.000000000000001", "99999999999999.9"}
+	src := NewVector(TextType, 0)
+	for _, s := range texts {
+		src.AppendBytes([]byte(s))
+	}
+	src.AppendNull()
+	for _, typ := range []Type{Int64Type, Uint64Type, {Kind: TinyInt, Size: -1}, {Kind: TinyInt, Size: -1, Unsigned: true}, {Kind: Int, Size: -1}, Float64Type, {Kind: Double, Size: -1, Unsigned: true}, {Kind: Float, Size: -1}} {
+		var errs []string
+		to := Target{Type: typ, Column: "c", Row: 1, Ignore: func(e *sqlerr.Error) { errs = append(errs, e.Error()) }}
+		dst := NewVector(typ, 0)
+		if _, err := AssignVector(&to, src, dst); err != nil {
+			t.Errorf("%v: %v", typ, err)
+			continue
+		}
+		for i := range src.Len() {
+			one := Target{Type: typ, Column: "c", Row: 1 + i}
+			want, err := Assign(&one, TextType, src.Value(i))
+			if got := dst.Value(i); got.IsNull() != want.IsNull() || !want.IsNull() && got.Uint() != want.Uint() {
+				t.Errorf("%v: %q becomes %v, by itself %v", typ, src.BytesAt(i), got, want)
+			}
+			if err != nil {
+				if len(errs) == 0 || errs[0] != err.Error() {
+					t.Errorf("%v: %q: errors %v, by itself %v", typ, src.BytesAt(i), errs, err)
+				} else {
+					errs = errs[1:]
+				}
+			}
+		}
+		if len(errs) > 0 {
+			t.Errorf("%v: errors %v more", typ, errs)
+		}
+	}
+}
