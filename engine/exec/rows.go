@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -94,38 +96,66 @@ const noRow = 1<<32 - 1
 // gaps says that there may be noRow among them.
 func (r *rows) gather(dst *types.Vector, c int, refs []uint32, gaps bool) {
 	dst.Reset(r.types[c])
-	const mask = chunkRows - 1
-	physical := dst.Type.Physical()
-	if gaps || r.nulls[c] {
-		for _, i := range refs {
-			if i == noRow {
-				dst.AppendNull()
-			} else {
-				dst.AppendFrom(r.chunks[i>>refBits].Columns[c], int(i&mask))
-			}
-		}
-		return
-	}
-	switch physical {
+	gaps = gaps || r.nulls[c]
+	switch dst.Type.Physical() {
 	case types.PhysInt64:
-		for _, i := range refs {
-			dst.Int64s = append(dst.Int64s, r.chunks[i>>refBits].Columns[c].Int64s[i&mask])
-		}
+		dst.Int64s = gatherRows(r, dst.Int64s, c, refs, gaps, func(v *types.Vector) []int64 { return v.Int64s })
 	case types.PhysUint64:
-		for _, i := range refs {
-			dst.Uint64s = append(dst.Uint64s, r.chunks[i>>refBits].Columns[c].Uint64s[i&mask])
-		}
+		dst.Uint64s = gatherRows(r, dst.Uint64s, c, refs, gaps, func(v *types.Vector) []uint64 { return v.Uint64s })
 	case types.PhysFloat64:
-		for _, i := range refs {
-			dst.Float64s = append(dst.Float64s, r.chunks[i>>refBits].Columns[c].Float64s[i&mask])
-		}
+		dst.Float64s = gatherRows(r, dst.Float64s, c, refs, gaps, func(v *types.Vector) []float64 { return v.Float64s })
 	case types.PhysBytes:
 		for _, i := range refs {
-			dst.Data = append(dst.Data, r.chunks[i>>refBits].Columns[c].BytesAt(int(i&mask))...)
+			if i != noRow {
+				dst.Data = append(dst.Data, r.chunks[i>>refBits].Columns[c].BytesAt(int(i&rowMask))...)
+			}
 			dst.Offsets = append(dst.Offsets, int32(len(dst.Data)))
 		}
 	}
 	dst.SetLen(len(refs))
+	if gaps && dst.Type.Kind != types.Null {
+		r.gatherNulls(dst, c, refs)
+	}
+}
+
+const rowMask = chunkRows - 1
+
+// gatherRows is gather of numbers.
+func gatherRows[T any](r *rows, dst []T, c int, refs []uint32, gaps bool, of func(*types.Vector) []T) []T {
+	dst = slices.Grow(dst[:0], len(refs))[:len(refs)]
+	chunk, values := uint32(noRow), []T(nil)
+	for k, i := range refs {
+		if gaps && i == noRow {
+			var none T
+			dst[k] = none
+			continue
+		}
+		if i>>refBits != chunk {
+			chunk = i >> refBits
+			values = of(r.chunks[chunk].Columns[c])
+		}
+		dst[k] = values[i&rowMask]
+	}
+	return dst
+}
+
+// gatherNulls marks the values of dst that are NULL.
+func (r *rows) gatherNulls(dst *types.Vector, c int, refs []uint32) {
+	for k, i := range refs {
+		if i != noRow && !r.chunks[i>>refBits].Columns[c].IsNull(int(i&rowMask)) {
+			continue
+		}
+		if dst.Valid == nil {
+			dst.Valid = make([]byte, (len(refs)+7)/8)
+			for j := range dst.Valid {
+				dst.Valid[j] = 0xff
+			}
+			if n := len(refs) & 7; n != 0 {
+				dst.Valid[len(dst.Valid)-1] = 1<<n - 1
+			}
+		}
+		dst.Valid[k>>3] &^= 1 << (k & 7)
+	}
 }
 
 // appendRange appends values [from, to) of src, of the same physical form.

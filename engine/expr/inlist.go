@@ -1,6 +1,11 @@
 package expr
 
-import "github.com/kalamgo/kalam/engine/types"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/types"
+)
 
 // inKernel is IN over a list: the constants of the list that compare as the
 // same type are in a set, the other items are compared one by one.
@@ -21,6 +26,7 @@ type constSet struct {
 	numbers map[uint64]struct{}
 	floats  map[float64]struct{}
 	strings map[string]struct{}
+	few     [][]byte                   // strings, where they are few and bytewise
 	weight  func(dst, b []byte) []byte // of collations that are not bytes order
 	buf     []byte
 }
@@ -136,9 +142,18 @@ func (s *constSet) add(e Expr) error {
 			s.strings = map[string]struct{}{}
 		}
 		s.strings[string(s.key(v.Bytes()))] = struct{}{}
+		s.few = nil
+		if s.weight == nil && len(s.strings) <= maxFew {
+			for b := range s.strings {
+				s.few = append(s.few, []byte(b))
+			}
+		}
 	}
 	return nil
 }
+
+// maxFew is of how many strings it is quicker to look at all of them than to hash.
+const maxFew = 8
 
 func (s *constSet) key(b []byte) []byte {
 	if s.weight == nil {
@@ -159,7 +174,11 @@ func (s *constSet) has(v *types.Vector, i int) bool {
 	case types.PhysFloat64:
 		_, ok = s.floats[v.Float64s[i]]
 	case types.PhysBytes:
-		_, ok = s.strings[string(s.key(v.BytesAt(i)))]
+		b := v.BytesAt(i)
+		if s.few != nil {
+			return slices.ContainsFunc(s.few, func(x []byte) bool { return bytes.Equal(x, b) })
+		}
+		_, ok = s.strings[string(s.key(b))]
 	}
 	return ok
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"vitess.io/vitess/go/mysql/collations"
+	"vitess.io/vitess/go/mysql/collations/colldata"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/kalamgo/kalam/engine/types"
@@ -367,4 +368,37 @@ func mustCollate(t *testing.T, l, r Expr) collations.ID {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// TestLikeAgrees compares LIKE under bytes order with Vitess's matcher.
+func TestLikeAgrees(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(13, 14))
+	text := func(letters string, n int) string {
+		all := []rune(letters)
+		s := make([]rune, r.IntN(n))
+		for i := range s {
+			s[i] = all[r.IntN(len(all))]
+		}
+		return string(s)
+	}
+	coll := colldata.Lookup(types.TextType.Collation)
+	for range 20_000 {
+		s, p := text("aabé", 12), text("aabé%%%", 9)
+		if r.IntN(4) == 0 {
+			p = text("ab%_\\", 6)
+		}
+		ev, err := NewEvaluator(testEnv(), &Like{Expr: &Literal{Value: types.NewString(s), T: types.TextType},
+			Pattern: &Literal{Value: types.NewString(p), T: types.TextType}, Escape: '\\', Collation: types.TextType.Collation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := ev.Eval(&types.Batch{Len: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := coll.Wildcard([]byte(p), '_', '%', '\\').Match([]byte(s)); v[0].Int64s[0] != bit(want) {
+			t.Fatalf("%q LIKE %q: %d, Vitess's %v", s, p, v[0].Int64s[0], want)
+		}
+	}
 }

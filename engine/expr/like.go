@@ -2,6 +2,7 @@ package expr
 
 import (
 	"bytes"
+	"slices"
 
 	"vitess.io/vitess/go/mysql/collations/colldata"
 
@@ -57,21 +58,30 @@ func (k *likeKernel) eval(in *types.Batch) (*types.Vector, error) {
 	return k.finishCompare(EQ, in.Len, l, r, k.l, k.r), nil
 }
 
-// matcher returns the test for a pattern. Under bytes order a pattern that has
-// % at its ends only is a comparison, a prefix, a suffix or a search.
+// matcher returns the test for a pattern. Under bytes order one of texts with % between
+// them begins with the first, ends with the last, and has the others in turn.
 func (k *likeKernel) matcher(p []byte) func([]byte) bool {
-	core := bytes.Trim(p, "%")
-	if !k.bytewise || bytes.ContainsAny(core, "%_") || bytes.ContainsRune(p, k.escape) {
+	if !k.bytewise || bytes.IndexByte(p, '_') >= 0 || bytes.ContainsRune(p, k.escape) {
 		return k.coll.Wildcard(p, '_', '%', k.escape).Match
 	}
-	starts, ends := bytes.HasPrefix(p, []byte("%")), bytes.HasSuffix(p, []byte("%"))
-	switch {
-	case starts && ends:
-		return func(b []byte) bool { return bytes.Contains(b, core) }
-	case starts:
-		return func(b []byte) bool { return bytes.HasSuffix(b, core) }
-	case ends:
-		return func(b []byte) bool { return bytes.HasPrefix(b, core) }
+	parts := bytes.Split(p, []byte("%"))
+	if len(parts) == 1 {
+		return func(b []byte) bool { return bytes.Equal(b, p) }
 	}
-	return func(b []byte) bool { return bytes.Equal(b, core) }
+	first, last := parts[0], parts[len(parts)-1]
+	inner := slices.DeleteFunc(parts[1:len(parts)-1], func(p []byte) bool { return len(p) == 0 })
+	return func(b []byte) bool {
+		if len(b) < len(first)+len(last) || !bytes.HasPrefix(b, first) || !bytes.HasSuffix(b, last) {
+			return false
+		}
+		b = b[len(first) : len(b)-len(last)]
+		for _, part := range inner {
+			at := bytes.Index(b, part)
+			if at < 0 {
+				return false
+			}
+			b = b[at+len(part):]
+		}
+		return true
+	}
 }

@@ -61,7 +61,9 @@ func truthOf(out []byte, v *types.Vector) {
 	case types.PhysUint64:
 		nonZero(out, v.Uint64s)
 	case types.PhysFloat64:
-		nonZero(out, v.Float64s)
+		for i, x := range v.Float64s[:len(out)] {
+			out[i] = byte(bit(x != 0)) * isTrue
+		}
 	default:
 		for i := range out {
 			out[i] = isUnknown
@@ -77,14 +79,11 @@ func truthOf(out []byte, v *types.Vector) {
 	}
 }
 
-func nonZero[T int64 | uint64 | float64](out []byte, v []T) {
+// nonZero has no branches, which would be mispredicted.
+func nonZero[T int64 | uint64](out []byte, v []T) {
 	v = v[:len(out)]
 	for i, x := range v {
-		var t byte
-		if x != 0 {
-			t = isTrue
-		}
-		out[i] = t
+		out[i] = byte((uint64(x)|-uint64(x))>>63) * isTrue
 	}
 }
 
@@ -106,7 +105,8 @@ func (s *scratch) bools(t []byte) *types.Vector {
 }
 
 // conjunction evaluates an AND, or an OR, arm by arm. An arm that is costly or
-// may fail sees only the rows that those before it left undecided.
+// may fail sees only the rows that those before it left undecided, and so do
+// others where those are few.
 type conjunction struct {
 	arms  []arm
 	or    bool
@@ -147,9 +147,10 @@ func (c *conjunction) run(in *types.Batch) ([]byte, error) {
 		return nil, err
 	}
 	c.state = append(c.state[:0], first...)
+	few := false
 	for i := 1; i < len(c.arms); i++ {
 		a := &c.arms[i]
-		if a.cheap {
+		if few = few || c.few(); a.cheap && !few {
 			if t, err := a.truth.eval(in); err == nil {
 				c.merge(t)
 				continue
@@ -186,6 +187,19 @@ func (c *conjunction) merge(t []byte) {
 	for i, x := range t {
 		s[i] = min(s[i], x)
 	}
+}
+
+// few reports whether less than a quarter of the rows are undecided.
+func (c *conjunction) few() bool {
+	decided := isFalse
+	if c.or {
+		decided = isTrue
+	}
+	n := 0
+	for _, s := range c.state {
+		n += int(bit(s == decided))
+	}
+	return n > len(c.state)/4*3
 }
 
 func (c *conjunction) undecided(rows []int32) []int32 {

@@ -19,6 +19,23 @@ const (
 	yieldCost = 0.1  // of a row that a join yields
 )
 
+// filterCost is of looking up in the filter that a hash join has for its other side's
+// scans whether a row has a match.
+const filterCost = 0.02
+
+// hashCost is the cost of a hash join, if matched is how many pairs match: what a scan
+// leaves out costs little.
+func hashCost(kind JoinKind, left, right, matched float64) float64 {
+	probe, build := left, right
+	if left*fewShare < right {
+		build = min(right, matched+right*filterCost)
+	}
+	if kind == Inner || kind == Semi {
+		probe = min(left, matched+left*filterCost)
+	}
+	return probe*probeCost + build*buildCost
+}
+
 // fewShare is how many times as many right rows as left ones there have to be for the left
 // to be read first.
 const fewShare = 4
@@ -175,7 +192,7 @@ func (b *builder) hashJoin(kind JoinKind, left, right *phys, on []expr.Expr, pai
 	out, both := joined(kind, left, right)
 	n.On = b.condition(others(on, done), both)
 	out.node = n
-	out.cost = left.cost + right.cost + left.rows*probeCost + right.rows*buildCost
+	out.cost = left.cost + right.cost + hashCost(kind, left.rows, right.rows, left.rows*right.rows*b.selectivity(on))
 	n.LeftFirst = left.rows*fewShare < right.rows
 	return out
 }

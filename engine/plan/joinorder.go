@@ -11,10 +11,12 @@ type leaf struct {
 	need colSet
 	p    *phys
 	// Of a joinGroup's:
-	kind   JoinKind    // how it is joined, on the right unless Inner
-	on     []expr.Expr // the condition unless Inner
-	needs  inputs      // the leaves that it reads
-	equals [][2]inputs // see tie
+	kind  JoinKind    // how it is joined, on the right unless Inner
+	on    []expr.Expr // the condition unless Inner
+	needs inputs      // the leaves that it reads
+	// See tie.
+	share  float64
+	equals [][2]inputs
 }
 
 // joinCond is a condition of a group of inner joins.
@@ -36,9 +38,9 @@ func (b *builder) lowerJoin(l *joinRel, need colSet, h hint) *phys {
 	}
 	h.limit, h.rows = nil, 0
 	left := b.newLeaf(l.left, need, l.on)
-	left.p = b.lower(left.rel, left.need, within(h, left.cols))
+	left.p = b.lowerInput(left.rel, left.need, within(h, left.cols))
 	right := b.newLeaf(l.right, need, l.on)
-	right.p = b.lower(right.rel, right.need, hint{})
+	right.p = b.lowerInput(right.rel, right.need, hint{})
 	best := b.join2(l.kind, left.p, right, l.on, true)
 	if p := b.semiByIndex(l, left.need); p != nil && p.cost < best.cost {
 		p.rows = best.rows
@@ -92,7 +94,7 @@ func (b *builder) orderJoins(l *joinRel, need colSet, h hint) *phys {
 	owner := map[int]int{}
 	for i, rel := range rels {
 		leaves[i] = b.newLeaf(rel, need, on)
-		leaves[i].p = b.lower(rel, leaves[i].need, hint{})
+		leaves[i].p = b.lowerInput(rel, leaves[i].need, hint{})
 		for c := range leaves[i].cols {
 			owner[c] = i
 		}
@@ -126,7 +128,7 @@ func (b *builder) orderJoins(l *joinRel, need colSet, h hint) *phys {
 		}
 	}
 	if wh := within(h, leaves[first].cols); len(wh.order) > 0 {
-		leaves[first].p = b.lower(rels[first], leaves[first].need, wh)
+		leaves[first].p = b.lowerInput(rels[first], leaves[first].need, wh)
 	}
 	cur := leaves[first].p
 	take(first)

@@ -80,7 +80,7 @@ func (b *builder) newJoinGroup(l *joinRel, need colSet) *joinGroup {
 				lf.need[c] = true
 			}
 		}
-		lf.p = b.lower(lf.rel, lf.need, hint{})
+		lf.p = b.lowerInput(lf.rel, lf.need, hint{})
 		for c := range lf.cols {
 			owner[c] = i
 		}
@@ -121,7 +121,7 @@ next:
 		t.share, t.equals = g.share(t), equalities(t.conds, leavesOf)
 	}
 	for _, lf := range g.leaves {
-		lf.equals = equalities(lf.on, leavesOf)
+		lf.equals, lf.share = equalities(lf.on, leavesOf), g.b.selectivity(lf.on)
 	}
 	g.connect()
 	if len(g.leaves) > fewSearched && g.pairs() > maxPairs {
@@ -327,9 +327,9 @@ func (g *joinGroup) rowsOf(s inputs) float64 {
 		case Inner:
 			rows *= lf.p.rows
 		case Left:
-			rows *= max(1, lf.p.rows*g.b.selectivity(lf.on))
+			rows *= max(1, lf.p.rows*lf.share)
 		case Semi:
-			rows *= min(1, lf.p.rows*g.b.selectivity(lf.on))
+			rows *= min(1, lf.p.rows*lf.share)
 		case Anti:
 			rows *= otherShare
 		}
@@ -385,9 +385,10 @@ func (g *joinGroup) consider(s, left, right inputs) {
 	if best.left != 0 && kind != Semi && lf == nil && best.untied <= c.untied && best.cost <= l.cost+rightCost+yield {
 		return
 	}
-	leftRows, rightRows := g.rows[left], g.rows[right]
+	leftRows, rightRows, matched := g.rows[left], g.rows[right], g.rows[s]
 	if kind != Inner {
 		rightRows = lf.p.rows
+		matched = leftRows * rightRows * lf.share
 	}
 	c.cost, c.rows = l.cost+rightCost, &anyOrder
 	if merged := g.merge(l.rows, r, lf, left, right); merged != nil {
@@ -398,7 +399,7 @@ func (g *joinGroup) consider(s, left, right inputs) {
 		if kind == Inner && probe < build {
 			probe, build = build, probe
 		}
-		c.cost += probe*probeCost + build*buildCost
+		c.cost += hashCost(kind, probe, build, matched)
 	} else {
 		c.cost += leftRows*rightRows*pairCost + rightRows*buildCost
 	}
@@ -581,7 +582,7 @@ func (b *builder) joinBest(g *joinGroup, h hint) *phys {
 	// Rows that come in the order wanted need no sort.
 	first := g.leaves[g.stream(all)]
 	if wh := within(h, first.cols); len(wh.order) > 0 {
-		first.p = b.lower(first.rel, first.need, wh)
+		first.p = b.lowerInput(first.rel, first.need, wh)
 	}
 	return b.filter(g.build(all), g.loose)
 }

@@ -164,6 +164,25 @@ func (b *builder) project(p *phys, ids []int) *phys {
 	return b.note(&out)
 }
 
+// lowerInput is lower for an input of a join: texts that only the input's own conditions
+// read are left out, which the join would copy.
+func (b *builder) lowerInput(l logical, need colSet, h hint) *phys {
+	p := b.lower(l, need, h)
+	var keep []int
+	texts := false
+	for _, c := range p.cols {
+		if need[c] {
+			keep = append(keep, c)
+		} else if b.cols[c].t.Physical() == types.PhysBytes {
+			texts = true
+		}
+	}
+	if !texts {
+		return p
+	}
+	return b.project(p, keep)
+}
+
 // lower turns a logical operator into a physical one that yields at least the
 // columns of need.
 func (b *builder) lower(l logical, need colSet, h hint) *phys {
@@ -405,6 +424,7 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 	for _, a := range aggs {
 		n.Aggs = append(n.Aggs, b.expr(a, in).(*expr.Aggregate))
 	}
+	n.compose()
 	out := &phys{node: n, cols: slices.Concat(l.groupCols, aggCols), rows: 1, cost: in.cost + in.rows*0.5}
 	if len(l.groupBy) > 0 {
 		out.rows = b.groups(l.groupBy, in.rows)
@@ -414,6 +434,47 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 		out.order, out.fixed = prefixWithin(in.order, l.groupCols, in.fixed), in.fixed
 	}
 	return out
+}
+
+// compose has n compute what a Project below it does, where that is nothing twice.
+func (n *Aggregate) compose() {
+	p, ok := n.Input.(*Project)
+	if !ok {
+		return
+	}
+	all := slices.Clone(n.GroupBy)
+	for _, a := range n.Aggs {
+		all = append(all, a)
+	}
+	uses := make([]int, len(p.Exprs))
+	for _, e := range all {
+		expr.Walk(e, func(e expr.Expr) bool {
+			if c, ok := e.(*expr.Column); ok {
+				uses[c.Index]++
+			}
+			return true
+		})
+	}
+	for i, e := range p.Exprs {
+		if _, ok := e.(*expr.Column); !ok && (uses[i] > 1 || !expr.Deterministic(e) || expr.HasSubquery(e)) {
+			return
+		}
+	}
+	over := func(e expr.Expr) expr.Expr {
+		return expr.Rewrite(e, func(e expr.Expr) (expr.Expr, bool) {
+			if c, ok := e.(*expr.Column); ok {
+				return p.Exprs[c.Index], true
+			}
+			return nil, false
+		})
+	}
+	for i, e := range n.GroupBy {
+		n.GroupBy[i] = over(e)
+	}
+	for i, a := range n.Aggs {
+		n.Aggs[i] = over(a).(*expr.Aggregate)
+	}
+	n.Input = p.Input
 }
 
 func (b *builder) lowerRollup(l *rollupRel, need colSet) *phys {
