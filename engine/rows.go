@@ -302,6 +302,9 @@ func (s *resultSet) stop() (err error) {
 	}
 	if s.own && s.tx != nil {
 		s.tx.Rollback()
+		if s.tx.ReadOnly() {
+			s.session.spare = s.tx
+		}
 	}
 	s.tx = nil
 	return err

@@ -298,7 +298,7 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 	var opts TxOptions
 	if t == nil {
 		opts = s.takeDefaults()
-		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
+		t = s.reader()
 	}
 	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil, ctx: ctx}
 	if s.selectLimit != nil && unlimited(st.AST) {

@@ -73,6 +73,7 @@ type Session struct {
 	process process
 	args    arguments // memory for those of statements without rows
 	tx      *transaction
+	spare   *transaction // of a query that has ended, or nil
 	open    map[*Rows]struct{}
 
 	temporaries temporaries

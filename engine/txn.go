@@ -63,10 +63,27 @@ type savepoint struct {
 type added struct{ rows, changed int64 }
 
 func (s *Session) newTransaction(opts TxOptions) *transaction {
-	return &transaction{Tx: s.engine.txns.Begin(txn.Options{
+	return &transaction{Tx: s.engine.txns.Begin(s.txnOptions(opts)), opts: opts, fresh: true}
+}
+
+func (s *Session) txnOptions(opts TxOptions) txn.Options {
+	return txn.Options{
 		Spill: true, ReadOnly: opts.ReadOnly, Serializable: opts.Isolation == Serializable,
 		LockWait: s.lockWait, TableWait: s.tableWait, Under: s.locks(),
-	}), opts: opts, fresh: true}
+	}
+}
+
+// reader returns a transaction for a single query.
+func (s *Session) reader() *transaction {
+	opts := TxOptions{Isolation: RepeatableRead, ReadOnly: true}
+	t := s.spare
+	if t == nil {
+		return s.newTransaction(opts)
+	}
+	s.spare = nil
+	t.Renew(s.txnOptions(opts))
+	*t = transaction{Tx: t.Tx, opts: opts, fresh: true}
+	return t
 }
 
 // Begin starts a transaction; one that is open is committed first, as by BEGIN.

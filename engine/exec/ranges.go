@@ -15,12 +15,14 @@ import (
 type rangeSet struct {
 	key    keyColumns
 	ranges []boundRange
+	out    []store.KeyRange // what eval returned last
 }
 
 type boundRange struct {
 	plan.Range
 	low, high []bound
-	point     bool // high is as low, and left out
+	point     bool          // high is as low, and left out
+	values    []types.Value // of a point, the last time
 }
 
 // keyColumns are the elements of an index's key.
@@ -60,7 +62,7 @@ func (k *keyColumns) cut(values []types.Value) (cut bool) {
 }
 
 func newRangeSet(key keyColumns, ranges []plan.Range) (*rangeSet, error) {
-	s := &rangeSet{key, make([]boundRange, len(ranges))}
+	s := &rangeSet{key: key, ranges: make([]boundRange, len(ranges)), out: make([]store.KeyRange, 0, len(ranges))}
 	for i, r := range ranges {
 		b := &s.ranges[i]
 		b.Range = r
@@ -89,9 +91,10 @@ func (s *rangeSet) bounds(list []expr.Expr) ([]bound, error) {
 	return bs, nil
 }
 
-// eval returns the ranges of this execution in key order, none overlapping.
+// eval returns the ranges of this execution in key order, none overlapping. They are the
+// set's until the next call.
 func (s *rangeSet) eval(env *expr.Env) ([]store.KeyRange, error) {
-	out := make([]store.KeyRange, 0, len(s.ranges))
+	out := s.out[:0]
 	for i := range s.ranges {
 		r, ok, err := s.evalRange(env, &s.ranges[i])
 		if err != nil {
@@ -189,7 +192,8 @@ high:
 // evalPoint is evalRange for a point. A value that no column's is equal to makes it
 // empty.
 func (s *rangeSet) evalPoint(env *expr.Env, r *boundRange) (k store.KeyRange, ok bool, err error) {
-	k.Low = make([]types.Value, len(r.low))
+	r.values = slices.Grow(r.values[:0], len(r.low))[:len(r.low)]
+	k.Low = r.values
 	for i := range r.low {
 		v, p, err := r.low[i].place(env, i < len(r.NullOK) && r.NullOK[i])
 		if err != nil || p != exact {

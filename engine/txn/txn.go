@@ -127,13 +127,21 @@ var _ store.Locker = (*Tx)(nil)
 
 // Begin makes a transaction; it must be ended with Commit or Rollback.
 func (m *Manager) Begin(o Options) *Tx {
+	tx := &Tx{m: m}
+	tx.Renew(o)
+	return tx
+}
+
+// Renew makes of a read-only transaction that has ended another one.
+func (tx *Tx) Renew(o Options) {
+	m := tx.m
 	if o.LockWait == 0 {
 		o.LockWait = m.wait
 	}
 	if o.TableWait == 0 {
 		o.TableWait = m.wait
 	}
-	return &Tx{m: m, opts: o}
+	*tx = Tx{m: m, opts: o}
 }
 
 // Waiting returns how many transactions wait for locks.
