@@ -147,18 +147,18 @@ func (s *Session) run(ctx context.Context, st *parse.Statement, args arguments) 
 	if !diagnostic(st) {
 		s.warnings, s.lastError = nil, nil
 	}
-	if x, ok := st.AST.(*parse.ExecuteAs); ok {
-		if err := checkAs(x); err != nil {
-			return Result{}, nil, err
-		}
-		return s.executeAs(ctx, x, args)
-	}
 	if x, ok := st.AST.(*sqlparser.ExecuteStmt); ok {
 		var err error
 		if st, args, err = s.executed(x); err != nil {
 			s.failed(err)
 			return Result{}, nil, err
 		}
+	}
+	if x, ok := st.AST.(*parse.ExecuteAs); ok {
+		if err := checkAs(x); err != nil {
+			return Result{}, nil, err
+		}
+		return s.executeAs(ctx, x, args)
 	}
 	args = s.withVariables(st, args)
 	var r Result

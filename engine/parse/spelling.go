@@ -57,6 +57,11 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.replace(t, t, "tables")
 	case p.tokens == 2 && p.verb == sqlparser.SHOW && t.is(sql, "namespaces"):
 		p.replace(t, t, "databases")
+	case p.tokens == 3 && p.verb == sqlparser.SHOW && last.typ == sqlparser.CREATE && t.is(sql, "namespace"):
+		p.replace(t, t, "database")
+	case p.tokens == 2 && explains[p.verb] && t.is(sql, "undelete"):
+		p.restores = true
+		p.replace(t, t, "delete")
 	case p.tokens == 2 && slices.ContainsFunc(ignoredWords[p.verb], func(w string) bool { return t.is(sql, w) }):
 		p.replace(t, t, "")
 	case p.verb == sqlparser.SET && t.typ == sqlparser.ASSIGNMENT_OPT && p.open == 0:
@@ -121,6 +126,9 @@ func withoutColumn(ast sqlparser.Statement) {
 		})
 	}
 }
+
+// explains are the statements that show another one's plan.
+var explains = map[int]bool{sqlparser.EXPLAIN: true, sqlparser.DESCRIBE: true, sqlparser.DESC: true}
 
 // queries are the first tokens of statements where TABLE t is a query.
 var queries = map[int]bool{

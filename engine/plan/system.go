@@ -26,9 +26,6 @@ const (
 // system returns the column that a name means as a system column of one of the
 // sources, nil if it means none.
 func (s *scope) system(name string, match func(*source) bool, add func(*sourceColumn) error) error {
-	if s.written {
-		return nil
-	}
 	for _, src := range s.from.sources {
 		if src.rel == nil || !match(src) {
 			continue
@@ -36,6 +33,9 @@ func (s *scope) system(name string, match func(*source) bool, add func(*sourceCo
 		c := src.rel.table.SystemColumn(name)
 		if c < 0 {
 			continue
+		}
+		if s.written {
+			return sqlerr.Unsupported("the system column %s in SET, VALUES and RETURNING", src.rel.table.At(c).Name).In(name)
 		}
 		if err := add(s.b.systemColumn(src, c)); err != nil {
 			return err

@@ -99,8 +99,16 @@ func (d *definition) addColumns(o *sqlparser.AddColumns) error {
 	return nil
 }
 
+// errSystemColumn refuses to change what every table has.
+func errSystemColumn(name string) error {
+	return sqlerr.Unsupported("ALTER TABLE of the system column %s", name).In(name)
+}
+
 func (d *definition) dropColumn(name *sqlparser.ColName) error {
 	c := d.lookup(name.Name.String())
+	if c < 0 && d.SystemColumn(name.Name.String()) >= 0 {
+		return errSystemColumn(name.Name.String())
+	}
 	if c < 0 {
 		return sqlerr.CantDropKey.New("Can't DROP '%s'; check that column/key exists", name.Name.String())
 	}
@@ -131,6 +139,9 @@ func (d *definition) rename(options []sqlparser.AlterOption) error {
 			continue
 		}
 		c := d.lookup(from)
+		if c < 0 && d.SystemColumn(from) >= 0 {
+			return errSystemColumn(from)
+		}
 		if _, again := names[c]; c < 0 || again {
 			return errNoColumn(from, d.Name)
 		}

@@ -210,7 +210,7 @@ func setNamespaceOptions(r *sqlmeta.Namespace, list []parse.Option) error {
 			}
 			o.Value = types.CollationName(id)
 		}
-		if o.Value == "" {
+		if o.Value == "" || o.Type == parse.Word && o.Value == "NULL" {
 			delete(r.Options, key)
 			continue
 		}

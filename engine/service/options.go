@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,6 +211,9 @@ func (c *Catalog) setOptions(ctx context.Context, s Scope, n *parse.SetOptions) 
 		d := &definition{Table: copyOf(old)}
 		if err := d.setOptions(n.Options); err != nil {
 			return nil, err
+		}
+		if reflect.DeepEqual(d.Table, copyOf(old)) {
+			return nil, nil // no new version
 		}
 		if err := checkStorage(ctx, tx, d.Table); err != nil {
 			return nil, err
