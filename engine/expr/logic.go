@@ -122,7 +122,30 @@ type arm struct {
 }
 
 func newConjunction(ev *Evaluator, args []Expr, where bool) (*conjunction, error) {
+	if where {
+		args = numbersFirst(args)
+	}
 	return newJunction(ev, args, false, where)
+}
+
+// numbersFirst puts comparisons of numbers first: they cost little and cannot fail.
+func numbersFirst(args []Expr) []Expr {
+	number := func(e Expr) bool {
+		switch e.(type) {
+		case *Column, *Literal, *Param:
+			return e.Type().Physical() != types.PhysBytes
+		}
+		return false
+	}
+	var first, then []Expr
+	for _, e := range args {
+		if c, ok := e.(*Compare); ok && number(c.L) && number(c.R) {
+			first = append(first, e)
+		} else {
+			then = append(then, e)
+		}
+	}
+	return append(first, then...)
 }
 
 func newJunction(ev *Evaluator, args []Expr, or, where bool) (*conjunction, error) {
