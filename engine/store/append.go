@@ -29,10 +29,12 @@ const appendFrom = 64
 // tail is rows that are held back.
 type tail struct {
 	r       *relation
-	columns []int // ordinals of those that segments have
+	columns []int           // ordinals of those that segments have
+	stored  []*storedColumn // those, as rows have them; nil: in the key
 	rows    *types.Batch
 	updated *types.Vector
 	bytes   int
+	room    []byte // for blocks
 	last    []byte // the key of the row appended last
 	bound   []byte // up to where keys are free; nil: to the end
 	closed  bool   // no more rows may be added
@@ -148,6 +150,13 @@ func (r *relation) freeUntil(ctx context.Context, first []byte) ([]byte, error) 
 func newTail(r *relation, bound []byte) *tail {
 	own := *r
 	t := &tail{r: &own, columns: packedColumns(r.l), bound: bound}
+	for _, c := range t.columns {
+		var stored *storedColumn
+		if n := r.l.keptAt(c); n >= 0 {
+			stored = &r.l.stored[n]
+		}
+		t.stored = append(t.stored, stored)
+	}
 	t.clear()
 	return t
 }
@@ -206,7 +215,7 @@ func (t *tail) addRange(rows *types.Batch, from, to int, now int64) error {
 		v := t.rows.Columns[i]
 		start := v.Len()
 		v.AppendRange(rows.Columns[c], from, to, false)
-		if n := t.r.l.keptAt(c); n >= 0 && !t.r.l.stored[n].narrow(v, start) {
+		if s := t.stored[i]; s != nil && !s.narrow(v, start) {
 			return t.r.l.outOfRange(c)
 		}
 	}
@@ -304,9 +313,10 @@ func (t *tail) pack() error {
 	if err != nil {
 		return err
 	}
-	run := makeRun(t.r.l, t.columns, t.rows, t.updated, first[prefixBytes:], bytes.Clone(t.last[prefixBytes:]))
+	run := makeRun(t.r.l, t.columns, t.rows, t.updated, first[prefixBytes:], bytes.Clone(t.last[prefixBytes:]), t.room[:0])
 	run.user = t.r.user
-	run.write(tx.Put)
+	run.write(tx.Put) // which copies
+	t.room = run.room
 	tx.loaded = append(slices.Clip(tx.loaded), run.packedRun)
 	return nil
 }

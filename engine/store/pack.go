@@ -528,7 +528,7 @@ func (p *packer) encode(ctx context.Context, groups []*group, rd *rowReader) err
 
 // segment adds a segment, which covers keys from some on, to the batch.
 func (p *packer) segment(g *group, from []byte) {
-	run := makeRun(p.l, g.columns, g.rows, g.updated, bytes.Clone(from), bytes.Clone(g.last()))
+	run := makeRun(p.l, g.columns, g.rows, g.updated, bytes.Clone(from), bytes.Clone(g.last()), nil)
 	run.pairs.Store(noPairs) // see clear
 	p.new, p.blocks = append(p.new, run.packedRun), append(p.blocks, run.blocks)
 	// Keys of old segments may be the same: those are removed before.
@@ -543,15 +543,18 @@ type madeRun struct {
 	*packedRun
 	record []byte
 	blocks [][]byte // as rec.Columns
+	room   []byte   // where blocks are
 }
 
 // makeRun makes a segment of rows, which have some columns, that covers what from and
-// last say, as elements of keys with the user.
-func makeRun(l *layout, columns []int, rows *types.Batch, updated *types.Vector, from, last []byte) madeRun {
+// last say, as elements of keys with the user. Blocks go to the end of room, where they fit.
+func makeRun(l *layout, columns []int, rows *types.Batch, updated *types.Vector, from, last, room []byte) madeRun {
 	rec := &segment.Record{Version: l.t.Version, Rows: rows.Len, Last: last}
 	var blocks [][]byte
 	column := func(id uint32, kept byte, v *types.Vector) {
-		block := segment.Append(nil, v)
+		start := len(room)
+		room = segment.Append(room, v)
+		block := room[start:len(room):len(room)]
 		c := segment.Column{ID: id, Kept: kept, Phys: v.Type.Physical(), Nulls: segment.Nulls(v), Size: len(block)}
 		c.Min, c.Max = segment.Bounds(v)
 		rec.Columns, blocks = append(rec.Columns, c), append(blocks, block)
@@ -566,7 +569,7 @@ func makeRun(l *layout, columns []int, rows *types.Batch, updated *types.Vector,
 		column(l.t.Columns[c].ID, kept, rows.Columns[slices.Index(columns, c)])
 	}
 	column(updatedColumn, absent, updated)
-	run := madeRun{newPackedRun(l.t.StorageID(), from, rec, 0), rec.Append(nil), blocks}
+	run := madeRun{newPackedRun(l.t.StorageID(), from, rec, 0), rec.Append(nil), blocks, room}
 	run.size += len(run.recordKey()) + len(run.record)
 	return run
 }

@@ -55,7 +55,11 @@ var (
 
 // Shared returns a shared table's rows.
 func (tx *Tx) Shared(t *schema.Table) *SharedTableStore {
-	return &SharedTableStore{tx.relation(t, "")}
+	if s := tx.shared; s != nil && s.l.t == t {
+		return s // statements of a transaction often are on one table
+	}
+	tx.shared = &SharedTableStore{tx.relation(t, "")}
+	return tx.shared
 }
 
 // User returns a user's rows of a user table.

@@ -27,7 +27,8 @@ type Tx struct {
 	layouts map[uint32]*layout     // of written tables, by the number in keys
 	touched map[*sequence]struct{} // whose values this transaction uses
 	lockKey []byte
-	oldKeys keyRoom // of the rows that are changed
+	shared  *SharedTableStore // of the table used last
+	oldKeys keyRoom           // of the rows that are changed
 	newKeys keyRoom
 	spillAt int // bytes of changes; 0: never
 
