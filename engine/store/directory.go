@@ -335,14 +335,10 @@ func (tx *Tx) kept(table uint32, list []*packedRun) []*packedRun {
 	if len(list) == 0 {
 		return nil
 	}
-	p := recordPrefix(table)
-	if !tx.buffer.Touches(kv.Meta, kv.Range{Start: p, End: edge(p, true)}) {
+	if !tx.buffer.HasRanges(kv.Meta) {
 		return list
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(r *packedRun) bool {
-		key := r.recordKey()
-		return tx.buffer.Deleted(kv.Meta, key) || slices.ContainsFunc(tx.loaded, func(p *packedRun) bool { return bytes.Equal(p.recordKey(), key) })
-	})
+	return slices.DeleteFunc(slices.Clone(list), func(r *packedRun) bool { return tx.buffer.InRange(kv.Meta, r.recordKey()) })
 }
 
 // removeRuns removes the segments of a table, those of one user where that is given.

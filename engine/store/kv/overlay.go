@@ -293,10 +293,13 @@ func (o *Overlay) Len() int {
 	return n
 }
 
-// Deleted reports whether key was deleted, by itself or in a range, and not put again.
-func (o *Overlay) Deleted(s Space, key []byte) bool {
-	v, known := o.spaces[s].get(key)
-	return known && v == nil
+// HasRanges reports whether ranges of keys were deleted.
+func (o *Overlay) HasRanges(s Space) bool { return o.spaces[s].ranges.Len() > 0 }
+
+// InRange reports whether key was deleted in a range, and may have been put again.
+func (o *Overlay) InRange(s Space, key []byte) bool {
+	_, end, ok := floor(&o.spaces[s].ranges, text(key))
+	return ok && end > text(key)
 }
 
 // Touches reports whether a key of r was changed.
