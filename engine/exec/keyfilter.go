@@ -65,6 +65,8 @@ func (f *keyFilter) bytes() int64 { return int64(cap(f.bits)) * 8 }
 // clear turns the filter off.
 func (f *keyFilter) clear() { *f = keyFilter{} }
 
+func (f *keyFilter) active() bool { return f.on }
+
 // pick keeps those of the rows in sel whose integer in v may be a key.
 func (f *keyFilter) pick(v *types.Vector, sel []int32) []int32 {
 	if v.Type.Physical() == types.PhysUint64 {

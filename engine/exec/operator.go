@@ -61,7 +61,7 @@ type Runtime struct {
 
 	// works are where the rows of plan.Work nodes are, by their ID.
 	works map[int]func() batchSource
-	// keyFilters are those that joins have for scans that are to be built.
+	// keyFilters are those that joins and sorts have for scans that are to be built.
 	keyFilters map[*plan.Scan][]scanKey
 
 	mem    *memory      // shared by the operators of the execution and its subqueries

@@ -7,7 +7,7 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// scanFilter is a scan's filter, and those of joins above it, as the store takes it: it
+// scanFilter is a scan's filter, and those of joins and sorts above it, as the store takes it: it
 // reads the columns that it needs, and then the others of the rows that pass.
 type scanFilter struct {
 	keys  []scanKey
@@ -19,11 +19,19 @@ type scanFilter struct {
 	passed []int32
 }
 
-// scanKey is a column of a scan with the filter that a join has for it.
+// scanKey is a column of a scan with the filter that a join or a sort has for it.
 type scanKey struct {
 	column       int
-	filter       *keyFilter
+	filter       columnFilter
 	seen, passed int
+}
+
+// columnFilter tells which values of a column count.
+type columnFilter interface {
+	// active reports whether there are values that don't.
+	active() bool
+	// pick keeps those of the rows in sel whose value in v counts.
+	pick(v *types.Vector, sel []int32) []int32
 }
 
 // enough is after how many rows a filter shows whether it is worth its while.
@@ -31,7 +39,7 @@ const enough = 4 * types.BatchRows
 
 // worth reports whether the filter leaves out many rows.
 func (k *scanKey) worth() bool {
-	return k.filter.on && (k.seen < enough || k.passed < k.seen-k.seen/8)
+	return k.filter.active() && (k.seen < enough || k.passed < k.seen-k.seen/8)
 }
 
 // newScanFilter returns nil when there is nothing to filter by.

@@ -32,6 +32,7 @@ type sortOp struct {
 	keep    int64  // how many rows are wanted
 	cut     uint64 // rows with a greater prefix are not, when trimmed
 	trimmed bool
+	top     *topFilter // of scans below, or nil
 	scratch []sortRef
 	newRefs []uint32
 	next    int // of refs, when all is in memory
@@ -56,12 +57,8 @@ type rowOrder struct {
 }
 
 func buildSort(n *plan.Sort, rt *Runtime) (Operator, error) {
-	in, err := Build(n.Input, rt)
-	if err != nil {
-		return nil, err
-	}
 	ts := slices.Clone(n.Input.Types())
-	s := &sortOp{input: in, width: len(ts), env: rt.Env, limit: n.Limit, mem: rt.account(),
+	s := &sortOp{width: len(ts), env: rt.Env, limit: n.Limit, mem: rt.account(),
 		file: rt.spillFile(), order: &rowOrder{}}
 	var computed []expr.Expr
 	for _, k := range n.Keys {
@@ -75,6 +72,11 @@ func buildSort(n *plan.Sort, rt *Runtime) (Operator, error) {
 		s.order.desc = append(s.order.desc, k.Desc)
 		s.order.types = append(s.order.types, k.Expr.Type())
 	}
+	s.top = newTopFilter(n, s.order, rt)
+	var err error
+	if s.input, err = Build(n.Input, rt); err != nil {
+		return nil, err
+	}
 	s.rows, s.out, s.none = newRows(ts), emptyBatch(ts), emptyBatch(ts[:s.width])
 	s.keys, err = expr.NewEvaluator(rt.Env, computed...)
 	return s, err
@@ -82,6 +84,7 @@ func buildSort(n *plan.Sort, rt *Runtime) (Operator, error) {
 
 func (s *sortOp) Open(ctx context.Context) (err error) {
 	s.next, s.trimmed = 0, false
+	s.top.clear()
 	if s.keep, err = rowCount(s.env, s.limit, noLimit); err != nil || s.keep == 0 {
 		s.left = 0
 		return err
@@ -174,6 +177,7 @@ func (s *sortOp) trim(ctx context.Context) error {
 	}
 	s.rows, s.refs = best, refs
 	s.cut, s.trimmed = refs[s.keep-1].prefix, true
+	s.top.set(s.cut)
 	s.mem.set(s.rows.bytes() + int64(cap(s.refs)+cap(s.scratch))*16)
 	return nil
 }
@@ -259,6 +263,7 @@ func (s *sortOp) writeRun(ctx context.Context) error {
 	s.runs = append(s.runs, run)
 	s.rows.clear()
 	s.refs, s.scratch, s.trimmed = s.refs[:0], nil, false
+	s.top.clear()
 	s.mem.set(int64(cap(s.refs)) * 16)
 	return nil
 }
@@ -375,38 +380,45 @@ func (o *rowOrder) compare(x *types.Batch, i int, y *types.Batch, j, first int) 
 
 // prefixes returns the prefixes of b's rows.
 func (o *rowOrder) prefixes(b *types.Batch) []uint64 {
-	out := make([]uint64, b.Len)
-	v := b.Columns[o.columns[0]]
-	t := o.types[0]
+	return appendPrefixes(make([]uint64, 0, b.Len), b.Columns[o.columns[0]], b.Len, o.types[0], o.desc[0])
+}
+
+// appendPrefixes appends the prefixes that n rows have by a first key of type t to an
+// empty slice.
+func appendPrefixes(out []uint64, v *types.Vector, n int, t types.Type, desc bool) []uint64 {
+	out = slices.Grow(out, n)[:n]
 	switch t.Physical() {
 	case types.PhysInt64:
-		for i, x := range v.Int64s[:b.Len] {
+		for i, x := range v.Int64s[:n] {
 			out[i] = uint64(x) ^ 1<<63
 		}
 	case types.PhysUint64:
-		copy(out, v.Uint64s[:b.Len])
+		copy(out, v.Uint64s[:n])
 	case types.PhysFloat64:
-		for i, x := range v.Float64s[:b.Len] {
+		for i, x := range v.Float64s[:n] {
 			u := math.Float64bits(x + 0) // no negative zero
-			if u>>63 != 0 {
-				out[i] = ^u
-			} else {
-				out[i] = u | 1<<63
-			}
+			out[i] = u ^ (uint64(int64(u)>>63) | 1<<63)
 		}
 	case types.PhysBytes:
 		if !bytesOrder(t) {
+			clear(out)
 			break
 		}
 		for i := range out {
 			out[i] = bytesPrefix(v.BytesAt(i))
 		}
+	default:
+		clear(out)
 	}
-	for i := range out {
-		if v.IsNull(i) {
-			out[i] = 0
+	if v.Valid != nil || v.Type.Kind == types.Null {
+		for i := range out {
+			if v.IsNull(i) {
+				out[i] = 0
+			}
 		}
-		if o.desc[0] {
+	}
+	if desc {
+		for i := range out {
 			out[i] = ^out[i]
 		}
 	}
