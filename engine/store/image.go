@@ -229,7 +229,7 @@ func (o *openRun) mergeColumn(ctx context.Context, ordinal int, t types.Type) (*
 // there are none, or from an image.
 func (m *merge) begin(ctx context.Context) error {
 	v, ok := m.r.Reader.(*view)
-	if !ok || m.rng.Reverse || m.rng.End == nil || v.ranges() == nil {
+	if !ok || m.rng.Reverse || m.rng.End == nil || v.ranges() == nil || len(m.runs) > 1 && !m.columns {
 		m.pairs = m.scan()
 		return nil
 	}

@@ -375,7 +375,8 @@ func (s *scanner) advanceMerged(ctx context.Context, rows int) (stretch, error) 
 			}
 			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
 			s.merge = s.packed.merge(s.rng)
-			s.merge.skip, s.merge.columns, s.merge.wanted = s.skip, true, s.wanted
+			// Who wants few rows should not have all segments looked at.
+			s.merge.skip, s.merge.columns, s.merge.wanted = s.skip, !s.limited, s.wanted
 		}
 		st, err := s.merge.next(ctx, rows)
 		if err != nil || st.from < st.to {
