@@ -76,7 +76,7 @@ func startMariaDB(ctx context.Context) (_ *mariadb, err error) {
 	}
 	w.Close()
 	m.out = bufio.NewReaderSize(r, 1<<20)
-	setup := m.ask(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin, sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'")
+	setup := m.ask(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin, sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE', max_statement_time = 20")
 	return m, setup.err
 }
 
