@@ -58,16 +58,9 @@ func (r *rows) Columns() []string { return r.names }
 
 func (r *rows) Next(dest []driver.Value) error {
 	if len(r.cells) == 0 {
-		if err := r.advance(); err != nil {
+		if err := r.fill(); err != nil {
 			return err
 		}
-		n := min(cellRows, r.batch.Len-r.next)
-		if r.room == nil {
-			r.room = r.few[:0]
-		}
-		r.room = slices.Grow(r.room[:0], n*len(dest))[:n*len(dest)]
-		r.cells = r.room
-		r.take(r.cells, n)
 	}
 	for i := range dest {
 		dest[i] = r.cells[i]
@@ -76,8 +69,8 @@ func (r *rows) Next(dest []driver.Value) error {
 	return nil
 }
 
-// advance sees that the batch has a next row.
-func (r *rows) advance() error {
+// fill makes the values of some rows more.
+func (r *rows) fill() error {
 	for r.batch == nil || r.next >= r.batch.Len {
 		b, err := r.rows.Next(r.ctx)
 		if err != nil {
@@ -88,16 +81,18 @@ func (r *rows) advance() error {
 		}
 		r.batch, r.next = b, 0
 	}
-	return nil
-}
-
-// take puts the values of the next n rows into cells.
-func (r *rows) take(cells []any, n int) {
 	zone, width := r.conn.session.Zone(), len(r.batch.Columns)
-	for i, c := range r.batch.Columns {
-		types.GoColumn(c, r.next, r.next+n, zone, cells[i:], width)
+	n := min(cellRows, r.batch.Len-r.next)
+	if r.room == nil {
+		r.room = r.few[:0]
 	}
+	r.room = slices.Grow(r.room[:0], n*width)[:n*width]
+	for i, c := range r.batch.Columns {
+		types.GoColumn(c, r.next, r.next+n, zone, r.room[i:], width)
+	}
+	r.cells = r.room
 	r.next += n
+	return nil
 }
 
 func (r *rows) HasNextResultSet() bool { return r.rows.HasNextResultSet() }

@@ -41,9 +41,7 @@ type executable struct {
 func (s *Session) executable(ctx context.Context, p *preparedPlan, t *transaction, args arguments) *executable {
 	if p.idle != nil {
 		if x, _ := p.idle.Get().(*executable); x != nil && x.rt.MemoryBytes == s.memoryBytes() {
-			run := x.env.Run + 1
 			x.prepare(ctx, s, t, args)
-			x.env.Run = run
 			return x
 		}
 	}
@@ -60,10 +58,11 @@ func (s *Session) newExecutable(ctx context.Context, t *transaction, args argume
 	return x
 }
 
-// prepare makes it run in transaction t of s.
+// prepare makes it run, for another time, in transaction t of s.
 func (x *executable) prepare(ctx context.Context, s *Session, t *transaction, args arguments) {
 	x.session, x.tx, x.user = s, t, s.user
 	x.env = expr.Env{
+		Run:     x.env.Run + 1,
 		Context: ctx, Params: args.values, Now: s.now(), Zone: s.zone,
 		Database: s.namespace, User: s.user, ConnID: s.id, Node: s.engine.cfg.Node,
 		LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
@@ -86,7 +85,7 @@ func (p *preparedPlan) putBack(x *executable) {
 		return
 	}
 	x.session, x.tx = nil, nil
-	x.env = expr.Env{Run: x.env.Run, Zone: x.env.Zone}
+	x.env = expr.Env{Run: x.env.Run}
 	x.rt.Atomic, x.rt.IDs, x.rt.Returned, x.rt.Arguments = nil, nil, nil, nil
 	p.idle.Put(x)
 }

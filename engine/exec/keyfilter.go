@@ -113,17 +113,8 @@ func joinFilters(other plan.Node, keys, comparable []expr.Expr, rt *Runtime) []*
 		if !ok || !integerPhysical(comparable[i].Type()) || !expr.SameForm(c.T, comparable[i].Type()) {
 			continue
 		}
-		at := sources(other, c.Index, nil)
-		if len(at) == 0 {
-			continue
-		}
-		f := &joinFilter{key: i}
-		list = append(list, f)
-		if rt.keyFilters == nil {
-			rt.keyFilters = map[*plan.Scan][]scanKey{}
-		}
-		for _, s := range at {
-			rt.keyFilters[s.scan] = append(rt.keyFilters[s.scan], scanKey{column: s.column, filter: &f.keyFilter})
+		if f := (&joinFilter{key: i}); rt.filterScans(other, c.Index, &f.keyFilter) {
+			list = append(list, f)
 		}
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -32,6 +33,19 @@ type columnFilter interface {
 	active() bool
 	// pick keeps those of the rows in sel whose value in v counts.
 	pick(v *types.Vector, sel []int32) []int32
+}
+
+// filterScans gives a filter of a column of n, which is to be built, to the scans that the
+// column comes from. It reports whether there are any.
+func (rt *Runtime) filterScans(n plan.Node, column int, f columnFilter) bool {
+	at := sources(n, column, nil)
+	if len(at) > 0 && rt.keyFilters == nil {
+		rt.keyFilters = map[*plan.Scan][]scanKey{}
+	}
+	for _, s := range at {
+		rt.keyFilters[s.scan] = append(rt.keyFilters[s.scan], scanKey{column: s.column, filter: f})
+	}
+	return len(at) > 0
 }
 
 // enough is after how many rows a filter shows whether it is worth its while.

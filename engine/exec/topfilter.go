@@ -21,16 +21,9 @@ func newTopFilter(n *plan.Sort, o *rowOrder, rt *Runtime) *topFilter {
 	if n.Limit == nil || o.columns[0] >= len(n.Input.Types()) {
 		return nil
 	}
-	at := sources(n.Input, o.columns[0], nil)
-	if len(at) == 0 {
-		return nil
-	}
 	f := &topFilter{t: o.types[0], desc: o.desc[0]}
-	if rt.keyFilters == nil {
-		rt.keyFilters = map[*plan.Scan][]scanKey{}
-	}
-	for _, s := range at {
-		rt.keyFilters[s.scan] = append(rt.keyFilters[s.scan], scanKey{column: s.column, filter: f})
+	if !rt.filterScans(n.Input, o.columns[0], f) {
+		return nil
 	}
 	return f
 }

@@ -63,15 +63,7 @@ func BenchmarkScan(b *testing.B) {
 			for b.Loop() {
 				tx, _ := db.Begin()
 				s := tx.Shared(t).Scan(c.req)
-				for {
-					if err := s.Next(ctx, out); err != nil {
-						b.Fatal(err)
-					}
-					if out.Len == 0 {
-						break
-					}
-					n += out.Len
-				}
+				n += countRows(b, s, out)
 				s.Close()
 				tx.Close()
 			}
@@ -171,15 +163,7 @@ func BenchmarkPacked(b *testing.B) {
 					i = (i + 7919) % rows
 					tx, _ := db.Begin()
 					s := tx.Shared(t).Scan(w.req(i))
-					for {
-						if err := s.Next(ctx, out); err != nil {
-							b.Fatal(err)
-						}
-						if out.Len == 0 {
-							break
-						}
-						n += out.Len
-					}
+					n += countRows(b, s, out)
 					s.Close()
 					tx.Close()
 				}
@@ -209,5 +193,18 @@ func updateSome(b *testing.B, db *DB, t *schema.Table, rows int) {
 	}
 	if err := tx.Commit(ctx, NoLog); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// countRows reads a scanner to its end, into out, and returns how many rows it has.
+func countRows(b *testing.B, s Scanner, out *types.Batch) (n int) {
+	for {
+		if err := s.Next(ctx, out); err != nil {
+			b.Fatal(err)
+		}
+		if out.Len == 0 {
+			return n
+		}
+		n += out.Len
 	}
 }

@@ -256,26 +256,13 @@ func (b *Batch) Gather(src *Batch, sel []int32) {
 // Gather empties v and fills it with the values of src that sel lists.
 func (v *Vector) Gather(src *Vector, sel []int32) {
 	v.Reset(src.Type)
-	switch v.Type.Physical() {
-	case PhysInt64:
-		v.Int64s = gather(v.Int64s, src.Int64s, sel)
-	case PhysUint64:
-		v.Uint64s = gather(v.Uint64s, src.Uint64s, sel)
-	case PhysFloat64:
-		v.Float64s = gather(v.Float64s, src.Float64s, sel)
-	case PhysBytes:
-		for _, i := range sel {
-			v.Data = append(v.Data, src.BytesAt(int(i))...)
-			v.Offsets = append(v.Offsets, int32(len(v.Data)))
-		}
-	}
+	v.appendGathered(src, sel)
 	if src.Valid != nil {
 		v.Valid = make([]byte, (len(sel)+7)/8)
 		for j, i := range sel {
 			v.Valid[j>>3] |= (src.Valid[i>>3] >> (i & 7) & 1) << (j & 7)
 		}
 	}
-	v.n = len(sel)
 }
 
 // AppendSelected appends the values of src, a vector of the same physical form, that sel
@@ -287,6 +274,11 @@ func (v *Vector) AppendSelected(src *Vector, sel []int32) {
 		}
 		return
 	}
+	v.appendGathered(src, sel)
+}
+
+// appendGathered appends the values of src that sel lists, as if none were NULL.
+func (v *Vector) appendGathered(src *Vector, sel []int32) {
 	switch v.Type.Physical() {
 	case PhysInt64:
 		v.Int64s = gather(v.Int64s, src.Int64s, sel)
