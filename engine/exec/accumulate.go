@@ -96,8 +96,12 @@ func newSum(a *expr.Aggregate) (accumulator, expr.Expr) {
 		arg = expr.CastTo(arg, types.DecimalType(65, t.Scale))
 		t = arg.Type()
 	}
-	if t.Physical() == types.PhysBytes {
-		return &sumDecimal{short: sumInt{avg: avg, scale: scale}}, arg
+	exact := avg && a.T.Scale-scale > divScaleDigits
+	if exact && t.Physical() == types.PhysUint64 {
+		arg = expr.CastTo(arg, types.DecimalType(20, 0))
+	}
+	if exact || t.Physical() == types.PhysBytes {
+		return &sumDecimal{short: sumInt{avg: avg, scale: scale}, exact: exact}, arg
 	}
 	return &sumInt{avg: avg, scale: scale}, arg
 }
@@ -307,6 +311,7 @@ func (s *sumInt) emit(dst *types.Vector, from, to int) {
 type sumDecimal struct {
 	short sumInt            // with the number of all values
 	long  []decimal.Decimal // of those held as text; nil: there were none
+	exact bool              // averages have more digits than AVG's type, cut off where division does
 }
 
 func (s *sumDecimal) grow(n int) {
@@ -352,11 +357,14 @@ func (s *sumDecimal) add(groups []int32, args []*types.Vector, n int) {
 func (s *sumDecimal) total(g int) decimal.Decimal {
 	var buf [80]byte
 	d, _ := decimal.NewFromMySQL(s.short.sum[g].text(buf[:0], s.short.scale))
+	if s.long == nil {
+		return d
+	}
 	return d.Add(s.long[g])
 }
 
 func (s *sumDecimal) emit(dst *types.Vector, from, to int) {
-	if s.long == nil {
+	if s.long == nil && !s.exact {
 		s.short.emit(dst, from, to)
 		return
 	}

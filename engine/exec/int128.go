@@ -148,9 +148,13 @@ func appendInt128(dst *types.Vector, s int128) {
 	dst.AppendBytes(s.text(buf[:0], dst.Type.Scale))
 }
 
-// appendDecimal appends d, rounded to dst's scale, to a DECIMAL vector that
-// holds text.
+// appendDecimal appends d, rounded to dst's scale, to a DECIMAL vector.
 func appendDecimal(dst *types.Vector, d decimal.Decimal) {
+	if scale := int32(dst.Type.Scale); dst.Type.Physical() == types.PhysInt64 {
+		n, _ := d.Round(scale).Mul(decimal.New(1, scale)).Int64()
+		dst.AppendInt(n)
+		return
+	}
 	text := d.FormatMySQL(int32(dst.Type.Scale))
 	if text[0] == '-' && decimalZero(text[1:]) {
 		text = text[1:]

@@ -74,7 +74,7 @@ func sameNode(a, b Expr) bool {
 	case *Aggregate:
 		b, ok := b.(*Aggregate)
 		return ok && a.Func == b.Func && a.Distinct == b.Distinct && a.Separator == b.Separator &&
-			len(a.Args) == len(b.Args) && sameDirections(a.Order, b.Order)
+			a.T == b.T && len(a.Args) == len(b.Args) && sameDirections(a.Order, b.Order)
 	case *Window:
 		b, ok := b.(*Window)
 		return ok && sameWindow(a, b)

@@ -628,8 +628,7 @@ func (b *Binder) caseExpr(n *sqlparser.CaseExpr) (Expr, error) {
 			return nil, err
 		}
 	}
-	c := &Case{}
-	var results []Expr
+	var whens []When
 	for _, w := range n.Whens {
 		cond, then, err := b.pair(w.Cond, w.Val)
 		if err != nil {
@@ -640,17 +639,23 @@ func (b *Binder) caseExpr(n *sqlparser.CaseExpr) (Expr, error) {
 				return nil, err
 			}
 		}
-		c.Whens = append(c.Whens, When{cond, then})
-		results = append(results, then)
+		whens = append(whens, When{cond, then})
 	}
+	var other Expr
 	if n.Else != nil {
-		if c.Else, err = b.bind(n.Else); err != nil {
+		if other, err = b.bind(n.Else); err != nil {
 			return nil, err
 		}
-		results = append(results, c.Else)
 	}
-	c.T = commonTypeOf(results)
-	return c, nil
+	return newCase(whens, other), nil
+}
+
+// newCase returns a Case with the type that its results have together; other may be nil.
+func newCase(whens []When, other Expr) *Case {
+	c := &Case{Whens: whens, Else: other}
+	list := c.results()
+	t := commonTypeOf(list)
+	return c.withResults(precise(list, t), t)
 }
 
 // commonTypeOf is CommonType of expressions: it knows literals' digits.

@@ -197,9 +197,10 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	case "coercibility":
 		return intLiteral(int64(derive(args[0]).strength)), nil
 	case "if":
-		return &Case{Whens: []When{{args[0], args[1]}}, Else: args[2], T: commonTypeOf(args[1:])}, nil
+		return newCase([]When{{args[0], args[1]}}, args[2]), nil
 	case "ifnull", "coalesce":
-		return &Coalesce{args, commonTypeOf(args)}, nil
+		t := commonTypeOf(args)
+		return &Coalesce{precise(args, t), t}, nil
 	case "nullif":
 		same, err := NewCompare(EQ, args[0], args[1])
 		if err != nil {

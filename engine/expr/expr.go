@@ -121,6 +121,9 @@ type Aggregate struct {
 	Separator string
 	// T is the result's type, by MySQL's rules for Func and Args.
 	T types.Type
+	// Grouped: the query has GROUP BY, for which MySQL keeps sums and extremes with
+	// no more digits than T has.
+	Grouped bool
 }
 
 // AggFunc is an aggregate function.

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"slices"
+
 	"vitess.io/vitess/go/mysql/collations"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -186,42 +188,74 @@ func exact(e Expr) Expr {
 		if t := negType(e.Arg); t.Kind == types.Decimal && t != e.T {
 			return &Neg{e.Arg, t}
 		}
+	case *Aggregate:
+		return exactAggregate(e)
 	case *Coalesce:
-		if list, changed := exactAll(e.Args); changed {
-			return &Coalesce{list, commonTypeOf(list)}
+		list := exactAll(e.Args)
+		if t := commonTypeOf(list); t.Scale > e.T.Scale {
+			return &Coalesce{list, t}
 		}
 	case *Case:
-		n := &Case{Whens: make([]When, len(e.Whens))}
-		results := make([]Expr, len(e.Whens))
-		for i, w := range e.Whens {
-			results[i] = w.Then
+		list := exactAll(e.results())
+		if t := commonTypeOf(list); t.Scale > e.T.Scale {
+			return e.withResults(list, t)
 		}
-		if e.Else != nil {
-			results = append(results, e.Else)
-		}
-		list, changed := exactAll(results)
-		if !changed {
-			return e
-		}
-		for i, w := range e.Whens {
-			n.Whens[i] = When{w.Cond, list[i]}
-		}
-		if e.Else != nil {
-			n.Else = list[len(list)-1]
-		}
-		n.T = commonTypeOf(list)
-		return n
 	}
 	return e
 }
 
-func exactAll(list []Expr) (out []Expr, changed bool) {
-	out = make([]Expr, len(list))
+func exactAll(list []Expr) []Expr {
+	out := make([]Expr, len(list))
 	for i, e := range list {
 		out[i] = exact(e)
-		changed = changed || out[i] != e
 	}
-	return out, changed
+	return out
+}
+
+// precise returns list, whose values become ones of type t, unrounded where that has
+// more digits than their own types.
+func precise(list []Expr, t types.Type) []Expr {
+	out := slices.Clone(list)
+	for i, e := range list {
+		if t.Kind == types.Decimal && e.Type().Scale < t.Scale {
+			out[i] = exact(e)
+		}
+	}
+	return out
+}
+
+// withResults returns e with other results, of type t.
+func (e *Case) withResults(list []Expr, t types.Type) *Case {
+	n := &Case{Whens: make([]When, len(e.Whens)), T: t}
+	for i, w := range e.Whens {
+		n.Whens[i] = When{w.Cond, list[i]}
+	}
+	if e.Else != nil {
+		n.Else = list[len(e.Whens)]
+	}
+	return n
+}
+
+// exactAggregate returns a, a decimal, with all the digits that MySQL computes of it.
+func exactAggregate(a *Aggregate) Expr {
+	n := *a
+	scale := a.T.Scale
+	switch {
+	case a.Func == Avg:
+		scale = quotientScale(scaleOf(a.Args[0].Type()), 0)
+	case a.Grouped:
+	case a.Func == Sum:
+		scale = scaleOf(a.Args[0].Type())
+	case a.Func == Min || a.Func == Max:
+		n.Args = []Expr{exact(a.Args[0])}
+		n.T = n.Args[0].Type()
+		return &n
+	}
+	if scale = min(scale, maxScale); scale <= a.T.Scale {
+		return a
+	}
+	n.T = decimalType(a.T.Size-a.T.Scale+scale, scale)
+	return &n
 }
 
 func integerType(unsigned bool) types.Type {

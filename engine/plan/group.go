@@ -16,6 +16,8 @@ type grouping struct {
 	// rollup has a row for each combination of values of by, without its last,
 	// without its last two, … and without any.
 	rollup bool
+	// aggregated: the query has aggregate functions, be they folded away.
+	aggregated bool
 
 	rel *groupRel
 	// With rollup: the columns of by, NULL where they are summed up, and the
@@ -30,7 +32,7 @@ type grouping struct {
 // if any, and rewrites those to read its output. Every other column must be
 // determined by the groups: MySQL's ONLY_FULL_GROUP_BY.
 func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []orderItem) (logical, error) {
-	grouped := len(g.by) > 0
+	grouped := g.aggregated || len(g.by) > 0
 	check := func(e expr.Expr) {
 		expr.Walk(e, func(e expr.Expr) bool {
 			if a, ok := e.(*expr.Aggregate); ok {

@@ -69,6 +69,8 @@ type scope struct {
 	from       *from
 	clause     string // as error messages name it
 	aggregates bool
+	grouped    bool        // the query has GROUP BY
+	aggregated bool        // an aggregate function was bound; it may have been folded away since
 	windows    windowNames // nil: no window functions
 	written    bool        // of values that a row is given: it has no system columns
 
@@ -123,6 +125,7 @@ func (s *scope) place(a *expr.Aggregate, known []int) (expr.Expr, error) {
 	case !s.aggregates:
 		return nil, expr.InvalidGroupFunc()
 	}
+	a.Grouped, s.aggregated = s.grouped, s.aggregated || a.Func != expr.AnyValue
 	return a, nil
 }
 

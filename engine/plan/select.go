@@ -66,7 +66,8 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := &scope{b: b, frame: f, from: fr, clause: "field list", aggregates: true, windows: windows}
+	grouped := s.GroupBy != nil && len(s.GroupBy.Exprs) > 0
+	list := &scope{b: b, frame: f, from: fr, clause: "field list", aggregates: true, grouped: grouped, windows: windows}
 	items, err := b.selectList(s, fr, list)
 	if err != nil {
 		return nil, err
@@ -75,25 +76,28 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 		return nil, err
 	}
 	g := &grouping{b: b, from: yields(fr.rel)}
-	if s.GroupBy != nil && len(s.GroupBy.Exprs) > 0 {
+	if grouped {
 		g.rollup = s.GroupBy.WithRollup
 		if g.by, err = b.groupBy(s.GroupBy.Exprs, fr, f, items); err != nil {
 			return nil, err
 		}
 	}
+	after := &scope{b: b, frame: f, from: fr, clause: "having clause", aggregates: true, grouped: grouped, aliases: aliasesHaving,
+		items: items, groupBy: g.by}
 	var having []expr.Expr
 	if s.Having != nil {
-		having, err = b.conditions(s.Having.Expr, &scope{b: b, frame: f, from: fr, clause: "having clause",
-			aggregates: true, aliases: aliasesHaving, items: items, groupBy: g.by, inAggs: aggregateNames(s.Having.Expr)})
-		if err != nil {
+		after.inAggs = aggregateNames(s.Having.Expr)
+		if having, err = b.conditions(s.Having.Expr, after); err != nil {
 			return nil, err
 		}
 	}
-	order, err := b.orderBy(s.OrderBy, &scope{b: b, frame: f, from: fr, clause: "order clause",
-		aggregates: true, aliases: aliasesAfter, items: items, windows: windows})
+	sorted := &scope{b: b, frame: f, from: fr, clause: "order clause", aggregates: true, grouped: grouped, aliases: aliasesAfter,
+		items: items, windows: windows}
+	order, err := b.orderBy(s.OrderBy, sorted)
 	if err != nil {
 		return nil, err
 	}
+	g.aggregated = list.aggregated || after.aggregated || sorted.aggregated
 	if rel, err = g.apply(rel, items, having, order); err != nil {
 		return nil, err
 	}
