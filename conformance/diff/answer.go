@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -14,6 +15,9 @@ type answer struct {
 	rows [][]string // values as text, null for NULL
 	err  error
 }
+
+// errTooLong is of statements that were given up.
+var errTooLong = errors.New("took too long")
 
 // null stands for NULL; no value that is generated is written like it.
 const null = "NULL"

@@ -17,10 +17,23 @@ type peer interface {
 }
 
 // kalam is a connection to Kalam.
-type kalam struct{ conn *sql.Conn }
+type kalam struct {
+	conn  *sql.Conn
+	limit time.Duration // for a statement; 0: none
+}
 
 // ask implements peer.
 func (k kalam) ask(ctx context.Context, statement string) (a answer) {
+	if k.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, k.limit)
+		defer cancel()
+		defer func() {
+			if a.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				a.err = errTooLong
+			}
+		}()
+	}
 	rows, err := k.conn.QueryContext(ctx, statement)
 	if err != nil {
 		return answer{err: err}

@@ -3,7 +3,7 @@
 //	go run ./conformance/diff [flags]
 //
 // Kalam must agree with itself when the tables have no indexes, when joins keep
-// the order written, when memory is short and when a query's rows are put
+// the order written, when memory is short, when rows are packed and when a query's rows are put
 // together from those for which a condition is true, false and NULL (ternary
 // logic partitioning: Rigger and Su, OOPSLA 2020); and with MariaDB, where that is
 // installed. A query that gets different answers is reduced to a small one and
@@ -26,13 +26,14 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "where the random choices begin")
 	peers := flag.String("peer", "auto", "mariadb, none, or auto: mariadb if it is installed")
 	failures := flag.Int("failures", 5, "failures to show before giving up")
+	limit := flag.Duration("limit", 3*time.Second, "time for a statement; what takes longer is left out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	r := &runner{out: os.Stdout, queries: *queries, seed: *seed, failures: *failures, progress: os.Stderr}
+	r := &runner{out: os.Stdout, queries: *queries, seed: *seed, failures: *failures, limit: *limit, progress: os.Stderr}
 	if *peers != "none" {
 		fmt.Fprintln(os.Stderr, "starting MariaDB")
-		m, err := startMariaDB(ctx)
+		m, err := startMariaDB(ctx, *limit)
 		switch {
 		case errors.Is(err, errNoMariaDB) && *peers == "auto":
 			fmt.Fprintln(os.Stderr, "MariaDB is not installed (apt-get install mariadb-server): comparing Kalam with itself alone")

@@ -108,7 +108,7 @@ func (t *table) create(indexed bool) string {
 
 func (t *table) addRows(c *choices) {
 	var rows []string
-	for id := range pick(c, 8, 0, 1, 25, 60) {
+	for id := range pick(c, 8, 0, 1, 15, 40) {
 		values := []string{fmt.Sprint(id + 1)}
 		for i, col := range t.columns {
 			if i == 0 {
