@@ -195,7 +195,7 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	}
 	switch name {
 	case "coercibility":
-		return intLiteral(int64(derive(args[0]).strength)), nil
+		return intLiteral(int64(StrengthOf(args[0]).coercibility())), nil
 	case "if":
 		return newCase([]When{{args[0], args[1]}}, args[2]), nil
 	case "ifnull", "coalesce":

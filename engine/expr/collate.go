@@ -12,26 +12,33 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// strength is how strongly the collation of a text holds where texts of different
-// ones meet: what COERCIBILITY gives, the strongest first.
-type strength uint8
+// Strength is how strongly the collation of a text holds where texts of different
+// ones meet, the strongest first; 0 is a table column's.
+type Strength int8
 
 const (
-	explicit   strength = iota // asked for by COLLATE
-	noStrength                 // of texts of different collations
-	implicit                   // a column's
-	system                     // of USER() and the like
-	coercible                  // a literal's
-	numeric                    // no text at all
-	ignorable                  // NULL's
+	explicit   Strength = iota - 2 // asked for by COLLATE
+	noStrength                     // of texts of different collations
+	implicit                       // a column's
+	system                         // of USER() and the like
+	coercible                      // a literal's
+	numeric                        // no text at all
+	ignorable                      // NULL's
 )
+
+// coercibility is what COERCIBILITY gives.
+func (s Strength) coercibility() int { return int(s - explicit) }
+
+// StrengthOf returns the strength that e's collation has, which columns keep that
+// stand for e outside of a query.
+func StrengthOf(e Expr) Strength { return derive(e).strength }
 
 var strengthNames = [...]string{"EXPLICIT", "NONE", "IMPLICIT", "SYSCONST", "COERCIBLE", "NUMERIC", "IGNORABLE"}
 
 // derivation is a collation with its strength.
 type derivation struct {
 	id       collations.ID
-	strength strength
+	strength Strength
 }
 
 // derive returns the collation that e has as text.
@@ -56,6 +63,16 @@ func derive(e Expr) derivation {
 		}
 	case *Param:
 		d.strength = coercible
+	case *Column:
+		d.strength = e.Strength
+	case *Outer:
+		d.strength = e.Strength
+	case *Subquery:
+		d.strength = e.Strength
+	case *Aggregate:
+		d.strength = strongest(d.id, e.Args)
+	case *Window:
+		d.strength = strongest(d.id, e.Args)
 	case *Cast:
 		switch {
 		case e.Explicit:
@@ -84,7 +101,7 @@ func derive(e Expr) derivation {
 
 // strongest returns the strength that a text made of args has, if it took the collation
 // that they have together.
-func strongest(id collations.ID, args []Expr) strength {
+func strongest(id collations.ID, args []Expr) Strength {
 	if d, err := collate("", args...); err == nil && d.id == id && d.strength < numeric {
 		return d.strength
 	}
@@ -161,7 +178,7 @@ func illegalMix(op string, list []Expr) error {
 				s += ", "
 			}
 			d := derive(e)
-			s += fmt.Sprintf("(%s,%s)", types.CollationName(d.id), strengthNames[d.strength])
+			s += fmt.Sprintf("(%s,%s)", types.CollationName(d.id), strengthNames[d.strength.coercibility()])
 		}
 		return s
 	}
@@ -174,7 +191,7 @@ func illegalMix(op string, list []Expr) error {
 	}
 	a, b := derive(list[0]), derive(list[1])
 	return sqlerr.IllegalMix.New("Illegal mix of collations (%s,%s) and (%s,%s) for operation '%s'",
-		types.CollationName(a.id), strengthNames[a.strength], types.CollationName(b.id), strengthNames[b.strength], op)
+		types.CollationName(a.id), strengthNames[a.strength.coercibility()], types.CollationName(b.id), strengthNames[b.strength.coercibility()], op)
 }
 
 // textOf returns the type of text that a function makes of args: binary where one is.
@@ -203,18 +220,21 @@ func ComparedAs(op string, l, r Expr) (types.Type, error) {
 }
 
 // SetType returns the type that the column of a set operation has whose parts yield
-// list. Errors: sqlerr.IllegalMix.
-func SetType(op string, list ...Expr) (types.Type, error) {
+// list, and the strength of its collation. Errors: sqlerr.IllegalMix.
+func SetType(op string, list ...Expr) (types.Type, Strength, error) {
 	t := types.NullType
 	for _, e := range list {
 		t = CommonType(t, e.Type())
 	}
 	if !t.IsText() {
-		return t, nil
+		return t, implicit, nil
 	}
-	id, err := collateForCompare(op, list...)
-	t.Collation = id
-	return t, err
+	d, err := collate(op, list...)
+	if err == nil && d.strength == noStrength {
+		err = illegalMix(op, list)
+	}
+	t.Collation = d.id
+	return t, min(d.strength, coercible), err
 }
 
 // collated returns t, the type of a comparison of texts, under a collation.

@@ -82,6 +82,8 @@ type Column struct {
 	Name  string // as EXPLAIN shows it: t.a
 	T     types.Type
 	Null  bool
+	// Strength is that of the collation of what the column stands for.
+	Strength Strength
 }
 
 // Outer is a value of the enclosing query's current row: Env.Outer[Index].
@@ -90,6 +92,8 @@ type Outer struct {
 	Name  string
 	T     types.Type
 	Null  bool
+	// Strength is that of the value's collation.
+	Strength Strength
 }
 
 // Param is a parameter: Env.Params[Index].
@@ -186,6 +190,8 @@ type Subquery struct {
 	Column int
 	Args   []Expr // in the enclosing scope: the values of the query's Outer columns; none: the result is the same for every row
 	T      types.Type
+	// Strength is that of the collation of Scalar's text.
+	Strength Strength
 }
 
 // Runner executes subqueries for an Env.

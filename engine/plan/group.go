@@ -110,7 +110,8 @@ func (g *grouping) addRollup() {
 	r := &rollupRel{}
 	r.in, r.keys = g.b.extend(g.rel.in, g.by)
 	for _, e := range g.by {
-		id := g.b.newColumn(e.String(), e.Type(), true)
+		id := g.b.newColumnOf(e)
+		g.b.cols[id].null = true
 		g.rolled = append(g.rolled, id)
 		g.addGroup(g.b.ref(id))
 	}
@@ -189,7 +190,7 @@ func (g *grouping) addGroup(e expr.Expr) int {
 	if c, ok := e.(*expr.Column); ok {
 		id = c.Index
 	} else {
-		id = g.b.newColumn(e.String(), e.Type(), e.Nullable())
+		id = g.b.newColumnOf(e)
 	}
 	g.rel.groupBy = append(g.rel.groupBy, e)
 	g.rel.groupCols = append(g.rel.groupCols, id)
@@ -202,7 +203,7 @@ func (g *grouping) addAggregate(a *expr.Aggregate) int {
 			return g.rel.aggCols[i]
 		}
 	}
-	id := g.b.newColumn(a.String(), a.T, a.Nullable())
+	id := g.b.newColumnOf(a)
 	g.rel.aggs = append(g.rel.aggs, a)
 	g.rel.aggCols = append(g.rel.aggCols, id)
 	return id

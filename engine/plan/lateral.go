@@ -98,6 +98,7 @@ func (b *builder) follow(te sqlparser.TableExpr, left, known *from, f *frame, ki
 		if fresh {
 			of := &b.cols[c.id]
 			c.id = b.newColumn(src.alias+"."+c.name, of.t, of.null)
+			b.cols[c.id].strength = of.strength
 		}
 		l.cols = append(l.cols, c.id)
 	}

@@ -305,6 +305,7 @@ type column struct {
 	name             string
 	t                types.Type
 	null             bool
+	strength         expr.Strength
 	rel              *tableRel // nil: computed
 }
 
@@ -330,10 +331,17 @@ func (b *builder) newColumn(name string, t types.Type, null bool) int {
 	return len(b.cols) - 1
 }
 
+// newColumnOf gives out a number for a column that is e.
+func (b *builder) newColumnOf(e expr.Expr) int {
+	id := b.newColumn(e.String(), e.Type(), e.Nullable())
+	b.cols[id].strength = expr.StrengthOf(e)
+	return id
+}
+
 // ref returns an expression for a column.
 func (b *builder) ref(id int) *expr.Column {
 	c := &b.cols[id]
-	return &expr.Column{Index: id, Name: c.text(), T: c.t, Null: c.null}
+	return &expr.Column{Index: id, Name: c.text(), T: c.t, Null: c.null, Strength: c.strength}
 }
 
 // refs returns references to columns.
@@ -362,7 +370,7 @@ next:
 				continue next
 			}
 		}
-		ids[i] = b.newColumn(e.String(), e.Type(), e.Nullable())
+		ids[i] = b.newColumnOf(e)
 		x.values = append(x.values, e)
 		x.cols = append(x.cols, ids[i])
 	}

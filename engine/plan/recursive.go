@@ -52,6 +52,7 @@ func (b *builder) cteQuery(c *cte, f *frame) (*query, error) {
 			o.name = c.def.Columns[i].String()
 		}
 		id := b.newColumn(o.name, t, true)
+		b.cols[id].strength = b.cols[o.col].strength
 		s.names = append(s.names, o.name)
 		r.seed.cols, r.cols = append(r.seed.cols, o.col), append(r.cols, id)
 		q.out = append(q.out, output{o.name, id})
@@ -147,7 +148,7 @@ func (b *builder) work(s *self, alias string) (*from, error) {
 	w := &workRel{of: s.rel}
 	src := &source{alias: alias}
 	for i, c := range s.rel.cols {
-		b.cols = append(b.cols, column{table: alias, name: s.names[i], t: b.cols[c].t, null: true})
+		b.cols = append(b.cols, column{table: alias, name: s.names[i], t: b.cols[c].t, null: true, strength: b.cols[c].strength})
 		w.cols = append(w.cols, len(b.cols)-1)
 		src.cols = append(src.cols, &sourceColumn{name: s.names[i], id: len(b.cols) - 1})
 	}

@@ -91,7 +91,8 @@ func (b *builder) scalarJoin(in logical, sub *expr.Subquery) *scalarRel {
 	if k.group != nil {
 		s.value = b.orOfNoRows(q.out[0].col, k)
 	}
-	s.col = b.newColumn(sub.String(), sub.T, true)
+	s.col = b.newColumnOf(sub)
+	b.cols[s.col].null = true
 	return s
 }
 

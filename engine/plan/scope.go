@@ -47,7 +47,7 @@ func (f *frame) outer(e expr.Expr) expr.Expr {
 			return f.outers[i]
 		}
 	}
-	o := &expr.Outer{Index: len(f.args), Name: e.String(), T: e.Type(), Null: e.Nullable()}
+	o := &expr.Outer{Index: len(f.args), Name: e.String(), T: e.Type(), Null: e.Nullable(), Strength: expr.StrengthOf(e)}
 	f.args = append(f.args, e)
 	f.outers = append(f.outers, o)
 	return o
@@ -288,7 +288,7 @@ func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, 
 		for _, o := range q.out {
 			sub.Row = append(sub.Row, s.b.cols[o.col].t)
 		}
-		sub.T = sub.Row[0]
+		sub.T, sub.Strength = sub.Row[0], s.b.cols[q.out[0].col].strength
 		return sub, nil
 	}
 	if len(q.out) != len(left) {

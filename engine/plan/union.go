@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -116,13 +115,14 @@ func (b *builder) unionAll(op string, parts []*query, marks []mark) (*unionRel, 
 		null := false
 		for k, p := range parts {
 			null = null || b.cols[p.out[i].col].null
-			values[k] = b.computed(p.rel, p.out[i].col)
+			values[k] = b.ref(p.out[i].col)
 		}
-		t, err := expr.SetType(op, values...)
+		t, strength, err := expr.SetType(op, values...)
 		if err != nil {
 			return nil, err
 		}
 		rel.cols = append(rel.cols, b.newColumn(o.name, t, null))
+		b.cols[rel.cols[i]].strength = strength
 	}
 	for _, m := range marks {
 		rel.cols = append(rel.cols, b.newColumn(m.name, types.Int64Type, true))
@@ -139,30 +139,6 @@ func (b *builder) unionAll(op string, parts []*query, marks []mark) (*unionRel, 
 		rel.parts = append(rel.parts, unionPart{part, ids})
 	}
 	return rel, nil
-}
-
-// computed returns what a query's select list computes as column col, so that literals
-// can be told from columns.
-func (b *builder) computed(l logical, col int) expr.Expr {
-	for {
-		switch r := l.(type) {
-		case *extendRel:
-			if i := slices.Index(r.cols, col); i >= 0 {
-				return r.values[i]
-			}
-			l = r.in
-		case *sortRel:
-			l = r.in
-		case *limitRel:
-			l = r.in
-		case *distinctRel:
-			l = r.in
-		case *filterRel:
-			l = r.in
-		default:
-			return b.ref(col)
-		}
-	}
 }
 
 // mark is a column that tells a union's parts apart.
@@ -238,7 +214,10 @@ func (b *builder) valuesQuery(v *sqlparser.ValuesStatement, f *frame) (*query, e
 			rows[i] = append(rows[i], bound)
 		}
 	}
-	rel := b.valuesRel(rows, len(v.Rows[0]))
+	rel, err := b.valuesRel(rows, len(v.Rows[0]))
+	if err != nil {
+		return nil, err
+	}
 	var items []item
 	src := &source{}
 	for i, id := range rel.cols {
@@ -254,19 +233,26 @@ func (b *builder) valuesQuery(v *sqlparser.ValuesStatement, f *frame) (*query, e
 }
 
 // valuesRel returns rows of n values, converted to the types they have in common.
-func (b *builder) valuesRel(rows [][]expr.Expr, n int) *valuesRel {
+// Errors: sqlerr.IllegalMix.
+func (b *builder) valuesRel(rows [][]expr.Expr, n int) (*valuesRel, error) {
 	rel := &valuesRel{rows: rows}
 	for k := range n {
-		t, null := rows[0][k].Type(), rows[0][k].Nullable()
-		for _, row := range rows[1:] {
-			t, null = expr.CommonType(t, row[k].Type()), null || row[k].Nullable()
+		null := false
+		values := make([]expr.Expr, len(rows))
+		for i, row := range rows {
+			values[i], null = row[k], null || row[k].Nullable()
+		}
+		t, strength, err := expr.SetType("VALUES", values...)
+		if err != nil {
+			return nil, err
 		}
 		for _, row := range rows {
 			row[k] = expr.CastTo(row[k], t)
 		}
 		rel.cols = append(rel.cols, b.newColumn(fmt.Sprintf("column_%d", k), t, null))
+		b.cols[rel.cols[k]].strength = strength
 	}
-	return rel
+	return rel, nil
 }
 
 func wrongRow(i int) error {

@@ -186,7 +186,7 @@ func (b *builder) addWindow(w *expr.Window, all []*windowRel) (int, []*windowRel
 			return r.cols[i], all
 		}
 	}
-	id := b.newColumn(w.String(), w.T, w.Null)
+	id := b.newColumnOf(w)
 	r.funcs, r.cols = append(r.funcs, w), append(r.cols, id)
 	return id, all
 }
