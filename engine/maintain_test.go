@@ -51,7 +51,7 @@ func plant(t *testing.T, e *Engine, f func(w kv.Writer)) {
 	}
 	defer tx.Close()
 	f(tx)
-	if err := tx.Commit(t.Context(), Sync); err != nil {
+	if err := tx.Commit(t.Context(), Sync, nil); err != nil {
 		t.Fatal(err)
 	}
 }

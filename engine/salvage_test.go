@@ -145,7 +145,7 @@ func TestSalvageOldDefinition(t *testing.T) {
 	if err := sqlmeta.Tables.Update(t.Context(), tx, r); err != nil {
 		t.Fatal(err)
 	}
-	if err := tx.Commit(t.Context(), store.Sync); err != nil {
+	if err := tx.Commit(t.Context(), store.Sync, nil); err != nil {
 		t.Fatal(err)
 	}
 	tx.Close()

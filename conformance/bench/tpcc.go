@@ -96,6 +96,7 @@ func (p *peer) sitDown(houses, workers int) (err error) {
 func newTerminals(db *sql.DB, houses, workers int) (*terminals, error) {
 	w, err := tpcc.NewWorkloader(db, &tpcc.Config{
 		Driver: "mysql", DBName: "bench", Threads: workers, Parts: 1, PartitionType: tpcc.PartitionTypeHash, Warehouses: houses, NoCheck: true,
+		Isolation: int(sql.LevelReadCommitted), // all that is changed is read FOR UPDATE first; SQLite has one level
 	})
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (c *Catalog) Export(ctx context.Context, to *store.DB, namespace string, st
 			return err
 		}
 	}
-	return tx.Commit(ctx, store.Sync)
+	return tx.Commit(ctx, store.Sync, nil)
 }
 
 // addTable adds the records of a table that was copied.

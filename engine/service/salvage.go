@@ -103,5 +103,5 @@ func commitTo(ctx context.Context, to *store.DB, f func(*store.Tx) error) error 
 	if err := f(tx); err != nil {
 		return err
 	}
-	return tx.Commit(ctx, store.Sync)
+	return tx.Commit(ctx, store.Sync, nil)
 }

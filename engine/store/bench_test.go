@@ -25,7 +25,7 @@ func benchTable(b *testing.B, n int) (*DB, *schema.Table) {
 		if c, err := tx.Shared(t).Insert(ctx, benchRows(t, i, types.BatchRows)); c != nil || err != nil {
 			b.Fatal(c, err)
 		}
-		if err := tx.Commit(ctx, NoLog); err != nil {
+		if err := tx.Commit(ctx, NoLog, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func BenchmarkInsert(b *testing.B) {
 				if c, err := tx.Shared(t).Insert(ctx, rows); c != nil || err != nil {
 					b.Fatal(c, err)
 				}
-				if err := tx.Commit(ctx, NoLog); err != nil {
+				if err := tx.Commit(ctx, NoLog, nil); err != nil {
 					b.Fatal(err)
 				}
 				tx.Close()
@@ -191,7 +191,7 @@ func updateSome(b *testing.B, db *DB, t *schema.Table, rows int) {
 			b.Fatal(c, err)
 		}
 	}
-	if err := tx.Commit(ctx, NoLog); err != nil {
+	if err := tx.Commit(ctx, NoLog, nil); err != nil {
 		b.Fatal(err)
 	}
 }

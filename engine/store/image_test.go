@@ -185,7 +185,7 @@ func TestImagesWhileWritten(t *testing.T) {
 				if c, err := tx.Shared(tab).Update(ctx, old, new); c != nil || err != nil {
 					t.Error(c, err)
 				}
-				if err := tx.Commit(ctx, NoSync); err != nil {
+				if err := tx.Commit(ctx, NoSync, nil); err != nil {
 					t.Error(err)
 				}
 				tx.Close()

@@ -313,7 +313,7 @@ func (m *machine) step() {
 		}
 	case n < 96:
 		m.say("commit")
-		m.check("Commit", m.tx.Commit(ctx, NoSync))
+		m.check("Commit", m.tx.Commit(ctx, NoSync, nil))
 		m.committed = m.now.clone()
 		m.marks = nil
 		if m.setup.restless {

@@ -70,7 +70,7 @@ func TestOpen(t *testing.T) {
 	tx = begin(t, db)
 	equal(t, "rows", scan(t, tx.Shared(people), ScanRequest{Columns: []int{0, 1, 2, 3, 4}}), []string{`1 "a" 1 "n" 0.5`})
 	mustInsert(t, tx.Shared(people), batch(people, []any{2, nil, nil, nil, nil}))
-	if err := tx.Commit(ctx, Sync); !errors.Is(err, sqlerr.ReadOnly) {
+	if err := tx.Commit(ctx, Sync, nil); !errors.Is(err, sqlerr.ReadOnly) {
 		t.Errorf("write: %v", err)
 	}
 	tx.Close()

@@ -228,7 +228,7 @@ func packWhileWritten(t *testing.T, db *DB, tab *schema.Table) {
 		}
 		readPacked(t, r, store, next)
 		mu.Lock()
-		err = tx.Commit(ctx, NoSync)
+		err = tx.Commit(ctx, NoSync, nil)
 		model = next
 		mu.Unlock()
 		tx.Close()
@@ -512,7 +512,7 @@ func TestPackUnlogged(t *testing.T) {
 	tx := begin(t, db)
 	rows := batch(tab, []any{1, "ann", 30, "x", 1.5}, []any{2, "bob", nil, "y", nil})
 	mustInsert(t, tx.Shared(tab), rows)
-	if err := tx.Commit(ctx, NoLog); err != nil {
+	if err := tx.Commit(ctx, NoLog, nil); err != nil {
 		t.Fatal(err)
 	}
 	tx.Close()
@@ -603,7 +603,7 @@ func TestLoadAfterUnlogged(t *testing.T) {
 		}
 		mustInsert(t, tx.Shared(people), batch(people, rows...))
 		then(tx)
-		if err := tx.Commit(ctx, d); err != nil {
+		if err := tx.Commit(ctx, d, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -144,7 +144,7 @@ func TestNextIDIsNeverGivenTwice(t *testing.T) {
 						t.Error(c, err)
 					}
 				}
-				if err := tx.Commit(ctx, Sync); err != nil {
+				if err := tx.Commit(ctx, Sync, nil); err != nil {
 					t.Error(err)
 				}
 				tx.Close()

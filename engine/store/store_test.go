@@ -226,7 +226,7 @@ func TestScans(t *testing.T) {
 		tab := tx.Shared(people)
 		mustInsert(t, tab, all)
 		if committed {
-			if err := tx.Commit(ctx, Sync); err != nil {
+			if err := tx.Commit(ctx, Sync, nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := tx.Refresh(); err != nil {

@@ -18,7 +18,7 @@ import (
 
 func commit(t *testing.T, tx *Tx) {
 	t.Helper()
-	if err := tx.Commit(ctx, Sync); err != nil {
+	if err := tx.Commit(ctx, Sync, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Refresh(); err != nil {
@@ -390,7 +390,7 @@ func TestClosedTx(t *testing.T) {
 	tx.Close()
 	_, insertErr := tab.Insert(ctx, batch(people, []any{2, nil, nil, nil, nil}))
 	_, scanErr := rows(tab.Scan(ScanRequest{}), nil)
-	for name, err := range map[string]error{"Insert": insertErr, "Scan": scanErr, "Commit": tx.Commit(ctx, Sync), "Refresh": tx.Refresh()} {
+	for name, err := range map[string]error{"Insert": insertErr, "Scan": scanErr, "Commit": tx.Commit(ctx, Sync, nil), "Refresh": tx.Refresh()} {
 		if !errors.Is(err, sqlerr.Closed) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -443,7 +443,7 @@ func TestFormat(t *testing.T) {
 	people := people(schema.Shared)
 	tx := begin(t, db)
 	mustInsert(t, tx.Shared(people), batch(people, []any{1, nil, nil, nil, nil}))
-	if err := tx.Commit(ctx, Sync); !errors.Is(err, sqlerr.ReadOnly) {
+	if err := tx.Commit(ctx, Sync, nil); !errors.Is(err, sqlerr.ReadOnly) {
 		t.Errorf("commit to a read-only database: %v", err)
 	}
 	if _, err := BuildIndexes(ctx, begin(t, db), people, &people.Indexes[0]); !errors.Is(err, sqlerr.ReadOnly) {

@@ -275,7 +275,11 @@ func (tx *Tx) Size() int { return tx.buffer.Size() }
 // Commit writes the changes, all or none, and empties the buffer. Changes of
 // stream tables alone are not logged, whatever d says. The
 // transaction still reads its snapshot afterwards: Refresh it, or Close it.
-func (tx *Tx) Commit(ctx context.Context, d Durability) error {
+//
+// applied, unless it is nil, may be called when all others see the changes, and those who
+// change them again come after them on stable storage. That they are there themselves is
+// what Commit goes on to wait for; if that fails, nobody knows.
+func (tx *Tx) Commit(ctx context.Context, d Durability, applied func()) error {
 	switch {
 	case tx.snap == nil:
 		return errClosed
@@ -306,6 +310,7 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	}
 	var b kv.Batch
 	var saved []savedSequence
+	early := false
 	if tx.buffer.Spilled() {
 		if err := tx.buffer.Spill(ctx); err != nil {
 			return err
@@ -327,6 +332,10 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 		} else if d == NoLog {
 			tx.db.segments.unlogged.Store(true)
 		}
+		early = d == Sync && applied != nil
+		if early {
+			d = NoSync
+		}
 		tx.db.commits.begin(tx)
 		err := publish(func() error { return tx.db.write(ctx, &b, d) })
 		tx.db.commits.end(tx)
@@ -340,6 +349,10 @@ func (tx *Tx) Commit(ctx context.Context, d Durability) error {
 	tx.change().Reset()
 	tx.tail = nil
 	tx.unclaim()
+	if early {
+		applied()
+		return tx.db.kv.Sync()
+	}
 	return nil
 }
 

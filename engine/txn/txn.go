@@ -472,7 +472,7 @@ func (tx *Tx) LockDefinition(ctx context.Context, id uint32) error {
 func (tx *Tx) Locks() int { return len(tx.held) }
 
 // ReleaseLocks gives back the locks had after the first keep, among which are none of
-// tables or rows. Nothing may have been written under them.
+// tables or rows. What was written under them must be committed.
 func (tx *Tx) ReleaseLocks(keep int) {
 	tx.m.locks.release(tx, keep)
 	tx.tables = tx.tables[:0]

@@ -36,6 +36,10 @@ type DB interface {
 	// the batch is on stable storage; concurrent calls share the sync.
 	Write(ctx context.Context, b *Batch, d Durability) error
 
+	// Sync returns once all that was written before with Sync or NoSync is on stable
+	// storage; concurrent calls share the work.
+	Sync() error
+
 	// Ingest writes all that source yields, or nothing: however much it is, it
 	// does not lie in memory together. It returns once that is on stable storage.
 	// dir is where temporary files may be made, on the database's file system.

@@ -51,6 +51,16 @@ func (db *DB) Snapshot() (kv.Snapshot, error) {
 	return snap, nil
 }
 
+// Sync implements kv.DB: there is nothing to do.
+func (db *DB) Sync() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return errClosed()
+	}
+	return nil
+}
+
 // Write implements kv.DB; all durabilities are alike.
 func (db *DB) Write(ctx context.Context, b *kv.Batch, _ kv.Durability) error {
 	if err := kv.Cancelled(ctx); err != nil {

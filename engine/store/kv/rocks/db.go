@@ -44,7 +44,7 @@ type DB struct {
 	opened    time.Time
 	noteDue   atomic.Int64 // nanoseconds since opened
 
-	group    group // of writes that are synced
+	group    group // of syncs
 	resuming sync.Mutex
 	resumed  atomic.Uint64 // how often writes were made to work again
 }
@@ -277,17 +277,36 @@ func (db *DB) Write(ctx context.Context, b *kv.Batch, d kv.Durability) error {
 	if len(rep) == 0 {
 		return nil
 	}
-	if d == kv.Sync && !db.cfg.InMemory {
-		return db.group.write(rep, func(rep []byte) error { return db.writeRep(rep, d) })
+	if d != kv.Sync || db.cfg.InMemory {
+		return db.try(func() *C.char { return db.writeRep(rep, d) })
 	}
-	return db.writeRep(rep, d)
+	if err := db.try(func() *C.char { return db.writeRep(rep, kv.NoSync) }); err != nil {
+		return err
+	}
+	return db.sync()
 }
 
-// writeRep writes a batch's bytes.
-func (db *DB) writeRep(rep []byte, d kv.Durability) error {
+// Sync implements kv.DB.
+func (db *DB) Sync() error {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if err := db.writable(); err != nil || db.cfg.InMemory {
+		return err
+	}
+	return db.sync()
+}
+
+func (db *DB) sync() error {
+	return db.group.sync(func() error {
+		return db.try(func() *C.char { return C.kalam_sync(db.c) })
+	})
+}
+
+// try writes, or syncs, once more if that can help.
+func (db *DB) try(write func() (status *C.char)) error {
 	for attempt := 0; ; attempt++ {
 		before := db.resumed.Load()
-		status := C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
+		status := write()
 		if status == nil {
 			db.wrote()
 			return nil
@@ -297,6 +316,11 @@ func (db *DB) writeRep(rep []byte, d kv.Durability) error {
 			return err
 		}
 	}
+}
+
+// writeRep writes a batch's bytes.
+func (db *DB) writeRep(rep []byte, d kv.Durability) *C.char {
+	return C.kalam_write(db.c, nativeWriteOptions(db.writing[d]), chars(rep), C.size_t(len(rep)))
 }
 
 // resume lets writes work again after err, which RocksDB returns from then on,

@@ -332,6 +332,12 @@ char* kalam_write(rocksdb_t* db, const rocksdb_writeoptions_t* options,
   return err;
 }
 
+char* kalam_sync(rocksdb_t* db) {
+  char* err = NULL;
+  rocksdb_flush_wal(db, 1, &err);
+  return err;
+}
+
 int64_t kalam_sync_file(const char* path) {
   struct stat st;
   int64_t size = -1;

@@ -12,6 +12,7 @@ package rocks
 // #cgo nocallback kalam_scan_next
 // #cgo noescape kalam_write
 // #cgo nocallback kalam_write
+// #cgo nocallback kalam_sync
 // #include "native.h"
 import "C"
 

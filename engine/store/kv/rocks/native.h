@@ -101,6 +101,9 @@ void kalam_scan_free(kalam_scan* s);
 char* kalam_write(rocksdb_t* db, const rocksdb_writeoptions_t* options,
                   const char* rep, size_t len);
 
+// kalam_sync syncs the log.
+char* kalam_sync(rocksdb_t* db);
+
 // kalam_resume lets writes work again after an error that stopped them, if its
 // cause is gone. RocksDB's C interface lacks it.
 char* kalam_resume(rocksdb_t* db);
