@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -553,34 +552,92 @@ func TestPackUnlogged(t *testing.T) {
 	}
 }
 
-func TestSearchNumber(t *testing.T) {
+// TestSearchKeys looks for keys, beginnings of keys and what is longer than keys among rows
+// of segments, with keys of one column and of several, which are numbers or not.
+func TestSearchKeys(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 2000 {
-		s := make([]int64, 1+r.IntN(50))
-		for i := range s {
-			s[i] = r.Int64() - r.Int64()
-			if r.IntN(2) == 0 {
-				s[i] %= 100
+	kinds := []types.Type{types.Int64Type, types.Uint64Type, types.TextType}
+	for round := range 2000 {
+		tab := &schema.Table{ID: 1, Namespace: "test", Name: "keys", Kind: schema.Shared}
+		for i := range 1 + r.IntN(3) {
+			c := schema.Column{ID: uint32(i + 1), Name: fmt.Sprint("c", i), Type: kinds[min(r.IntN(5)/2, 2)], NotNull: true}
+			tab.Columns = append(tab.Columns, c)
+			tab.PrimaryKey = append(tab.PrimaryKey, i)
+		}
+		l := newLayout(tab)
+		value := func(t types.Type) types.Value {
+			x := r.Int64() - r.Int64()
+			if round%2 == 0 {
+				x %= 4
 			}
+			switch t.Physical() {
+			case types.PhysInt64:
+				return types.NewInt(x)
+			case types.PhysUint64:
+				return types.NewUint(uint64(x))
+			}
+			return types.NewString(fmt.Sprint(x % 5))
 		}
-		slices.Sort(s)
-		s = slices.Compact(s)
-		v := types.NewVector(types.Int64Type, len(s))
-		for _, x := range s {
-			v.AppendInt(x)
+		type row struct {
+			key    []byte
+			values []types.Value
 		}
-		block, err := segment.Open(segment.Append(nil, v), types.PhysInt64, len(s))
-		if err != nil {
-			t.Fatal(err)
+		random := func() (w row) {
+			for _, p := range l.primary.parts {
+				v := value(p.t)
+				w.values = append(w.values, v)
+				var err error
+				if w.key, err = p.appendValue(w.key, v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return w
 		}
-		for _, c := range []*cachedColumn{{vector: v}, {block: block}} {
-			o := openRun{keys: []*packedColumn{{cachedColumn: c}}, sign: 1 << 63}
-			lo := r.IntN(len(s))
-			hi := lo + r.IntN(len(s)-lo+1)
-			for _, x := range append(slices.Clone(s), math.MinInt64, math.MaxInt64, 0, s[0]+1, s[len(s)-1]-1, s[len(s)/2]+1) {
-				i, found := o.searchNumber(uint64(x)^o.sign, lo, hi)
-				if wantI, wantFound := slices.BinarySearch(s[lo:hi], x); i != lo+wantI || found != wantFound {
-					t.Fatalf("%d in %v from %d to %d: %d, %v", x, s, lo, hi, i, found)
+		rows := make([]row, 1+r.IntN(60))
+		for i := range rows {
+			rows[i] = random()
+		}
+		compare := func(a, b row) int { return bytes.Compare(a.key, b.key) }
+		slices.SortFunc(rows, compare)
+		rows = slices.CompactFunc(rows, func(a, b row) bool { return compare(a, b) == 0 })
+
+		o := openRun{l: l}
+		var keys []*packedColumn
+		for i, p := range l.primary.parts {
+			v := types.NewVector(p.t, len(rows))
+			for _, w := range rows {
+				v.AppendValue(w.values[i])
+			}
+			block, err := segment.Open(segment.Append(nil, v), p.t.Physical(), len(rows))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := &cachedColumn{vector: v}
+			if r.IntN(2) == 0 {
+				c = &cachedColumn{block: block}
+			}
+			keys = append(keys, &packedColumn{cachedColumn: c, t: p.t})
+		}
+		o.useKeys(keys)
+		lo := r.IntN(len(rows))
+		hi := lo + r.IntN(len(rows)-lo+1)
+		for i := range 20 {
+			w := random().key
+			if i%2 == 0 {
+				w = rows[r.IntN(len(rows))].key
+			}
+			switch r.IntN(4) {
+			case 0:
+				w = w[:r.IntN(len(w)+1)]
+			case 1:
+				w = append(bytes.Clone(w), byte(r.IntN(2)*255))
+			}
+			wantI, wantFound := slices.BinarySearchFunc(rows[lo:hi], w, func(a row, w []byte) int { return bytes.Compare(a.key, w) })
+			for name, search := range map[string]func([]byte, int, int) (int, bool, error){"search": o.search, "seek": o.seek} {
+				got, found, err := search(w, lo, hi)
+				if err != nil || got != lo+wantI || found != wantFound {
+					t.Fatalf("%s of %x from %d to %d: %d, %v, %v; want %d, %v", name, w, lo, hi, got, found, err, lo+wantI, wantFound)
 				}
 			}
 		}

@@ -23,10 +23,11 @@ type openRun struct {
 
 	columns []packedColumn  // by place in the record; not all are open
 	keys    []*packedColumn // of the primary key's parts
-	// sign is added to the key's number, where it is one, to have it in the order of keys.
-	number bool
-	sign   uint64
-	key    []byte
+	// numbers is how many of them, from the first on, are integers that can be compared as
+	// such, after their signs are added to have them in the order of keys.
+	numbers int
+	signs   []uint64
+	key     []byte
 
 	image         *image // nil: the rows are the segment's
 	mergedColumns map[int]*types.Vector
@@ -93,13 +94,25 @@ func (o *openRun) openKeys(ctx context.Context) error {
 			return err
 		}
 	}
-	o.keys = keys
-	phys := parts[0].t.Physical()
-	o.number = len(parts) == 1 && !parts[0].Desc && integral(phys) && !keys[0].hasNulls()
-	if phys == types.PhysInt64 {
-		o.sign = 1 << 63
-	}
+	o.useKeys(keys)
 	return nil
+}
+
+// useKeys has the columns of the key's parts looked at.
+func (o *openRun) useKeys(keys []*packedColumn) {
+	o.keys = keys
+	for i, p := range o.l.primary.parts {
+		phys := p.t.Physical()
+		if p.Desc || !integral(phys) || keys[i].hasNulls() {
+			break
+		}
+		o.numbers++
+		sign := uint64(0)
+		if phys == types.PhysInt64 {
+			sign = 1 << 63
+		}
+		o.signs = append(o.signs, sign)
+	}
 }
 
 func integral(p types.Physical) bool { return p == types.PhysInt64 || p == types.PhysUint64 }
@@ -123,14 +136,19 @@ func (o *openRun) find(elements []byte) (i int, found bool, err error) {
 	return o.search(elements, 0, o.count())
 }
 
-// seek is find among rows lo, inclusive, to hi, exclusive, for what is likely near lo.
+// seek is find among rows lo, inclusive, to hi, exclusive, for what is likely lo, or near.
 func (o *openRun) seek(elements []byte, lo, hi int) (i int, found bool, err error) {
-	for step := 1; !o.number && lo+step < hi; step *= 2 {
+	for step := 0; lo+step < hi; step = 2*step + 1 {
+		if o.numbers == len(o.keys) && (step > 0 || o.numbers == 1) {
+			break // search is as fast
+		}
 		k, err := o.keyAt(lo + step)
 		if err != nil {
 			return 0, false, err
 		}
-		if bytes.Compare(k, elements) >= 0 {
+		if c := bytes.Compare(k, elements); c >= 0 && step == 0 {
+			return lo, c == 0, nil
+		} else if c >= 0 {
 			hi = lo + step + 1
 			break
 		}
@@ -141,9 +159,13 @@ func (o *openRun) seek(elements []byte, lo, hi int) (i int, found bool, err erro
 
 // search is find among rows lo, inclusive, to hi, exclusive.
 func (o *openRun) search(elements []byte, lo, hi int) (i int, found bool, err error) {
-	if o.number && len(elements) == 9 && elements[0] == 1 {
-		i, found = o.searchNumber(binary.BigEndian.Uint64(elements[1:]), lo, hi)
-		return i, found, nil
+	const size = 9 // of a number
+	rest := elements
+	for n := 0; n < o.numbers && len(rest) >= size && rest[0] == 1; n++ {
+		lo, hi = o.narrow(n, binary.BigEndian.Uint64(rest[1:]), lo, hi)
+		if rest = rest[size:]; lo == hi || len(rest) == 0 {
+			return lo, lo < hi && n == len(o.keys)-1, nil
+		}
 	}
 	for lo < hi {
 		middle := lo + (hi-lo)/2
@@ -161,10 +183,33 @@ func (o *openRun) search(elements []byte, lo, hi int) (i int, found bool, err er
 	return lo, found, nil
 }
 
-// searchNumber is search for a number that is in the order of keys. It looks first where
-// that is if the numbers are spread evenly, as those of most keys are, and then around.
-func (o *openRun) searchNumber(x uint64, lo, hi int) (int, bool) {
-	at := func(i int) uint64 { return o.keys[0].integer(i) ^ o.sign }
+// narrow returns those of the rows lo to hi, which agree in the key's numbers before n,
+// that have x there. If none has, both are the first row that has more.
+func (o *openRun) narrow(n int, x uint64, lo, hi int) (int, int) {
+	lo, found := o.searchNumber(n, x, lo, hi)
+	switch {
+	case !found:
+		return lo, lo
+	case n == len(o.keys)-1:
+		return lo, lo + 1
+	}
+	at := func(i int) uint64 { return o.keys[n].integer(i) ^ o.signs[n] }
+	if at(hi-1) == x {
+		return lo, hi
+	}
+	for step := 1; lo+step < hi; step *= 2 {
+		if at(lo+step) > x {
+			hi = lo + step
+		}
+	}
+	return lo, lo + sort.Search(hi-lo, func(i int) bool { return at(lo+i) > x })
+}
+
+// searchNumber returns the first of the rows lo to hi whose key's number n is not less than
+// x, which is in the order of keys, and whether it is x. It looks first where that is if the
+// numbers are spread evenly, as those of most keys are, and then around.
+func (o *openRun) searchNumber(n int, x uint64, lo, hi int) (int, bool) {
+	at := func(i int) uint64 { return o.keys[n].integer(i) ^ o.signs[n] }
 	if lo >= hi {
 		return lo, false
 	}
