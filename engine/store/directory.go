@@ -398,12 +398,33 @@ func (s settle) done() {
 		if !ok {
 			c, _ = of.written.LoadOrStore(table, new(atomic.Int64))
 		}
-		if count := c.(*atomic.Int64); count.Add(n) >= int64(of.rows) {
+		count, look := c.(*atomic.Int64), of.leastPacking()
+		if now := count.Add(n); now/look != (now-n)/look && now >= of.worthPacking(table) {
 			count.Store(0)
 			of.onWritten(table)
 		}
 	}
 }
+
+// worthPacking returns how many pairs of a table are to be written before it is packed: a
+// segment's rows, or as many as may hide a quarter of those that are packed. (What a
+// queue's rows hide lies before the row that is wanted next.)
+func (s *segments) worthPacking(table uint32) int64 {
+	packed := 0
+	for _, run := range s.current()[table] {
+		if run.rec == nil || packed/4 >= s.rows {
+			break
+		}
+		packed += run.rec.Rows
+	}
+	if packed == 0 {
+		return int64(s.rows)
+	}
+	return max(s.leastPacking(), int64(min(packed/4, s.rows)))
+}
+
+// leastPacking is how many pairs are written at least before a table is packed.
+func (s *segments) leastPacking() int64 { return int64(max(1, s.rows/16)) }
 
 // OnWritten has f called, soon and not in the way of others, when so much of a table
 // was written that packing is worth it; table is its number in keys. It is called

@@ -718,3 +718,47 @@ func TestLoadAfterUnlogged(t *testing.T) {
 		t.Errorf("claims are left: %v", db.segments.claims)
 	}
 }
+
+// Packing is due when a segment's rows were written, or as many as hide a quarter of what
+// is packed already.
+func TestOnWritten(t *testing.T) {
+	t.Parallel()
+	db, err := New(mem.Open(), Config{SegmentRows: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	due := 0
+	db.OnWritten(func(uint32) { due++ })
+	tab := people(schema.Shared)
+	// Each row is a commit, in an order that is not the key's: no row is packed at once.
+	rows := func(from, to int, change func(Table, *types.Batch)) {
+		t.Helper()
+		for id := to; id > from; id-- {
+			tx := begin(t, db)
+			change(tx.Shared(tab), batch(tab, []any{id, nil, nil, nil, nil}))
+			commit(t, tx)
+			tx.Close()
+		}
+	}
+	insert := func(s Table, b *types.Batch) { mustInsert(t, s, b) }
+	remove := func(s Table, b *types.Batch) {
+		if err := s.Delete(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows(0, 63, insert)
+	equal(t, "63 rows", due, 0)
+	rows(63, 64, insert)
+	equal(t, "64 rows", due, 1)
+	packTable(t, db, tab, PackOptions{MinRows: 1})
+	rows(0, 15, remove)
+	equal(t, "64 packed, 15 removed", due, 1)
+	rows(15, 16, remove)
+	equal(t, "16 removed", due, 2)
+	packTable(t, db, tab, PackOptions{MinRows: 1})
+	rows(16, 26, remove)
+	equal(t, "48 packed, 10 removed", due, 2)
+	rows(26, 28, remove)
+	equal(t, "12 removed", due, 3)
+}
