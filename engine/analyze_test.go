@@ -134,6 +134,7 @@ func TestExplainAnalyze(t *testing.T) {
 			"SELECT * FROM t a WHERE n = (SELECT MAX(n) FROM t b WHERE b.id < a.id + 1) AND id < 4": {"Subquery scalar", "loops=3"},
 			"SELECT * FROM t LIMIT 0":                                                               {"Limit"},
 			"SELECT 1 FROM t WHERE id = ?":                                                          {"rows=1"},
+			"SELECT n FROM t WHERE id = 3 FOR UPDATE":                                               {"Lock", "actual rows=1"},
 		} {
 			var args []Arg
 			if strings.Contains(sql, "?") {

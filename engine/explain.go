@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -71,8 +72,10 @@ func (s *Session) explained(ctx context.Context, st *parse.Statement, n *sqlpars
 // did.
 func (s *Session) watch(ctx context.Context, st *parse.Statement, query sqlparser.Statement, args arguments) (*plan.Plan, map[plan.Node]*plan.Actual, error) {
 	t := s.tx
+	var opts TxOptions
 	if t == nil {
-		t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: true})
+		opts = s.takeDefaults()
+		t = s.reader()
 	}
 	set := &resultSet{session: s, sql: st.SQL, tx: t, own: s.tx == nil}
 	defer set.close()
@@ -80,6 +83,13 @@ func (s *Session) watch(ctx context.Context, st *parse.Statement, query sqlparse
 		version := s.engine.catalog.Version()
 		p, err := s.build(ctx, query, st, args.types)
 		if err != nil {
+			return nil, nil, err
+		}
+		if len(p.Locks) > 0 && set.own {
+			s.takeLocker(set, opts)
+			t = set.tx
+		}
+		if err := errors.Join(s.withinLocked(p), lockTables(ctx, t, p)); err != nil {
 			return nil, nil, err
 		}
 		ok, err := s.see(t, p, version)

@@ -315,10 +315,8 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 			set.close()
 			return nil, err
 		}
-		if len(p.Locks) > 0 && set.own && set.tx == t { // it takes one that can lock
-			t.Rollback()
-			t = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: opts.ReadOnly})
-			set.tx = t
+		if len(p.Locks) > 0 && set.own {
+			s.takeLocker(set, opts)
 		}
 		again, err := s.queryOnce(ctx, set, p, version, args)
 		if again {
@@ -331,6 +329,12 @@ func (s *Session) query(ctx context.Context, st *parse.Statement, args arguments
 		}
 		return set, nil
 	}
+}
+
+// takeLocker gives a query that locks rows a transaction that can, in the place of a reader.
+func (s *Session) takeLocker(set *resultSet, opts TxOptions) {
+	set.tx.Rollback()
+	set.tx = s.newTransaction(TxOptions{Isolation: RepeatableRead, ReadOnly: opts.ReadOnly})
 }
 
 // unlimited reports whether sql_select_limit concerns a query: it has no LIMIT.
