@@ -326,7 +326,7 @@ func (c *checker) group(ctx context.Context, g *rowGroup) error {
 
 // checkShape returns what is wrong with a row that can be decoded.
 func (l *layout) checkShape(row []byte) string {
-	if len(row) == 0 || row[0]&^wideOffsets != rowFormat {
+	if len(row) == 0 || endWidth(row[0]) == 0 {
 		return "Row is of an unknown format" // it has no columns that are read
 	}
 	version, _ := binary.Uvarint(row[1:])

@@ -153,7 +153,7 @@ func (tx *Tx) whole(ctx context.Context, t *schema.Table) ([]*packedRun, error) 
 func RowsVersion(ctx context.Context, tx *Tx, t *schema.Table) (newest uint32, err error) {
 	for _, index := range []uint32{rowsIndex, deletedRows} {
 		err := eachPair(ctx, tx, spaceOf(t), appendPrefix(nil, t.StorageID(), index, nil), func(_, row []byte) error {
-			if len(row) > 1 && row[0]&^wideOffsets == rowFormat {
+			if len(row) > 1 && endWidth(row[0]) > 0 {
 				if v, _ := binary.Uvarint(row[1:]); v < math.MaxUint32 {
 					newest = max(newest, uint32(v))
 				}

@@ -91,9 +91,10 @@ const (
 //	1  the first
 //	2  indexes with descending parts and prefixes, rows of several schema versions
 //	3  segments
+//	4  rows whose ends take a byte
 const (
 	magic         = "kalam database\n"
-	formatVersion = 3
+	formatVersion = 4
 )
 
 // Open opens the database that cfg describes, or makes it.

@@ -151,9 +151,7 @@ type segments struct {
 	// stray tells that there may be such, also those of an earlier process.
 	unlogged, stray atomic.Bool
 
-	// written counts the pairs of rows that were written of each table since OnWritten's
-	// function was called last.
-	written   sync.Map // of *atomic.Int64
+	written   sync.Map // of *writtenPairs, by table
 	onWritten func(table uint32)
 	// packing has a lock for each table that one packs at a time.
 	packing sync.Map
@@ -394,13 +392,9 @@ func (s settle) done() {
 		return
 	}
 	for table, n := range s.written {
-		c, ok := of.written.Load(table)
-		if !ok {
-			c, _ = of.written.LoadOrStore(table, new(atomic.Int64))
-		}
-		count, look := c.(*atomic.Int64), of.leastPacking()
-		if now := count.Add(n); now/look != (now-n)/look && now >= of.worthPacking(table) {
-			count.Store(0)
+		w, look := of.writtenOf(table), of.leastPacking()
+		if now := w.count.Add(n); now/look != (now-n)/look && now >= max(of.worthPacking(table), w.passed.Load()/4) {
+			w.count.Store(0)
 			of.onWritten(table)
 		}
 	}
@@ -425,6 +419,22 @@ func (s *segments) worthPacking(table uint32) int64 {
 
 // leastPacking is how many pairs are written at least before a table is packed.
 func (s *segments) leastPacking() int64 { return int64(max(1, s.rows/16)) }
+// writtenPairs are pairs of a table's rows.
+type writtenPairs struct {
+	count  atomic.Int64 // written since OnWritten's function was called last
+	passed atomic.Int64 // that packing passed last, and will again
+}
+
+func (s *segments) writtenOf(table uint32) *writtenPairs {
+	w, ok := s.written.Load(table)
+	if !ok {
+		w, _ = s.written.LoadOrStore(table, new(writtenPairs))
+	}
+	return w.(*writtenPairs)
+}
+
+// passed notes how many pairs packing passed.
+func (s *segments) passed(table uint32, n int64) { s.writtenOf(table).passed.Store(n) }
 
 // OnWritten has f called, soon and not in the way of others, when so much of a table
 // was written that packing is worth it; table is its number in keys. It is called

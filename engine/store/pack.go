@@ -8,7 +8,6 @@ import (
 
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
-	"github.com/kalamgo/kalam/engine/store/keyenc"
 	"github.com/kalamgo/kalam/engine/store/kv"
 	"github.com/kalamgo/kalam/engine/store/segment"
 	"github.com/kalamgo/kalam/engine/types"
@@ -48,6 +47,7 @@ type Packed struct {
 	Rows     int64
 	Bytes    int64 // of the segments made
 	Young    int64 // rows that were left since they are not of PackOptions.Age
+	Passed   int64 // rows of users who have few
 
 	start, end []byte // of the keys of pairs that were packed
 }
@@ -72,7 +72,9 @@ func (db *DB) Pack(ctx context.Context, t *schema.Table, from []byte, o PackOpti
 	if !p.r.packs() {
 		return nil, nil
 	}
-	next, err = p.step(ctx, from)
+	if next, err = p.step(ctx, from); next == nil && err == nil {
+		db.segments.passed(t.StorageID(), done.Passed)
+	}
 	return next, p.l.corrupt(err)
 }
 
@@ -131,144 +133,6 @@ func (p *pairList) key(i int) []byte {
 }
 
 func (p *pairList) value(i int) []byte { return p.buf[p.ends[2*i]:p.ends[2*i+1]] }
-
-// step finds what to pack next, and packs it.
-func (p *packer) step(ctx context.Context, from []byte) ([]byte, error) {
-	table := p.l.t.StorageID()
-	prefix := appendPrefix(nil, table, rowsIndex, nil)
-	start, end := prefix, edge(prefix, true)
-	if from != nil {
-		start = from
-	}
-	for {
-		user, first, err := p.nextUser(ctx, start, end)
-		if err != nil || first == nil {
-			return nil, err
-		}
-		userEnd := edge(user, true)
-		ok, err := p.choose(ctx, first, userEnd)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			return p.pack(ctx)
-		}
-		start = userEnd
-	}
-}
-
-// nextUser returns the first key from start on that a row has, or a segment covers,
-// and what the keys of its user begin with.
-func (p *packer) nextUser(ctx context.Context, start, end []byte) (user, first []byte, err error) {
-	if first, err = firstKey(ctx, p.tx, kv.Data, start, end); err != nil {
-		return nil, nil, err
-	}
-	if runs := overlapping(p.tx.runs(p.l.t.StorageID()), start, end); len(runs) > 0 {
-		if from := runs[0].from; first == nil || bytes.Compare(from, first) < 0 {
-			first = from
-			if bytes.Compare(first, start) < 0 {
-				first = start
-			}
-		}
-	}
-	if first == nil {
-		return nil, nil, nil
-	}
-	n := 0
-	if p.l.t.Kind != schema.Shared {
-		_, rest, err := keyenc.CutBytes(nil, first[prefixBytes:])
-		if err != nil {
-			return nil, nil, err
-		}
-		n = len(first) - prefixBytes - len(rest)
-	}
-	return first[:prefixBytes+n], first, nil
-}
-
-// choose finds the next range of a user's rows that is worth packing: gaps between
-// segments, and segments under many pairs, that follow one another.
-func (p *packer) choose(ctx context.Context, start, end []byte) (bool, error) {
-	p.start, p.end = nil, nil
-	runs := overlapping(p.tx.runs(p.l.t.StorageID()), start, end)
-	rows := 0
-	small := func(r *packedRun) bool { return r.rec.Rows < p.most/4 }
-	take := func(from, to []byte, n int) {
-		if p.start == nil {
-			p.start = from
-		}
-		p.end, rows = to, rows+n
-	}
-	at := start
-	for i := 0; rows < 2*p.most; i++ {
-		gapEnd := end
-		if i < len(runs) {
-			if gapEnd = runs[i].from; runs[i].rec == nil {
-				return false, errSegment
-			}
-		}
-		n := 0
-		if bytes.Compare(at, gapEnd) < 0 {
-			var err error
-			if n, err = p.count(ctx, at, gapEnd, 2*p.most); err != nil {
-				return false, err
-			}
-		}
-		// A small segment takes up the rows beside it.
-		beside := i < len(runs) && small(runs[i]) || p.start != nil
-		if n >= p.o.MinRows || beside && n > p.o.MinRows/8 {
-			take(at, gapEnd, n)
-		} else if p.start != nil && n > 0 {
-			break
-		}
-		if i == len(runs) {
-			break
-		}
-		after := append(bytes.Clone(runs[i].to), 0)
-		if bytes.Compare(at, runs[i].from) > 0 {
-			at = after // begun in the middle: it was packed
-			continue
-		}
-		most := runs[i].rec.Rows * p.o.MaxShadow / 100
-		n, err := p.count(ctx, runs[i].from, after, most+1)
-		if err != nil {
-			return false, err
-		}
-		again := n > most || small(runs[i]) && p.start != nil
-		if !again && small(runs[i]) {
-			if again = i+1 < len(runs) && small(runs[i+1]); !again {
-				next := end
-				if i+1 < len(runs) {
-					next = runs[i+1].from
-				}
-				gap, err := p.count(ctx, after, next, p.o.MinRows/8+1)
-				if err != nil {
-					return false, err
-				}
-				again = gap > p.o.MinRows/8
-			}
-		}
-		if again {
-			take(runs[i].from, after, n+runs[i].rec.Rows)
-		} else if p.start != nil {
-			break
-		}
-		at = after
-	}
-	return p.start != nil, nil
-}
-
-// count returns how many pairs there are, limit at most.
-func (p *packer) count(ctx context.Context, start, end []byte, limit int) (int, error) {
-	sc := p.tx.Scan(kv.Data, kv.Range{Start: start, End: end, KeysOnly: true, NoCache: true})
-	defer sc.Close()
-	for n := 0; ; {
-		c, err := sc.Next(ctx)
-		if err != nil || c.Len() == 0 || n >= limit {
-			return min(n, limit), err
-		}
-		n += c.Len()
-	}
-}
 
 // pack packs what was chosen, or as much of it as a step takes, and returns where to
 // go on.

@@ -14,7 +14,7 @@ import (
 
 // A row's value, numbers little endian but uvarints:
 //
-//	1        rowFormat, plus wideOffsets
+//	1        rowFormat, plus what tells the width of an end
 //	uvarint  schema version the row was written under
 //	uvarint  length of the shape
 //	shape    for each column id from 0 a nibble, low ones first, that tells how
@@ -22,7 +22,7 @@ import (
 //	8        time of the last change, microseconds since 1970
 //	bitmap   a bit for each kept column in order of ids: NULL
 //	fixed    the kept numbers in order of ids
-//	2 or 4   for each kept column of bytes where its bytes end, from the first's start
+//	1, 2, 4  for each kept column of bytes where its bytes end, from the first's start
 //	bytes
 //
 // All of a table's rows of one schema version have the same shape, so that a
@@ -30,9 +30,24 @@ import (
 // added later, or is virtual. A number may be kept narrower than it is now. Columns of the primary key are in the row's key and are not
 // kept, unless the key has a prefix of them or can't be decoded.
 const (
-	rowFormat   = 0x10
-	wideOffsets = 0x01
+	rowFormat  = 0x10
+	wideEnds   = rowFormat | 0x01 // of 4 bytes
+	narrowEnds = rowFormat | 0x02 // of 1 byte
 )
+
+// endWidth returns how many bytes an end takes in rows that begin with format, 0 if none
+// does.
+func endWidth(format byte) int {
+	switch format {
+	case narrowEnds:
+		return 1
+	case rowFormat:
+		return 2
+	case wideEnds:
+		return 4
+	}
+	return 0
+}
 
 // How a column is kept in a row.
 const (
@@ -187,10 +202,14 @@ func (l *layout) appendRowAs(dst []byte, as *rowShape, rows *types.Batch, i int,
 			}
 		}
 	}
-	format, width := byte(rowFormat), 2
-	if data > math.MaxUint16 {
-		format, width = rowFormat|wideOffsets, 4
+	format := byte(rowFormat)
+	switch {
+	case data <= math.MaxUint8:
+		format = narrowEnds
+	case data > math.MaxUint16:
+		format = wideEnds
 	}
+	width := endWidth(format)
 	if data > math.MaxInt32 {
 		return dst, sqlerr.RowTooLarge.New("Row size too large: %d bytes", data).On(l.t.QualifiedName())
 	}
@@ -230,10 +249,13 @@ func (l *layout) appendRowAs(dst []byte, as *rowShape, rows *types.Batch, i int,
 		if v := rows.Columns[c.ordinal]; !v.IsNull(i) {
 			dst = append(dst, v.BytesAt(i)...)
 		}
-		if width == 2 {
-			binary.LittleEndian.PutUint16(dst[at:], uint16(len(dst)-start))
-		} else {
-			binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-start))
+		switch end := len(dst) - start; width {
+		case 1:
+			dst[at] = byte(end)
+		case 2:
+			binary.LittleEndian.PutUint16(dst[at:], uint16(end))
+		default:
+			binary.LittleEndian.PutUint32(dst[at:], uint32(end))
 		}
 		at += width
 	}
@@ -286,13 +308,13 @@ type rowDecoder struct {
 	computed map[int]*computed // generated columns, by ordinal
 	deleted  bool              // the rows are deleted ones
 
-	// What all rows that begin with head have in common.
-	head   []byte
-	width  int // of an end
-	nulls  int // bytes of the bitmap
-	fixed  int // bytes of the numbers
-	ends   int // number of columns of bytes
-	bodies [][]byte
+	// What all rows have in common whose schema version and shape head has, which follow
+	// the format byte.
+	head  []byte
+	skip  int // to the bitmap
+	nulls int // bytes of the bitmap
+	fixed int // bytes of the numbers
+	ends  int // number of columns of bytes
 }
 
 // wanted is a column to read.
@@ -326,19 +348,18 @@ func (d *rowDecoder) decode(keys, rows [][]byte, out []*types.Vector) error {
 		if err := d.prepare(rows[0]); err != nil {
 			return err
 		}
-		d.bodies = d.bodies[:0]
+		n := 0
 		for _, r := range rows {
-			if len(r) < len(d.head) || string(r[:len(d.head)]) != string(d.head) {
+			if !d.alike(r) {
 				break
 			}
-			b := r[len(d.head):]
 			// After this check all but the ends' values is known to be in bounds.
-			if len(b) < 8+d.nulls+d.fixed+d.ends*d.width {
+			width := endWidth(r[0])
+			if width == 0 || len(r) < d.skip+d.nulls+d.fixed+d.ends*width {
 				return errRow
 			}
-			d.bodies = append(d.bodies, b[8:])
+			n++
 		}
-		n := len(d.bodies)
 		for i := range d.want {
 			w := &d.want[i]
 			var err error
@@ -347,7 +368,7 @@ func (d *rowDecoder) decode(keys, rows [][]byte, out []*types.Vector) error {
 			} else if w.in == absent && d.l.t.Columns[w.ordinal].Generated != "" {
 				err = d.generate(w.ordinal, keys[:n], rows[:n], out[w.out])
 			} else {
-				err = d.column(w, out[w.out])
+				err = d.column(w, rows[:n], out[w.out])
 			}
 			if err != nil {
 				return err
@@ -364,7 +385,7 @@ func (d *rowDecoder) appendSystem(w *wanted, rows [][]byte, v *types.Vector) {
 	for _, r := range rows {
 		switch {
 		case updated:
-			at := int64(binary.LittleEndian.Uint64(r[len(d.head):]))
+			at := int64(binary.LittleEndian.Uint64(r[d.skip-8:]))
 			v.AppendInt(types.TimeToPacked(time.UnixMicro(at).UTC(), 6))
 		case d.deleted:
 			v.AppendInt(1)
@@ -374,18 +395,20 @@ func (d *rowDecoder) appendSystem(w *wanted, rows [][]byte, v *types.Vector) {
 	}
 }
 
-// prepare finds out where columns are in rows that begin like row.
+// alike reports whether a row has the columns that prepare found last.
+func (d *rowDecoder) alike(row []byte) bool {
+	n := len(d.head)
+	return n > 0 && len(row) > n && string(row[1:1+n]) == string(d.head)
+}
+
+// prepare finds out where columns are in rows like row.
 func (d *rowDecoder) prepare(row []byte) error {
-	if len(d.head) > 0 && len(row) >= len(d.head) && string(row[:len(d.head)]) == string(d.head) {
+	if d.alike(row) {
 		return nil
 	}
 	d.head = d.head[:0]
-	if len(row) == 0 || row[0]&^wideOffsets != rowFormat {
+	if len(row) == 0 || endWidth(row[0]) == 0 {
 		return errRow
-	}
-	d.width = 2
-	if row[0]&wideOffsets != 0 {
-		d.width = 4
 	}
 	_, n := binary.Uvarint(row[1:])
 	if n <= 0 {
@@ -431,28 +454,29 @@ func (d *rowDecoder) prepare(row []byte) error {
 		fixed += size(kept)
 	}
 	d.nulls, d.fixed, d.ends = (bit+7)/8, fixed, ends
-	d.head = append(d.head, row[:len(row)-len(rest)+int(length)]...)
+	d.head = append(d.head, row[1:len(row)-len(rest)+int(length)]...)
+	d.skip = 1 + len(d.head) + 8
 	return nil
 }
 
-// column appends column c of the rows in d.bodies to v.
-func (d *rowDecoder) column(c *wanted, v *types.Vector) error {
+// column appends column c of rows to v.
+func (d *rowDecoder) column(c *wanted, rows [][]byte, v *types.Vector) error {
 	switch c.in {
 	case absent:
 		x, err := d.values.Initial(d.l.t, c.ordinal)
 		if err != nil {
 			return err
 		}
-		for range d.bodies {
+		for range rows {
 			v.AppendValue(x)
 		}
 		return nil
 	case inBytes:
-		return d.bytes(c, v)
+		return d.bytes(c, rows, v)
 	}
-	at, mask := d.nulls+c.at, byte(1)<<(c.null%8)
-	for _, b := range d.bodies {
-		if b[c.null/8]&mask != 0 {
+	null, at, mask := d.skip+c.null/8, d.skip+d.nulls+c.at, byte(1)<<(c.null%8)
+	for _, b := range rows {
+		if b[null]&mask != 0 {
 			v.AppendNull()
 			continue
 		}
@@ -480,18 +504,19 @@ func (d *rowDecoder) column(c *wanted, v *types.Vector) error {
 	return nil
 }
 
-func (d *rowDecoder) bytes(c *wanted, v *types.Vector) error {
-	ends := d.nulls + d.fixed
-	data := ends + d.ends*d.width
-	mask := byte(1) << (c.null % 8)
-	for _, b := range d.bodies {
-		if b[c.null/8]&mask != 0 {
+func (d *rowDecoder) bytes(c *wanted, rows [][]byte, v *types.Vector) error {
+	null, mask := d.skip+c.null/8, byte(1)<<(c.null%8)
+	ends := d.skip + d.nulls + d.fixed
+	for _, b := range rows {
+		if b[null]&mask != 0 {
 			v.AppendNull()
 			continue
 		}
-		start, end := 0, d.end(b[ends:], c.at)
+		width := endWidth(b[0])
+		data := ends + d.ends*width
+		start, end := 0, endAt(b[ends:], width, c.at)
 		if c.at > 0 {
-			start = d.end(b[ends:], c.at-1)
+			start = endAt(b[ends:], width, c.at-1)
 		}
 		if start > end || end > len(b)-data {
 			return errRow
@@ -504,8 +529,12 @@ func (d *rowDecoder) bytes(c *wanted, v *types.Vector) error {
 	return nil
 }
 
-func (d *rowDecoder) end(ends []byte, n int) int {
-	if d.width == 2 {
+// endAt returns end n of those of a row.
+func endAt(ends []byte, width, n int) int {
+	switch width {
+	case 1:
+		return int(ends[n])
+	case 2:
 		return int(binary.LittleEndian.Uint16(ends[2*n:]))
 	}
 	return int(binary.LittleEndian.Uint32(ends[4*n:]))
@@ -522,8 +551,8 @@ func (d *rowDecoder) updated(row []byte) (int64, error) {
 	if err := d.prepare(row); err != nil {
 		return 0, err
 	}
-	if len(row) < len(d.head)+8 {
+	if len(row) < d.skip || endWidth(row[0]) == 0 {
 		return 0, errRow
 	}
-	return int64(binary.LittleEndian.Uint64(row[len(d.head):])), nil
+	return int64(binary.LittleEndian.Uint64(row[d.skip-8:])), nil
 }

@@ -68,8 +68,8 @@ func TestRowRoundTrip(t *testing.T) {
 		for c := 1; c < len(row); c++ {
 			if r.IntN(4) == 0 {
 				row[c] = types.Value{}
-			} else if c == 8 && n%3 == 0 { // offsets of four bytes
-				row[c] = types.NewString(strings.Repeat("x", 70000))
+			} else if c == 8 { // ends of four bytes, of two, of one
+				row[c] = types.NewString(strings.Repeat("x", []int{70000, 300, 5}[n%3]))
 			}
 		}
 		in.AppendRow(row)
@@ -100,6 +100,47 @@ func TestRowRoundTrip(t *testing.T) {
 					t.Fatalf("row %d, column %s: %s, want %s", i, tab.Columns[c].Name, got, want)
 				}
 			}
+		}
+	}
+}
+
+// TestRowOfFormat3 reads a short row as it was written before ends took a byte.
+func TestRowOfFormat3(t *testing.T) {
+	t.Parallel()
+	tab := people(schema.Shared)
+	in := batch(tab, []any{1, "ann", 30, "xy", 1.5})
+	row, err := newLayout(tab).appendRow(nil, in, 0, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const texts = len("ann") + len("xy")
+	ends := row[len(row)-texts-2:]
+	old := append([]byte{rowFormat}, row[1:len(row)-len(ends)]...)
+	old = append(old, ends[0], 0, ends[1], 0)
+	old = append(old, ends[2:]...)
+	for _, r := range [][]byte{row, old} {
+		out, err := decodeRows(tab, []int{1, 2, 3, 4}, r, old, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range out.Len {
+			for n, c := range []int{1, 2, 3, 4} {
+				if got, want := show(out.Columns[n].Value(i)), show(in.Columns[c].Value(0)); got != want {
+					t.Errorf("row %d, column %s: %s, want %s", i, tab.Columns[c].Name, got, want)
+				}
+			}
+		}
+		if at, err := rowUpdated(r); at != 7 || err != nil {
+			t.Errorf("updated %d, %v", at, err)
+		}
+	}
+	for _, format := range []byte{0x13, 0x14, 0x00, 0xff} {
+		bad := append([]byte{format}, row[1:]...)
+		if _, err := decodeRows(tab, []int{2}, row, bad); !errors.Is(err, errRow) {
+			t.Errorf("format %#x: %v", format, err)
+		}
+		if _, err := rowUpdated(bad); !errors.Is(err, errRow) {
+			t.Errorf("format %#x: %v", format, err)
 		}
 	}
 }

@@ -16,6 +16,10 @@ const (
 	mib = 1 << 20
 )
 
+// dictBytes is how long dictionaries are: twice that saves another 1 % of rows of
+// text, but takes the place of two blocks in the cache for each file.
+const dictBytes = 16 * kib
+
 // Config says which database to open, and what it may use.
 type Config struct {
 	Path     string // directory; not used in memory
@@ -121,6 +125,14 @@ func (db *DB) familyOptions(s kv.Space) *grocksdb.Options {
 	o.SetBlockBasedTableFactory(table)
 
 	o.SetCompression(grocksdb.LZ4Compression)
+	// Blocks of rows are small: what repeats in a file is in a dictionary, of the last
+	// level's files, which have nearly everything and are written least often. It is made
+	// of what a file begins with.
+	bottom := grocksdb.NewDefaultCompressionOptions()
+	bottom.MaxDictBytes = dictBytes
+	o.SetBottommostCompression(grocksdb.LZ4Compression)
+	o.SetBottommostCompressionOptions(bottom, true)
+	o.SetBottommostCompressionOptionsMaxDictBufferBytes(mib, true)
 	o.SetLevelCompactionDynamicLevelBytes(true)
 	// Files dense with tombstones are compacted before scans suffer from them.
 	o.AddCompactOnDeletionCollectorFactory(8192, 4096)
