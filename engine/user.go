@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
 )
 
 type userKey struct{}
@@ -108,5 +109,9 @@ func (e *Engine) RemoveUser(ctx context.Context, user string) (rows int64, err e
 	if e.cfg.ReadOnly {
 		return 0, sqlerr.ReadOnly.New("The database is open for reading only")
 	}
-	return e.catalog.RemoveUser(ctx, user)
+	err = e.catalog.RemoveUser(ctx, user, func(_ *store.Tx, n int64) error {
+		rows += n
+		return nil
+	})
+	return rows, err
 }

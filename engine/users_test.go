@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/kalamgo/kalam/engine/jobs"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
@@ -11,7 +12,7 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// TestDropUserAfterCrash lets the process end before a dropped user's rows are
+// TestDropUserAfterCrash lets the process end when some of a dropped user's rows are
 // removed.
 func TestDropUserAfterCrash(t *testing.T) {
 	t.Parallel()
@@ -24,9 +25,9 @@ func TestDropUserAfterCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSession(t, e, SessionConfig{})
-	run(t, s, "CREATE USER TABLE t (id INT PRIMARY KEY); CREATE USER ann, bob")
+	run(t, s, "CREATE USER TABLE t (id INT PRIMARY KEY); CREATE USER TABLE more (id INT PRIMARY KEY); CREATE USER ann, bob")
 	for _, u := range []string{"ann", "bob"} {
-		runAs(t, s, u, "INSERT INTO t VALUES (1), (2)")
+		runAs(t, s, u, "INSERT INTO t VALUES (1), (2); INSERT INTO more VALUES (1)")
 	}
 	e.jobs.Stop() // so that the job only waits
 	_, err = s.Exec(t.Context(), "DROP USER ann CASCADE", nil)
@@ -37,6 +38,25 @@ func TestDropUserAfterCrash(t *testing.T) {
 	_, err = s.Exec(t.Context(), "CREATE USER ann", nil) // who would lose rows to the job
 	wantKind(t, err, sqlerr.CannotUser)
 	wantText(t, query(t, s, "SELECT state FROM system.jobs"), "queued;")
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Close()
+	table, err := e.catalog.Table(t.Context(), "default", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := tx.ForgetUser(t.Context(), table, "ann", 1)
+	if err == nil {
+		err = jobs.Advance(t.Context(), tx, 1, n)
+	}
+	if err == nil {
+		err = tx.Commit(t.Context(), store.NoSync)
+	}
+	if n == 0 || err != nil {
+		t.Fatal(n, err)
+	}
 
 	if e, err = open(context.Background(), Config{InMemory: true}, db); err != nil {
 		t.Fatal(err)
@@ -46,7 +66,7 @@ func TestDropUserAfterCrash(t *testing.T) {
 	wantText(t, as(t, s, "ann", "SELECT COUNT(*) FROM t"), "0;")
 	wantText(t, as(t, s, "bob", "SELECT COUNT(*) FROM t"), "2;")
 	wantText(t, query(t, s, "SELECT name FROM system.users"), "bob;")
-	wantText(t, query(t, s, "SELECT state, result FROM system.jobs"), "completed|2 rows removed;")
+	wantText(t, query(t, s, "SELECT state, result FROM system.jobs"), "completed|3 rows removed;")
 	run(t, s, "CREATE USER ann")
 	closeEngine(t, e)
 }

@@ -308,7 +308,24 @@ func (s *Scheduler) write(ctx context.Context, f func(*store.Tx) error) error {
 	return s.txns.Update(ctx, store.NoSync, f)
 }
 
-// keep writes a job's record, which is there.
+// keep writes a job's record, which is there, but for the progress of its work.
 func (s *Scheduler) keep(ctx context.Context, job *sqlmeta.Job) error {
-	return s.write(ctx, func(tx *store.Tx) error { return sqlmeta.Jobs.Update(ctx, tx, job) })
+	return s.write(ctx, func(tx *store.Tx) error {
+		old, err := sqlmeta.Jobs.Get(ctx, tx, job.ID)
+		if err != nil {
+			return err
+		}
+		job.Progress = old.Progress
+		return sqlmeta.Jobs.Update(ctx, tx, job)
+	})
+}
+
+// Advance adds to a running job's progress, together with what tx commits of its work.
+func Advance(ctx context.Context, tx *store.Tx, id uint64, n int64) error {
+	j, err := sqlmeta.Jobs.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	j.Progress += n
+	return sqlmeta.Jobs.Update(ctx, tx, j)
 }

@@ -202,11 +202,11 @@ func (c *Catalog) evict(ctx context.Context, t *schema.Table, before time.Time) 
 }
 
 // RemoveUser removes what is kept of a user in all user and stream tables, for
-// good, and returns how many rows that were. Once it has returned nothing is left
+// good. In each transaction it calls removes with how many rows it removes. Once it has returned nothing is left
 // of what the user had, and what transactions had written that were open, when it began.
-func (c *Catalog) RemoveUser(ctx context.Context, user string) (rows int64, err error) {
+func (c *Catalog) RemoveUser(ctx context.Context, user string, removes func(tx *store.Tx, rows int64) error) error {
 	var list []*schema.Table
-	err = c.eachStored(ctx, func(_ *store.Tx, t *schema.Table) error {
+	err := c.eachStored(ctx, func(_ *store.Tx, t *schema.Table) error {
 		if t.Kind != schema.Shared {
 			list = append(list, t)
 		}
@@ -216,15 +216,17 @@ func (c *Catalog) RemoveUser(ctx context.Context, user string) (rows int64, err 
 		if err != nil {
 			break
 		}
-		var n int64
 		// Those who are writing the user's rows have to end before.
 		alone := func(tx *txn.Tx) error { return tx.LockUser(ctx, t.StorageID(), store.EncodedUser(user)) }
-		n, err = c.removalUnder(ctx, t, alone, false, func(tx *store.Tx, t *schema.Table) (int64, error) {
-			return tx.ForgetUser(ctx, t, user, removedRows)
+		_, err = c.removalUnder(ctx, t, alone, false, func(tx *store.Tx, t *schema.Table) (int64, error) {
+			n, err := tx.ForgetUser(ctx, t, user, removedRows)
+			if n > 0 && err == nil {
+				err = removes(tx, n)
+			}
+			return n, err
 		})
-		rows += n
 	}
-	return rows, err
+	return err
 }
 
 // removal calls f in one transaction after another until it removes nothing more

@@ -501,7 +501,15 @@ func (c *Catalog) removeRows(ctx context.Context, r *jobs.Run) error {
 	if err != nil {
 		return err
 	}
-	n, err := c.RemoveUser(ctx, id)
-	r.Result = fmt.Sprintf("%d rows removed", n)
-	return err
+	err = c.RemoveUser(ctx, id, func(tx *store.Tx, n int64) error { return jobs.Advance(ctx, tx, r.Job.ID, n) })
+	if err != nil {
+		return err
+	}
+	return c.read(func(tx *store.Tx) error {
+		j, err := sqlmeta.Jobs.Get(ctx, tx, r.Job.ID)
+		if err == nil {
+			r.Result = fmt.Sprintf("%d rows removed", j.Progress) // by earlier attempts, too
+		}
+		return err
+	})
 }

@@ -67,6 +67,7 @@ var (
 	NoSuchTable           = kind("no_such_table", 1146, "42S02")              // a table does not exist.
 	WrongColumnSpec       = kind("wrong_column_specifier", 1063, "42000")     // a column's attributes do not suit its type.
 	AccessDenied          = kind("access_denied", 1142, "42000")              // the user may not do this.
+	NothingKept           = kind("nothing_kept", 1031, "HY000")               // UNDELETE names a table that keeps no deleted rows.
 	LockWaitTimeout       = retry("lock_wait_timeout", 1205, "HY000")         // a row lock was not had in time.
 	FileNotFound          = kind("file_not_found", 1017, "HY000")             // a file that LOAD DATA names is not there.
 	WrongFieldTerminators = kind("wrong_field_terminators", 1083, "42000")    // LOAD DATA encloses or escapes fields by more than one character.

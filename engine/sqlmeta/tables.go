@@ -107,6 +107,7 @@ type Job struct {
 	Table      string            `json:",omitempty"`
 	Parameters map[string]string `json:",omitempty"`
 	Attempts   int               `json:",omitempty"` // that began
+	Progress   int64             `json:",omitempty"` // of its work, by all attempts; see jobs.Advance
 	Result     string            `json:",omitempty"`
 	Error      string            `json:",omitempty"` // of the last attempt
 	Trace      string            `json:",omitempty"` // what it did step by step

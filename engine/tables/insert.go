@@ -264,7 +264,7 @@ func (in *inserter) inserted(ctx context.Context, rows *types.Batch, from, to in
 	if err := in.after(ctx, "INSERT", nil, added); err != nil {
 		return err
 	}
-	return in.written(added)
+	return in.written(ctx, added)
 }
 
 // noteID finds out which AUTO_INCREMENT value rows [from, to) let the statement tell.

@@ -28,7 +28,7 @@ func Restore(ctx context.Context, rt *exec.Runtime, n *plan.Restore) (Result, er
 	if !ok {
 		return Result{}, sqlerr.Internal.New("table %s has no deleted rows", w.name()).On(w.name())
 	}
-	return w.runStored(ctx, n.Input, func(rows, stored, _ *types.Batch) error {
+	res, err := w.runStored(ctx, n.Input, func(rows, stored, _ *types.Batch) error {
 		if err := notNull(n.Table, rows); err != nil {
 			return err
 		}
@@ -50,8 +50,14 @@ func Restore(ctx context.Context, rt *exec.Runtime, n *plan.Restore) (Result, er
 			return w.duplicate(c, stored)
 		}
 		w.res.Affected += int64(rows.Len)
-		return w.written(rows)
+		return w.written(ctx, rows)
 	})
+	// Where the option was taken back, there may be some until the job has removed them.
+	if err == nil && res.Affected == 0 && n.Table.Options.RetentionHours == 0 {
+		return Result{}, sqlerr.NothingKept.New("Table '%s' keeps no deleted rows: DELETE is final without DELETED_RETENTION_HOURS, which ALTER TABLE … SET gives it",
+			w.name()).On(w.name())
+	}
+	return res, err
 }
 
 // notNull refuses rows with NULL where the table has none any more.

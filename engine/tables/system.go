@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ type Access struct {
 	Write Writer                     // nil: they are only read
 }
 
-// OpenSystem returns a system table as tx sees it. Times are in UTC.
+// OpenSystem returns a system table as tx sees it.
 func OpenSystem(t *schema.Table, tx *store.Tx, a Access) (store.Table, error) {
 	for _, s := range systemTables {
 		if s.schema.ID == t.ID {
@@ -163,6 +164,25 @@ type recordStore struct {
 }
 
 func (s *recordStore) Schema() *schema.Table { return s.schema }
+
+// recorded returns rows with what their records have, which is more than a statement says
+// of them. Those of records that are gone stay as they are.
+func (s *recordStore) recorded(ctx context.Context, rows *types.Batch) (*types.Batch, error) {
+	out := types.NewBatch(s.schema.Types())
+	for i := range rows.Len {
+		row := rows.Row(i, nil)
+		var r store.KeyRange
+		for _, c := range s.schema.PrimaryKey {
+			r.Low = append(r.Low, row[c])
+		}
+		r.High = r.Low
+		if err := s.read(ctx, &store.ScanRequest{}, &r, func(is []types.Value) { row = is }); err != nil {
+			return nil, err
+		}
+		out.AppendRow(row)
+	}
+	return out, nil
+}
 
 func (s *recordStore) Scan(req store.ScanRequest) store.Scanner {
 	return store.Filtered(&recordScanner{store: s, req: req}, req.Filter)
@@ -331,7 +351,7 @@ var (
 	textType   = types.Type{Kind: types.Text, Size: -1, Collation: types.DefaultCollation}
 	idType     = types.Type{Kind: types.Int, Unsigned: true, Size: -1, Collation: collations.CollationBinaryID}
 	longIDType = types.Uint64Type
-	timeType   = types.Type{Kind: types.DateTime, Size: -1, Scale: 6, Collation: collations.CollationBinaryID}
+	timeType   = types.TimestampType(6)
 	jsonType   = types.JSONType
 	secretType = types.Type{Kind: types.VarBinary, Size: 1024, Collation: collations.CollationBinaryID}
 )
@@ -380,6 +400,26 @@ func options(m map[string]string) (types.Value, error) {
 		return types.Value{}, nil
 	}
 	return jsonValue(m)
+}
+
+// ownOptions are options that Kalam gives a meaning: their numbers and truths are such.
+func ownOptions(m map[string]string) (types.Value, error) {
+	if len(m) == 0 {
+		return types.Value{}, nil
+	}
+	values := make(map[string]any, len(m))
+	for name, v := range m {
+		n, err := strconv.ParseInt(v, 10, 64)
+		switch {
+		case err == nil:
+			values[name] = n
+		case v == "TRUE", v == "FALSE":
+			values[name] = v == "TRUE"
+		default:
+			values[name] = v
+		}
+	}
+	return jsonValue(values)
 }
 
 func jsonValue(x any) (types.Value, error) {

@@ -80,7 +80,7 @@ var systemTables = []*systemTable{
 				if seen, err := see.seesTable(r); !seen {
 					return nil, err
 				}
-				o, err := options(r.Options)
+				o, err := ownOptions(r.Options)
 				return []types.Value{number(uint64(r.ID)), text(r.Namespace), text(r.Name), text(string(r.Kind)), number(uint64(r.SchemaVersion)),
 					textOrNull(r.StorageID), o, textOrNull(r.Comment), timeOrNull(r.Created), timeOrNull(r.Updated)}, err
 			}
@@ -165,7 +165,7 @@ func liveQueries(_ context.Context, _ *store.Tx, _ bool, _, _ sqlmeta.Bound, a *
 		if !a.See.sees(r.User) {
 			continue
 		}
-		o, err := options(r.Options)
+		o, err := ownOptions(r.Options)
 		if err != nil {
 			return err
 		}

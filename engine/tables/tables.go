@@ -111,9 +111,16 @@ func newWriter(rt *exec.Runtime, t *schema.Table, rules *plan.Rules, ignore bool
 }
 
 // written takes note of rows, in the session's zone, for the RETURNING clause.
-func (w *writer) written(rows *types.Batch) error {
+func (w *writer) written(ctx context.Context, rows *types.Batch) error {
 	if w.returning == nil || rows.Len == 0 {
 		return nil
+	}
+	if s, ok := w.table.(*recordStore); ok {
+		is, err := s.recorded(ctx, w.toUTC(rows))
+		if err != nil {
+			return err
+		}
+		rows = w.fromUTC(is)
 	}
 	out, err := w.returning.Eval(rows)
 	if err != nil {
@@ -190,7 +197,7 @@ func Delete(ctx context.Context, rt *exec.Runtime, n *plan.Delete) (Result, erro
 				return err
 			}
 			w.res.Affected += int64(to - from)
-			return w.written(rows.Slice(from, to))
+			return w.written(ctx, rows.Slice(from, to))
 		})
 	})
 }

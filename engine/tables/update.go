@@ -50,7 +50,7 @@ func Update(ctx context.Context, rt *exec.Runtime, n *plan.Update) (Result, erro
 		if err != nil || w.returning == nil {
 			return err
 		}
-		return w.written(without(rows, kept))
+		return w.written(ctx, without(rows, kept))
 	})
 }
 
@@ -81,7 +81,7 @@ func (w *writer) updated(ctx context.Context, old, row *types.Batch) error {
 	if err := w.after(ctx, "UPDATE", old, row); err != nil {
 		return err
 	}
-	return w.written(row)
+	return w.written(ctx, row)
 }
 
 // beforeUpdate runs the triggers before a row becomes another, and tells whether
