@@ -281,7 +281,11 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 					err = notRecorded(ctx, tx, name)
 				}
 			default:
-				err = userFailed("DROP USER", name)
+				failed := userFailed("DROP USER", name)
+				if cascade && name != Owner {
+					failed.Message += ", who is not recorded; IF EXISTS removes the rows of such a user, too"
+				}
+				err = failed
 			}
 			if err != nil {
 				return err
