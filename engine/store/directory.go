@@ -419,6 +419,7 @@ func (s *segments) worthPacking(table uint32) int64 {
 
 // leastPacking is how many pairs are written at least before a table is packed.
 func (s *segments) leastPacking() int64 { return int64(max(1, s.rows/16)) }
+
 // writtenPairs are pairs of a table's rows.
 type writtenPairs struct {
 	count  atomic.Int64 // written since OnWritten's function was called last
