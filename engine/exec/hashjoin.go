@@ -77,7 +77,7 @@ func comparableKeys(left, right []expr.Expr) (l, r []expr.Expr) {
 		a, b := left[i], right[i]
 		if s, t := a.Type(), b.Type(); s != t {
 			c := expr.CompareType(s, t) // costs nothing where both are held as c is
-			a, b = expr.CastTo(a, c), expr.CastTo(b, c)
+			a, b = expr.Comparand(a, c), expr.Comparand(b, c)
 		}
 		l, r = append(l, a), append(r, b)
 	}

@@ -120,7 +120,7 @@ func sameNode(a, b Expr) bool {
 		return ok && a.T.Kind == b.T.Kind
 	case *Cast:
 		b, ok := b.(*Cast)
-		return ok && a.T == b.T
+		return ok && a.T == b.T && a.Compared == b.Compared
 	case *Call:
 		b, ok := b.(*Call)
 		return ok && a.Name == b.Name && a.T == b.T && a.native == b.native &&

@@ -30,6 +30,16 @@ func CastTo(e Expr, t types.Type) Expr {
 	return c
 }
 
+// Comparand returns e as t, the type of a comparison. Text that is no date is 0000-00-00
+// there, before all dates, where elsewhere it is NULL.
+func Comparand(e Expr, t types.Type) Expr {
+	from := e.Type()
+	if _, ok := e.(*Literal); !ok && from.IsString() && t.IsTemporal() && t.Kind != types.Time {
+		return &Cast{Arg: e, T: t, Compared: true}
+	}
+	return CastTo(e, t)
+}
+
 // SameForm reports whether values of from are held as values of to are, so that
 // converting them is nothing.
 func SameForm(from, to types.Type) bool {
@@ -80,6 +90,9 @@ func (e *Cast) compile(ev *Evaluator) (kernel, error) {
 		return &scaleUpKernel{b}, nil
 	}
 	convert := converter(from, e.T)
+	if e.Compared {
+		convert = toComparedDate
+	}
 	if convert == nil {
 		return nil, sqlerr.Unsupported("conversion of %s to %s", typeName(from), typeName(e.T))
 	}
@@ -446,6 +459,19 @@ func appendInteger(dst *types.Vector, neg bool, m uint64) {
 	default:
 		dst.AppendInt(int64(min(m, math.MaxInt64)))
 	}
+}
+
+// toComparedDate converts text that is no date to 0000-00-00.
+func toComparedDate(_ *Env, dst, src *types.Vector, i int) error {
+	v, ok, part := readTemporal(src.BytesAt(i), dst.Type)
+	if !ok && !part {
+		v = 0
+	}
+	dst.AppendInt(v)
+	if !ok {
+		return sqlerr.TruncatedWrongVal.New("Incorrect %s value: '%s'", typeName(dst.Type), src.BytesAt(i))
+	}
+	return nil
 }
 
 // toTemporal converts what is no date or time to NULL.

@@ -156,7 +156,7 @@ func temporalToNumber(e Expr) Expr {
 func forCompare(e, other Expr, t types.Type) (Expr, error) {
 	l, ok := e.(*Literal)
 	if !ok || !t.IsTemporal() || !e.Type().IsString() || l.Value.IsNull() {
-		return CastTo(e, t), nil
+		return Comparand(e, t), nil
 	}
 	v, ok := parseTemporal(l.Value.Bytes(), t)
 	if !ok && t.Kind != types.Time && types.IsZeroDate(l.Value.Bytes()) {

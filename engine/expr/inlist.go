@@ -117,7 +117,7 @@ func castNumberOrText(e Expr, t types.Type) Expr {
 	if t.IsNumeric() {
 		return castNumber(e, t)
 	}
-	return CastTo(e, t)
+	return Comparand(e, t)
 }
 
 func (s *constSet) add(e Expr) error {

@@ -197,7 +197,7 @@ func joinKeys(conds []expr.Expr, own colSet) (keys, on []expr.Expr) {
 		}
 		if !sameKeys(outer.Type(), inner.Type()) {
 			// Keys that are equal under the comparison are to be one group.
-			outer, inner = expr.CastTo(outer, t), expr.CastTo(inner, t)
+			outer, inner = expr.Comparand(outer, t), expr.Comparand(inner, t)
 		}
 		on = append(on, &expr.Compare{Op: expr.EQ, L: outer, Collation: eq.Collation})
 		keys = append(keys, inner)

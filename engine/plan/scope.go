@@ -299,15 +299,15 @@ func (s *scope) Subquery(kind expr.SubqueryKind, stmt sqlparser.TableStatement, 
 	for i, l := range left {
 		cols[i] = s.b.ref(q.out[i].col)
 		t := cols[i].Type()
+		c, err := expr.ComparedAs("=", l, cols[i])
+		if err != nil {
+			return nil, err
+		}
 		if !sameKeys(l.Type(), t) {
-			c, err := expr.ComparedAs("=", l, cols[i])
-			if err != nil {
-				return nil, err
-			}
 			if c.Kind != types.Null {
 				t = c
 			}
-			l, cols[i] = expr.CastTo(l, t), expr.CastTo(cols[i], t)
+			l, cols[i] = expr.Comparand(l, t), expr.Comparand(cols[i], t)
 		}
 		sub.Left[i], sub.Row = l, append(sub.Row, t)
 	}
