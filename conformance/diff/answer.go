@@ -54,6 +54,17 @@ func same(a, b answer, ordered bool) bool {
 	return slices.EqualFunc(a.rows, b.rows, sameRow) || slices.EqualFunc(sorted(a.rows), sorted(b.rows), sameRow)
 }
 
+// folded returns the answer with its texts as collations that know no case see them.
+func (a answer) folded() answer {
+	rows := make([][]string, len(a.rows))
+	for i, row := range a.rows {
+		for _, v := range row {
+			rows[i] = append(rows[i], fold.Replace(v))
+		}
+	}
+	return answer{rows, a.err}
+}
+
 // tied reports whether two rows may stand in each other's place where rows are ordered:
 // they are the same under collations that know no case.
 func tied(a, b []string) bool {

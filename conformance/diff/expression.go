@@ -43,7 +43,9 @@ func (g *generator) value(k kind, s scope, depth int) string {
 		return g.scalarSubquery(k, s)
 	}
 	v := func(k kind) string { return g.value(k, s, depth-1) }
-	switch g.below(4) {
+	switch g.below(6) {
+	case 4, 5:
+		return g.function(k, v)
 	case 1:
 		return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", g.condition(s, depth-1), v(k), v(k))
 	case 2:
@@ -88,6 +90,8 @@ func (g *generator) value(k kind, s scope, depth int) string {
 			return fmt.Sprintf("SUBSTRING(%s, %d, 2)", v(k), 1+g.below(3))
 		}
 		return fmt.Sprintf("LPAD(%s, 4, 'x')", v(k))
+	case clock:
+		return fmt.Sprintf("%s(%s, %s)", pick(g.choices, "ADDTIME", "SUBTIME"), v(k), v(k))
 	case date:
 		return fmt.Sprintf("(%s + INTERVAL %d %s)", v(k), g.below(40), pick(g.choices, "DAY", "MONTH", "YEAR"))
 	}
@@ -151,6 +155,16 @@ func (g *generator) condition(s scope, depth int) string {
 
 func (g *generator) comparison(k kind, s scope, depth int) string {
 	op := pick(g.choices, "=", "<", ">", "<=", ">=", "<>", "=")
+	switch {
+	case k <= double && g.chance(20):
+		other := kind(g.below(int(double) + 1))
+		return fmt.Sprintf("%s %s %s", g.value(k, s, depth-1), op, g.value(other, s, depth-1))
+	case (k == date || k == datetime) && g.chance(20):
+		return fmt.Sprintf("%s %s %s", g.value(date, s, depth-1), op, g.value(datetime, s, depth-1))
+	case k == text && g.chance(10):
+		return fmt.Sprintf("%s %s %s COLLATE %s", g.value(k, s, depth-1), op, g.value(k, s, depth-1),
+			pick(g.choices, "utf8mb4_general_ci", "utf8mb4_unicode_ci"))
+	}
 	return fmt.Sprintf("%s %s %s", g.value(k, s, depth-1), op, g.value(k, s, depth-1))
 }
 

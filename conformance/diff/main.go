@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +29,7 @@ func main() {
 	failures := flag.Int("failures", 5, "failures to show before giving up")
 	limit := flag.Duration("limit", 3*time.Second, "time for a statement; what takes longer is left out")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r := &runner{out: os.Stdout, queries: *queries, seed: *seed, failures: *failures, limit: *limit, progress: os.Stderr}
 	if *peers != "none" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -22,6 +23,14 @@ type query struct {
 	head, where string
 }
 
+// same reports whether two answers to the query agree.
+func (q query) same(a, b answer) bool {
+	return same(a, b, q.ordered) || picksOne.MatchString(q.sql) && same(a.folded(), b.folded(), q.ordered)
+}
+
+// picksOne are clauses that leave one of texts which their collation takes for equal: any.
+var picksOne = regexp.MustCompile(`GROUP BY|DISTINCT|UNION|INTERSECT|EXCEPT|MIN\(|MAX\(|LIMIT|OVER \(`)
+
 // query returns a random SELECT.
 func (g *generator) query() query {
 	g.ctes, g.aliases, g.deepest = nil, 0, 2
@@ -29,8 +38,11 @@ func (g *generator) query() query {
 	if g.chance(15) {
 		with = g.with()
 	}
-	if g.chance(12) {
+	switch {
+	case g.chance(12):
 		return g.setOperation(with)
+	case g.chance(8):
+		return g.expressions()
 	}
 	q, _ := g.selection(scope{}, true)
 	q.sql, q.head = with+q.sql, with+q.head
@@ -43,9 +55,19 @@ func (g *generator) with() string {
 	for range 1 + g.below(2) {
 		name := fmt.Sprintf("w%d", len(g.ctes))
 		if g.chance(25) {
-			list = append(list, fmt.Sprintf("%s AS (SELECT 1 AS a0, CAST('x' AS CHAR(10)) AS a1 UNION ALL SELECT a0 + %d, CONCAT(a1, 'y') FROM %s WHERE a0 < %d)",
+			list = append(list, fmt.Sprintf("%s AS (SELECT 1 AS a0, IF(TRUE, 'x', 'xxxxxxxxxxxx') AS a1 UNION ALL SELECT a0 + %d, CONCAT(a1, 'y') FROM %s WHERE a0 < %d)",
 				name, 1+g.below(3), name, g.below(9)))
 			g.ctes = append(g.ctes, relation{name, []column{{"a0", integer}, {"a1", text}}})
+			continue
+		}
+		if g.chance(15) {
+			// What can be reached from some rows.
+			t := g.tables[g.below(len(g.tables))]
+			c, to := t.columns[g.below(len(t.columns))], pick(g.choices, of(t.columns, integer)...)
+			list = append(list, fmt.Sprintf("%s AS (SELECT id AS a0, %s AS a1, %s AS a2 FROM %s WHERE %s UNION SELECT y.id, y.%s, y.%s FROM %s AS y JOIN %s ON y.%s = %s.a1)",
+				name, to.sql, c.sql, t.name, g.condition(scope{columns: t.qualified()}, 1), to.sql, c.sql, t.name, name,
+				pick(g.choices, "id", to.sql), name))
+			g.ctes = append(g.ctes, relation{name, []column{{"a0", integer}, {"a1", integer}, {"a2", c.k}}})
 			continue
 		}
 		q, columns := g.selection(scope{}, false)
@@ -61,9 +83,16 @@ func (g *generator) setOperation(with string) query {
 	for range g.below(2) {
 		ks = append(ks, kind(g.below(int(kinds))))
 	}
+	operator := func() string {
+		return " " + pick(g.choices, "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL") + " "
+	}
 	sql := g.subquery(ks, scope{})
 	for range 1 + g.below(3) {
-		sql += " " + pick(g.choices, "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL") + " " + g.subquery(ks, scope{})
+		operand := g.subquery(ks, scope{})
+		if g.chance(20) {
+			operand = "(" + operand + operator() + g.subquery(ks, scope{}) + ")"
+		}
+		sql += operator() + operand
 	}
 	if g.chance(40) {
 		return query{sql: fmt.Sprintf("%s%s ORDER BY %s LIMIT %d", with, sql, ordinals(len(ks)), 1+g.below(20)), ordered: true}
@@ -85,6 +114,12 @@ func (g *generator) from(s scope, most int) (string, scope) {
 	sql := ""
 	n := 1 + g.below(most)
 	for i := range n {
+		if i > 0 && g.deepest > 0 && g.chance(5) {
+			lateral, columns := g.lateral(s)
+			sql += lateral
+			s.columns = append(s.columns, columns...)
+			continue
+		}
 		r, columns := g.relation()
 		switch {
 		case i == 0:
@@ -93,12 +128,28 @@ func (g *generator) from(s scope, most int) (string, scope) {
 			sql += " CROSS JOIN " + r
 		case i == n-1 && g.chance(10):
 			sql += ", " + r // binds less tightly than JOIN, and so is the last
+		case n == 2 && g.chance(10) && strings.HasPrefix(r, "t") && strings.HasPrefix(sql, "t"):
+			sql += pick(g.choices, " JOIN ", " LEFT JOIN ", " RIGHT JOIN ") + r + " USING (id)"
 		default:
 			sql += pick(g.choices, " JOIN ", " LEFT JOIN ", " RIGHT JOIN ") + r + " ON " + g.joinCondition(s.columns, columns)
 		}
 		s.columns = append(s.columns, columns...)
 	}
 	return sql, s
+}
+
+// lateral returns the join of a derived table that reads columns of s, and its columns.
+func (g *generator) lateral(s scope) (string, []column) {
+	g.deepest--
+	defer func() { g.deepest++ }()
+	g.aliases++
+	alias := fmt.Sprintf("x%d", g.aliases)
+	q, columns := g.selection(scope{outer: s.columns}, false)
+	for i, c := range columns {
+		columns[i].sql = alias + "." + c.sql
+	}
+	return fmt.Sprintf("%s JOIN LATERAL (%s) AS %s ON %s", pick(g.choices, "", " LEFT"), q.sql, alias,
+		pick(g.choices, "TRUE", g.joinCondition(s.columns, columns))), columns
 }
 
 // joinCondition mostly compares columns of both sides.
@@ -226,6 +277,9 @@ func (g *generator) grouped(from, where string, s scope) (query, []column) {
 	}
 	for range g.below(3) {
 		key := s.columns[g.below(len(s.columns))]
+		if slices.Contains(keys, key.sql) {
+			continue
+		}
 		keys = append(keys, key.sql)
 		add(key.sql, key.k)
 	}
@@ -235,7 +289,7 @@ func (g *generator) grouped(from, where string, s scope) (query, []column) {
 	}
 	q := query{sql: "SELECT " + strings.Join(items, ", ") + " FROM " + from + clause(" WHERE ", where)}
 	if keys != nil {
-		q.sql += " GROUP BY " + strings.Join(keys, ", ")
+		q.sql += " GROUP BY " + strings.Join(keys, ", ") + pick(g.choices, "", "", "", " WITH ROLLUP")
 	}
 	if g.chance(25) {
 		sql, k := g.aggregate(s)
@@ -263,8 +317,15 @@ func (g *generator) aggregate(s scope) (string, kind) {
 		}
 	case 4:
 		if k == text {
-			// The id makes the order complete, as far as it can be seen.
-			return "GROUP_CONCAT(" + distinct + arg + " ORDER BY " + arg + " SEPARATOR '|')", text
+			// What is shown makes the order complete, as far as it can be seen.
+			order := arg + pick(g.choices, "", " DESC")
+			if distinct == "" && g.chance(50) {
+				order = s.columns[g.below(len(s.columns))].sql + pick(g.choices, "", " DESC") + ", " + order
+			}
+			return "GROUP_CONCAT(" + distinct + arg + " ORDER BY " + order + " SEPARATOR '|')", text
+		}
+		if distinct != "" && g.chance(30) {
+			arg += ", " + s.columns[g.below(len(s.columns))].sql
 		}
 		return "COUNT(" + distinct + arg + ")", integer
 	case 5:
@@ -273,82 +334,4 @@ func (g *generator) aggregate(s scope) (string, kind) {
 		}
 	}
 	return "COUNT(*)", integer
-}
-
-// windowed returns a SELECT with window functions.
-func (g *generator) windowed(from, where string, s scope) (query, []column) {
-	var items, all []string
-	var columns []column
-	add := func(sql string, k kind) {
-		name := fmt.Sprintf("a%d", len(items))
-		items = append(items, sql+" AS "+name)
-		columns = append(columns, column{name, k})
-	}
-	for _, c := range s.columns {
-		all = append(all, c.sql+pick(g.choices, "", " DESC"))
-	}
-	for range 1 + g.below(2) {
-		c := s.columns[g.below(len(s.columns))]
-		add(c.sql, c.k)
-	}
-	for range 1 + g.below(2) {
-		over := ""
-		if g.chance(60) {
-			over = "PARTITION BY " + s.columns[g.below(len(s.columns))].sql + " "
-		}
-		c := s.columns[g.below(len(s.columns))]
-		full := over + "ORDER BY " + strings.Join(all, ", ")
-		switch g.below(6) {
-		case 0:
-			add("ROW_NUMBER() OVER ("+full+")", integer)
-		case 1:
-			add(fmt.Sprintf("%s() OVER (%sORDER BY %s)", pick(g.choices, "RANK", "DENSE_RANK"), over, c.sql), integer)
-		case 2:
-			add(fmt.Sprintf("%s(%s, %d) OVER (%s)", pick(g.choices, "LAG", "LEAD"), c.sql, g.below(3), full), c.k)
-		case 3:
-			add(fmt.Sprintf("%s(%s) OVER (%s ROWS BETWEEN %d PRECEDING AND %d FOLLOWING)",
-				pick(g.choices, "COUNT", "MAX", "MIN", "FIRST_VALUE", "LAST_VALUE"), c.sql, full, g.below(4), g.below(3)), c.k)
-		case 4:
-			if sums := append(of(s.columns, integer), of(s.columns, decimal)...); len(sums) > 0 {
-				add(fmt.Sprintf("SUM(%s) OVER (%s)", sums[g.below(len(sums))].sql, pick(g.choices, full, over+"ORDER BY "+c.sql, over)), decimal)
-			}
-		case 5:
-			add(fmt.Sprintf("NTILE(%d) OVER (%s)", 1+g.below(4), full), integer)
-		}
-	}
-	return query{sql: "SELECT " + strings.Join(items, ", ") + " FROM " + from + clause(" WHERE ", where)}, columns
-}
-
-// change returns a random INSERT, UPDATE or DELETE.
-func (g *generator) change() string {
-	g.ctes, g.aliases, g.deepest = nil, 0, 1
-	t := g.tables[g.below(len(g.tables))]
-	s := scope{columns: t.qualified()}
-	switch g.below(4) {
-	case 0:
-		c := t.columns[1+g.below(len(t.columns)-1)]
-		return fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s", t.name, c.sql, g.value(c.k, s, 2), g.condition(s, 1))
-	case 1:
-		return fmt.Sprintf("DELETE FROM %s WHERE %s ORDER BY id LIMIT %d", t.name, g.condition(s, 1), 1+g.below(4))
-	case 2:
-		from := g.tables[g.below(len(g.tables))]
-		names, values := []string{"id"}, []string{fmt.Sprintf("%s.id + %d", from.name, 100*(1+g.below(1000)))}
-		verb := pick(g.choices, "INSERT", "REPLACE", "INSERT IGNORE")
-		for i, c := range t.columns[1:] {
-			v := g.value(c.k, scope{columns: from.qualified()}, 1)
-			if verb == "INSERT IGNORE" && c.k >= date && strings.Contains(t.definitions[i+1], "NOT NULL") {
-				// MariaDB's functions take the zero date, which would come of NULL, for NULL.
-				v = literal(g.choices, c.k)
-			}
-			names, values = append(names, c.sql), append(values, v)
-		}
-		return fmt.Sprintf("%s INTO %s (%s) SELECT %s FROM %s ORDER BY %s.id LIMIT %d", verb, t.name,
-			strings.Join(names, ", "), strings.Join(values, ", "), from.name, from.name, 5+g.below(10))
-	}
-	values := []string{fmt.Sprint(1 + g.below(70))}
-	for _, c := range t.columns[1:] {
-		values = append(values, g.leaf(c.k, scope{}))
-	}
-	c := t.columns[1+g.below(len(t.columns)-1)]
-	return fmt.Sprintf("INSERT INTO %s VALUES (%s) ON DUPLICATE KEY UPDATE %s = %s", t.name, strings.Join(values, ", "), c.sql, g.value(c.k, s, 1))
 }

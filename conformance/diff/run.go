@@ -24,7 +24,8 @@ type runner struct {
 	passed, failed, refused, tooLong int
 	contradictions                   int // of MariaDB to itself
 	indexed, plain, packed           kalam
-	// spilling is another connection to the indexed tables, on which all that can
+	tables                           []*table
+	// spilling is another connection to the tables without indexes, on which all that can
 	// go to temporary files does.
 	spilling kalam
 }
@@ -79,6 +80,7 @@ func (r *runner) done() int { return r.passed + r.failed + r.refused + r.tooLong
 // runDatabase makes a database and runs its share of the queries.
 func (r *runner) runDatabase(ctx context.Context, seed uint64) error {
 	tables := newDatabase(newChoices(seed))
+	r.tables = tables
 	script, err := r.create(ctx, tables)
 	if err != nil {
 		return err
@@ -128,7 +130,11 @@ func (r *runner) runDatabase(ctx context.Context, seed uint64) error {
 				q := (&generator{choices: &choices{notes: notes}, tables: tables}).query()
 				return q, r.compare(ctx, q)
 			}
+			begin := time.Now()
 			notes := reduce(statements.notes, 600, func(notes []int) bool {
+				if r.limit > 0 && time.Since(begin) > 10*r.limit {
+					return false
+				}
 				_, d := again(notes)
 				return d.way == found.way
 			})
@@ -181,7 +187,7 @@ func (r *runner) create(ctx context.Context, tables []*table) ([]string, error) 
 	if err := setup(r.indexed, "a", true); err != nil {
 		return nil, err
 	}
-	for _, s := range []string{"USE a", "SET mem_limit = 1"} {
+	for _, s := range []string{"USE b", "SET mem_limit = 1"} {
 		if a := r.spilling.ask(ctx, s); a.err != nil {
 			return nil, a.err
 		}
@@ -246,10 +252,8 @@ func (r *runner) compare(ctx context.Context, q query) difference {
 		ask  func() answer
 	}{
 		{"Kalam again", func() answer { return r.indexed.ask(ctx, q.sql) }},
-		{"Kalam without indexes", func() answer { return r.plain.ask(ctx, q.sql) }},
-		{"Kalam, packed", func() answer { return r.packed.ask(ctx, q.sql) }},
-		{"Kalam, spilling", func() answer { return r.spilling.ask(ctx, q.sql) }},
-		{"Kalam with joins in the order written", func() answer { return r.indexed.ask(ctx, straight(q.sql)) }},
+		{"Kalam without indexes, spilling", func() answer { return r.spilling.ask(ctx, q.sql) }},
+		{"Kalam, packed, with joins in the order written", func() answer { return r.packed.ask(ctx, straight(q.sql)) }},
 		{"Kalam, WHERE partitioned", func() answer { return r.partitioned(ctx, q, base) }},
 		{"MariaDB", func() answer { return r.askMariaDB(ctx, q, base) }},
 	}
@@ -258,7 +262,7 @@ func (r *runner) compare(ctx context.Context, q query) difference {
 		if a.err == errTooLong {
 			return difference{tooLong, a, base}
 		}
-		if !same(base, a, q.ordered) {
+		if !q.same(base, a) {
 			return difference{w.name, a, base}
 		}
 	}
@@ -301,8 +305,8 @@ func (r *runner) askMariaDB(ctx context.Context, q query, base answer) answer {
 	if a.err != nil && unsupportedByMariaDB(a.err) || base.err != nil && a.err == nil && lenient(base.err) {
 		return base
 	}
-	if a.err != errTooLong && !same(base, a, q.ordered) {
-		if b := r.mariadb.plainly(ctx, q.sql); same(base, b, q.ordered) {
+	if a.err != errTooLong && !q.same(base, a) {
+		if b := r.mariadb.plainly(ctx, r.tables, q.sql); q.same(base, b) {
 			r.contradictions++
 			return b
 		}
@@ -353,6 +357,9 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 			return difference{tooLong, a, base}
 		}
 		if !same(base, a, true) {
+			if w.peer == r.mariadb && a.err != nil && unsupportedByMariaDB(a.err) {
+				return difference{refusal, a, base}
+			}
 			return difference{w.name, a, base}
 		}
 	}
@@ -361,12 +368,20 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 
 // What MariaDB 10.11 is known to do in another way than MySQL 8.
 var (
-	mariadbOnly = []*regexp.Regexp{}
+	mariadbOnly = []*regexp.Regexp{
+		regexp.MustCompile(`\bFIELD\(`),                                      // of NULL is 0, but there rows are left out as if it were NULL
+		regexp.MustCompile(`BIT_\w+\([^()]*\) OVER`),                         // counts bits wrongly there where frames move
+		regexp.MustCompile(`GROUPS |LATERAL`),                                // unknown there
+		regexp.MustCompile(`(EXCEPT|INTERSECT) ALL.*(EXCEPT|INTERSECT) ALL`), // may never end there
+		regexp.MustCompile(`NOT \(.*NOT \(.*\b(ANY|ALL) \(`),                 // NOT (NOT (1 < ANY (…))) is false there where 1 < ANY (…) is true
+	}
 	unsupported = []string{
 		"SUBQUERY in ROW in left expression", "Invalid use of group function",
+		"ERROR 1365", // computed for rows that LIMIT leaves out
 		"ERROR 1060", // UNION, then INTERSECT: columns need names of their own
 	}
 	stricter = []string{
+		"Error 1365", // division by zero, where a plan computes what no row needs
 		"Error 1093", // tables that are written may be read in subqueries
 		"Error 1690", // BIGINT UNSIGNED: COALESCE of both signs is a DECIMAL there
 	}

@@ -15,6 +15,7 @@ const (
 	text
 	date
 	datetime
+	clock
 	kinds
 )
 
@@ -35,23 +36,25 @@ type table struct {
 
 var columnTypes = [kinds][]string{
 	integer:  {"INT", "BIGINT", "SMALLINT", "INT UNSIGNED"},
-	decimal:  {"DECIMAL(8,2)", "DECIMAL(20,4)"},
+	decimal:  {"DECIMAL(8,2)", "DECIMAL(20,4)", "DECIMAL(30,6)"},
 	double:   {"DOUBLE"},
-	text:     {"VARCHAR(20)", "TEXT", "VARCHAR(20)", "VARCHAR(20)", "VARCHAR(20) COLLATE utf8mb4_general_ci"},
+	text:     {"VARCHAR(20)", "TEXT", "VARCHAR(20)", "VARCHAR(20)", "VARCHAR(20) COLLATE ci"},
 	date:     {"DATE"},
 	datetime: {"DATETIME"},
+	clock:    {"TIME"},
 }
 
 // newDatabase makes tables that have values in common, many NULLs and repeated
 // values.
 func newDatabase(c *choices) []*table {
 	var tables []*table
+	ci := pick(c, "utf8mb4_general_ci", "utf8mb4_unicode_ci") // two would be an illegal mix
 	for i := range 2 + c.below(3) {
 		t := &table{name: fmt.Sprintf("t%d", i), columns: []column{{"id", integer}}, definitions: []string{"id INT PRIMARY KEY"}}
 		for j := range 2 + c.below(5) {
 			k := kind(c.below(int(kinds)))
 			name := fmt.Sprintf("c%d", j)
-			definition := name + " " + pick(c, columnTypes[k]...)
+			definition := name + " " + strings.Replace(pick(c, columnTypes[k]...), "COLLATE ci", "COLLATE "+ci, 1)
 			if c.chance(15) {
 				definition += " NOT NULL"
 			}
@@ -145,6 +148,9 @@ func literal(c *choices, k kind) string {
 		return pick(c, "'a'", "''", "'A'", "'ab'", "'b '", "'é'", "'zz'", "'10'", "'abc def'", "'Z'", "'a%'")
 	case date:
 		return pick(c, "DATE'2020-01-31'", "DATE'2020-02-29'", "DATE'1999-12-31'", "DATE'2021-07-01'", "DATE'2020-02-01'")
+	}
+	if k == clock {
+		return pick(c, "TIME'12:30:00'", "TIME'00:00:00'", "TIME'-01:30:00'", "TIME'23:59:59'", "TIME'100:00:01'")
 	}
 	return pick(c, "TIMESTAMP'2020-01-31 00:00:00'", "TIMESTAMP'2020-02-29 23:59:59'", "TIMESTAMP'1999-12-31 12:30:00'", "TIMESTAMP'2021-07-01 06:00:01'")
 }
