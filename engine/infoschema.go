@@ -70,6 +70,10 @@ func (s *Session) information(table string) tables.Information {
 			adder("utf8mb4", defaultCollation, "UTF-8 Unicode", 4)
 		case "COLLATIONS":
 			infoCollations(adder)
+		case "COLLATION_CHARACTER_SET_APPLICABILITY":
+			for _, c := range knownCollations() {
+				adder(c.name, c.charset)
+			}
 		case "PROCESSLIST":
 			return s.infoProcesses(ctx, adder)
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -131,6 +132,8 @@ func (s *Session) mayRun(ctx context.Context, st *parse.Statement) error {
 		return s.mayChangeNamespace(ctx, n.DBName.String(), rights.Create)
 	case *parse.AlterNamespace:
 		return s.mayChangeNamespace(ctx, n.DBName.String(), rights.Alter)
+	case *sqlparser.AlterDatabase:
+		return s.mayChangeNamespace(ctx, cmp.Or(n.DBName.String(), s.namespace), rights.Alter)
 	case *sqlparser.DropDatabase:
 		return s.mayChangeNamespace(ctx, n.DBName.String(), rights.Drop)
 	case *parse.DropNamespace:

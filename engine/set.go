@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -58,6 +59,9 @@ func (s *Session) set(ctx context.Context, st *parse.Statement, n *sqlparser.Set
 			case errWrongType:
 				return sqlerr.WrongTypeForVar.New("Incorrect argument type to variable '%s'", e.Var.Name.Lowered())
 			case errOtherValue:
+				if words := statementOnly[e.Var.Name.Lowered()]; words != "" {
+					return sqlerr.Unsupported("%s %s", words, strings.Trim(sqlparser.String(e.Expr), "'"))
+				}
 				return sqlerr.Unsupported("%s = %s", e.Var.Name.Lowered(), sqlparser.String(e.Expr))
 			case errWrongValue:
 				return sqlerr.WrongValueForVar.New("Variable '%s' can't be set to the value of '%s'", e.Var.Name.Lowered(), sqlparser.String(e.Expr))

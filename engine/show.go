@@ -97,8 +97,6 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 		columns, rows, err = s.showTables(ctx, b)
 	case sqlparser.Trigger:
 		columns, rows, err = s.showTriggers(ctx, b)
-	case sqlparser.Engines, sqlparser.Charset, sqlparser.Collation, sqlparser.ProcessList, sqlparser.TableStatus:
-		columns, rows, err = s.showListed(ctx, b)
 	case sqlparser.Column, sqlparser.Index:
 		t, e := s.table(ctx, b.Tbl, b.DbName.String())
 		if e != nil {
@@ -115,7 +113,7 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 	case sqlparser.VariableSession, sqlparser.VariableGlobal:
 		columns = textColumns("Variable_name", "Value")
 		for _, name := range slices.Sorted(maps.Keys(variables)) {
-			if !statementOnly[name] {
+			if statementOnly[name] == "" {
 				rows = append(rows, []types.Value{types.NewString(name), variables[name].text(s)})
 			}
 		}
@@ -124,6 +122,8 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 		rows = s.showStatus()
 	case sqlparser.Warnings, sqlparser.Errors:
 		return s.showWarnings(b)
+	default: // one of listings
+		columns, rows, err = s.showListed(ctx, b)
 	}
 	if err != nil {
 		return nil, err

@@ -38,7 +38,25 @@ var listings = map[sqlparser.ShowCommandType]listed{
 		{"Update_time", "UPDATE_TIME"}, {"Check_time", "CHECK_TIME"}, {"Collation", "TABLE_COLLATION"}, {"Checksum", "CHECKSUM"},
 		{"Create_options", "CREATE_OPTIONS"}, {"Comment", "TABLE_COMMENT"},
 	}},
+	sqlparser.Procedure: routines,
+	sqlparser.Function:  routines,
+	sqlparser.Events: {"EVENTS", [][2]string{
+		{"Db", "EVENT_SCHEMA"}, {"Name", "EVENT_NAME"}, {"Definer", "DEFINER"}, {"Time zone", "TIME_ZONE"}, {"Type", "EVENT_TYPE"},
+		{"Execute at", "EXECUTE_AT"}, {"Interval value", "INTERVAL_VALUE"}, {"Interval field", "INTERVAL_FIELD"}, {"Starts", "STARTS"},
+		{"Ends", "ENDS"}, {"Status", "STATUS"}, {"Originator", "ORIGINATOR"}, {"character_set_client", "CHARACTER_SET_CLIENT"},
+		{"collation_connection", "COLLATION_CONNECTION"}, {"Database Collation", "DATABASE_COLLATION"},
+	}},
+	sqlparser.Plugins: {"PLUGINS", [][2]string{
+		{"Name", "PLUGIN_NAME"}, {"Status", "PLUGIN_STATUS"}, {"Type", "PLUGIN_TYPE"}, {"Library", "PLUGIN_LIBRARY"}, {"License", "PLUGIN_LICENSE"},
+	}},
 }
+
+// routines are what SHOW PROCEDURE STATUS and SHOW FUNCTION STATUS list: there are none.
+var routines = listed{"ROUTINES", [][2]string{
+	{"Db", "ROUTINE_SCHEMA"}, {"Name", "ROUTINE_NAME"}, {"Type", "ROUTINE_TYPE"}, {"Definer", "DEFINER"}, {"Modified", "LAST_ALTERED"},
+	{"Created", "CREATED"}, {"Security_type", "SECURITY_TYPE"}, {"Comment", "ROUTINE_COMMENT"}, {"character_set_client", "CHARACTER_SET_CLIENT"},
+	{"collation_connection", "COLLATION_CONNECTION"}, {"Database Collation", "DATABASE_COLLATION"},
+}}
 
 // list returns the rows of l that are wanted.
 func (s *Session) list(ctx context.Context, l listed, wanted tables.Wanted) ([]plan.ResultColumn, [][]types.Value, error) {

@@ -12,10 +12,12 @@ type sqlModes uint32
 
 // The modes that a session may have or lack.
 const (
-	pipesAsConcat sqlModes = 1 << iota
+	realAsFloat sqlModes = 1 << iota
+	pipesAsConcat
 	ansiQuotes
 	ignoreSpace
 	onlyFullGroupBy
+	ansi
 	noDirInCreate
 	noAutoValueOnZero // AUTO_INCREMENT columns keep a 0
 	noBackslashEscapes
@@ -37,10 +39,12 @@ var modeNames = []struct {
 	mode sqlModes
 	name string
 }{
+	{realAsFloat, "REAL_AS_FLOAT"},
 	{pipesAsConcat, "PIPES_AS_CONCAT"},
 	{ansiQuotes, "ANSI_QUOTES"},
 	{ignoreSpace, "IGNORE_SPACE"}, // a space before the parenthesis of a function's arguments is always ignored
 	{onlyFullGroupBy, "ONLY_FULL_GROUP_BY"},
+	{ansi, "ANSI"},
 	{noDirInCreate, "NO_DIR_IN_CREATE"}, // there are no such directories
 	{noAutoValueOnZero, "NO_AUTO_VALUE_ON_ZERO"},
 	{noBackslashEscapes, "NO_BACKSLASH_ESCAPES"},
@@ -65,7 +69,7 @@ func getMode(s *Session) any {
 
 // otherModes are MySQL's modes that are refused.
 var otherModes = map[string]bool{
-	"ANSI": true, "REAL_AS_FLOAT": true, "NO_UNSIGNED_SUBTRACTION": true, "ALLOW_INVALID_DATES": true,
+	"NO_UNSIGNED_SUBTRACTION": true, "ALLOW_INVALID_DATES": true,
 	"HIGH_NOT_PRECEDENCE": true, "PAD_CHAR_TO_FULL_LENGTH": true, "TIME_TRUNCATE_FRACTIONAL": true,
 }
 
@@ -95,6 +99,9 @@ func setMode(s *Session, v any) error {
 	if modes&traditional != 0 {
 		modes |= strict | noZeroInDate | noZeroDate | errorForDivisionByZero | noEngineSubstitution
 	}
+	if modes&ansi != 0 {
+		modes |= realAsFloat | pipesAsConcat | ansiQuotes | ignoreSpace | onlyFullGroupBy
+	}
 	s.modes = modes
 	return nil
 }
@@ -105,6 +112,6 @@ func (s *Session) has(modes sqlModes) bool { return s.modes&modes != 0 }
 // dialect is how the session's texts are read.
 func (s *Session) dialect() parse.Dialect {
 	return parse.Dialect{
-		PipesAsConcat: s.has(pipesAsConcat), ANSIQuotes: s.has(ansiQuotes), NoBackslashEscapes: s.has(noBackslashEscapes),
+		RealAsFloat: s.has(realAsFloat), PipesAsConcat: s.has(pipesAsConcat), ANSIQuotes: s.has(ansiQuotes), NoBackslashEscapes: s.has(noBackslashEscapes),
 	}
 }

@@ -44,12 +44,41 @@ func fixed(v any) variable {
 func charset() variable {
 	x := constant("utf8mb4")
 	x.set = func(_ *Session, to any) error {
-		if name, ok := to.(string); !ok || types.Charset(name) != "utf8mb4" {
+		name, ok := to.(string)
+		switch {
+		case !ok:
 			return errWrongValue
+		case types.Charset(name) == "utf8mb4":
+			return nil
+		case types.KnownCharset(name):
+			return errOtherValue
 		}
-		return nil
+		return sqlerr.UnknownCharset.New("Unknown character set: '%s'", name)
 	}
 	return x
+}
+
+// resultCharset is character_set_results, which may also be NULL: results are as they are
+// stored.
+func resultCharset() variable {
+	const name = "character_set_results"
+	x, stored := charset(), remembered(name, 0, 0)
+	return variable{
+		func(s *Session) any {
+			if stored.get(s) == int64(1) {
+				return nil
+			}
+			return x.get(s)
+		},
+		func(s *Session, v any) error {
+			if v != nil {
+				if err := x.set(s, v); err != nil {
+					return err
+				}
+			}
+			return stored.set(s, boolInt(v == nil))
+		},
+	}
 }
 
 // remembered is a number, min at least, that means nothing here but is kept for
@@ -159,18 +188,27 @@ func init() { // not a literal: some variables refer to others
 		"net_write_timeout":        remembered("net_write_timeout", 60, 1),
 		"net_read_timeout":         remembered("net_read_timeout", 30, 1),
 		"default_storage_engine":   constant("Kalam"),
-		"init_connect":             constant(""),
-		"character_set_client":     charset(),
-		"character_set_connection": charset(),
-		"character_set_results":    charset(),
-		"character_set_database":   charset(),
-		"character_set_server":     charset(),
-		"collation_connection":     fixed("utf8mb4_bin"),
-		"collation_database":       fixed("utf8mb4_bin"),
-		"collation_server":         fixed("utf8mb4_bin"),
-		"names":                    charset(), // SET NAMES
-		"charset":                  charset(), // SET CHARACTER SET
-		"character set":            charset(),
+		// What MySQL's optimizer and memory may do changes no answer, and here nothing.
+		"explicit_defaults_for_timestamp": fixed(int64(1)),
+		"tmp_table_size":                  remembered("tmp_table_size", 16<<20, 1024),
+		"max_heap_table_size":             remembered("max_heap_table_size", 16<<20, 16384),
+		"sort_buffer_size":                remembered("sort_buffer_size", 256<<10, 32<<10),
+		"join_buffer_size":                remembered("join_buffer_size", 256<<10, 128),
+		"read_buffer_size":                remembered("read_buffer_size", 128<<10, 8192),
+		"read_rnd_buffer_size":            remembered("read_rnd_buffer_size", 256<<10, 1),
+		"bulk_insert_buffer_size":         remembered("bulk_insert_buffer_size", 8<<20, 0),
+		"init_connect":                    constant(""),
+		"character_set_client":            charset(),
+		"character_set_connection":        charset(),
+		"character_set_results":           resultCharset(),
+		"character_set_database":          charset(),
+		"character_set_server":            charset(),
+		"collation_connection":            fixed("utf8mb4_bin"),
+		"collation_database":              fixed("utf8mb4_bin"),
+		"collation_server":                fixed("utf8mb4_bin"),
+		"names":                           charset(), // SET NAMES
+		"charset":                         charset(), // SET CHARACTER SET
+		"character set":                   charset(),
 	}
 	for synonym, of := range map[string]string{
 		"tx_isolation": "transaction_isolation", "tx_read_only": "transaction_read_only", "identity": "last_insert_id",
@@ -179,8 +217,9 @@ func init() { // not a literal: some variables refer to others
 	}
 }
 
-// statementOnly are in variables but not shown: SET has a syntax for them.
-var statementOnly = map[string]bool{"names": true, "charset": true, "character set": true}
+// statementOnly are in variables but not shown: SET has a syntax for them, as which
+// messages name them.
+var statementOnly = map[string]string{"names": "SET NAMES", "charset": "SET CHARACTER SET", "character set": "SET CHARACTER SET"}
 
 func boolInt(b bool) int64 {
 	if b {

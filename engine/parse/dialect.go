@@ -11,6 +11,7 @@ import (
 // Dialect is what of MySQL's sql_mode says how a text is read. The zero value is
 // MySQL's default.
 type Dialect struct {
+	RealAsFloat        bool // REAL is FLOAT
 	PipesAsConcat      bool // || is CONCAT
 	ANSIQuotes         bool // "x" is a name
 	NoBackslashEscapes bool // a backslash stands for itself, and LIKE has no escape

@@ -77,6 +77,8 @@ func (p *piece) respell(sql string, t token, recent [2]token) {
 		p.replace(t, t, "decimal")
 	case t.is(sql, "precision") && last.is(sql, "double"):
 		p.replace(t, t, "")
+	case t.typ == sqlparser.REAL && p.dialect.RealAsFloat:
+		p.replace(t, t, "float")
 	case t.is(sql, "serial") && p.namesColumn(sql, recent):
 		p.replace(t, t, "bigint unsigned not null auto_increment unique")
 	case t.typ == sqlparser.CONSTRAINT && last.typ == sqlparser.ALTER && p.tokens > 2:

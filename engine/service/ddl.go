@@ -67,6 +67,8 @@ func (c *Catalog) Run(ctx context.Context, s Scope, ast sqlparser.Statement) err
 		return c.createNamespace(ctx, s, n.CreateDatabase, n.Options)
 	case *parse.AlterNamespace:
 		return c.alterNamespace(ctx, s, n)
+	case *sqlparser.AlterDatabase:
+		return c.alterDatabase(ctx, s, n)
 	case *sqlparser.DropDatabase: // as in MySQL, with all that is in it
 		return c.dropNamespace(ctx, s, n, true)
 	case *parse.DropNamespace:
@@ -118,6 +120,10 @@ func Check(ast sqlparser.Statement) (known bool, err error) {
 		err = checkView(n.Select)
 	case *sqlparser.CreateDatabase:
 		err = checkDatabaseOptions(n.CreateOptions)
+	case *sqlparser.AlterDatabase:
+		if err = checkDatabaseOptions(n.AlterOptions); n.UpdateDataDirectory {
+			err = sqlerr.Unsupported("UPGRADE DATA DIRECTORY NAME")
+		}
 	case *sqlparser.DropTable:
 	case *parse.DropTable:
 		return Check(n.DropTable)

@@ -240,6 +240,26 @@ func (c *Catalog) alterNamespace(ctx context.Context, s Scope, n *parse.AlterNam
 	})
 }
 
+// alterDatabase runs ALTER DATABASE, which gives later tables another collation.
+func (c *Catalog) alterDatabase(ctx context.Context, s Scope, n *sqlparser.AlterDatabase) error {
+	collation, err := databaseCollation(n.AlterOptions)
+	if err != nil {
+		return err
+	}
+	named := *n
+	if named.DBName.IsEmpty() {
+		named.DBName = sqlparser.NewIdentifierCS(s.Namespace)
+	}
+	if named.DBName.IsEmpty() {
+		return sqlerr.NoDatabase.New("No database selected")
+	}
+	var list []parse.Option
+	if slices.ContainsFunc(n.AlterOptions, func(o sqlparser.DatabaseOption) bool { return o.Type != sqlparser.EncryptionType }) {
+		list = []parse.Option{{Name: strings.ToUpper(collationOption), Value: types.CollationName(collation), Type: parse.Text}}
+	}
+	return c.alterNamespace(ctx, s, &parse.AlterNamespace{AlterDatabase: &named, Options: list})
+}
+
 // notEmpty is the error for a namespace with tables.
 func notEmpty(namespace string, records []*sqlmeta.Table) error {
 	const most = 10

@@ -84,6 +84,7 @@ var (
 	WrongArguments        = kind("wrong_arguments", 1210, "HY000")            // parameters do not match the statement's markers.
 	SubqueryNo1Row        = kind("subquery_returns_many", 1242, "21000")      // a scalar subquery has more than one row.
 	OperandColumns        = kind("operand_columns", 1241, "21000")            // an operand has the wrong number of columns.
+	UnknownCharset        = kind("unknown_charset", 1115, "42000")            // a character set that MySQL has not.
 	UnknownCollation      = kind("unknown_collation", 1273, "HY000")          // COLLATE names no known collation.
 	UnknownSysVar         = kind("unknown_system_variable", 1193, "HY000")    // SET or @@ names no known variable.
 	WrongValueForVar      = kind("wrong_variable_value", 1231, "42000")       // SET gives a variable a value it cannot have.

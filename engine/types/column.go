@@ -284,6 +284,11 @@ func Charset(name string) string {
 	return name
 }
 
+// KnownCharset reports whether MySQL has a character set of that name.
+func KnownCharset(name string) bool {
+	return collationNames.DefaultCollationForCharset(strings.ToLower(name)) != collations.Unknown
+}
+
 // LookupCollation returns the utf8mb4 or binary collation of a name; one of
 // utf8 or utf8mb3 is utf8mb4's of the same kind. Errors are
 // sqlerr.UnknownCollation and sqlerr.NotSupported.
