@@ -122,6 +122,10 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		set, err = s.showGrants(ctx, n)
 	case *sqlparser.ExplainTab:
 		set, err = s.describe(ctx, n)
+	case *sqlparser.Flush:
+		if err = checkFlush(n); err == nil {
+			err = s.commit(ctx)
+		}
 	case *parse.ShowCount:
 		set = s.showCount(n.Errors)
 	case *parse.Analyze:
@@ -148,6 +152,8 @@ func checkCommand(st *parse.Statement) error {
 		return checkShow(n, st.SQL)
 	case *sqlparser.Set:
 		return checkSet(n)
+	case *sqlparser.Flush:
+		return checkFlush(n)
 	case *parse.CreateUser:
 		return checkUsers(n.Users)
 	case *parse.AlterUser:
@@ -221,15 +227,33 @@ func (s *Session) runCatalog(ctx context.Context, st *parse.Statement) error {
 	if err := s.engine.catalog.Run(ctx, scope, st.AST); err != nil {
 		return err
 	}
-	if d, ok := st.AST.(sqlparser.DBDDLStatement); ok && s.engine.catalog.CheckNamespace(ctx, d.GetDatabaseName()) != nil {
-		if err := s.engine.topics.DropAll(ctx, d.GetDatabaseName()); err != nil {
-			return err
+	d, ok := st.AST.(sqlparser.DBDDLStatement)
+	if !ok || d.GetDatabaseName() == "" || s.engine.catalog.CheckNamespace(ctx, d.GetDatabaseName()) == nil {
+		return nil
+	}
+	// It was dropped.
+	if err := s.engine.topics.DropAll(ctx, d.GetDatabaseName()); err != nil {
+		return err
+	}
+	if d.GetDatabaseName() == s.namespace {
+		s.namespace = ""
+	}
+	return nil
+}
+
+// checkFlush lets pass what there is nothing to flush for: rights count at once, and
+// tables are never closed.
+func checkFlush(n *sqlparser.Flush) error {
+	for _, o := range n.FlushOptions {
+		if !strings.EqualFold(o, "privileges") {
+			return sqlerr.Unsupported("FLUSH %s", strings.ToUpper(o))
 		}
 	}
-	if d, ok := st.AST.(sqlparser.DBDDLStatement); ok && d.GetDatabaseName() == s.namespace {
-		if s.engine.catalog.CheckNamespace(ctx, s.namespace) != nil { // it was dropped
-			s.namespace = ""
-		}
+	switch {
+	case n.WithLock:
+		return sqlerr.Unsupported("FLUSH TABLES WITH READ LOCK")
+	case n.ForExport:
+		return sqlerr.Unsupported("FLUSH TABLES ... FOR EXPORT")
 	}
 	return nil
 }

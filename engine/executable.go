@@ -67,7 +67,7 @@ func (x *executable) prepare(ctx context.Context, s *Session, t *transaction, ar
 		Database: s.namespace, User: s.user, ConnID: s.id, Node: s.engine.cfg.Node,
 		LastInsertID: s.lastInsertID, RowCount: s.rowCount, FoundRows: s.foundRows,
 		GroupConcatMaxLen: uint64(s.concatLen), KeepZero: s.has(noAutoValueOnZero),
-		MaxRecursion: s.recursion, Locks: sessionLocks{s}, Runner: x.runner,
+		MaxRecursion: s.recursion, Locks: sessionLocks{s}, Variables: sessionVariables{s}, Runner: x.runner,
 		Warn: s.onWarning, SetLastInsertID: s.onLastInsertID,
 		QuietDivision: !s.has(errorForDivisionByZero),
 	}

@@ -29,7 +29,7 @@ func (s *Session) writable() error {
 	return nil
 }
 
-// maintain runs CHECK TABLE, CHECK DATABASE, REPAIR TABLE and PACK TABLE. As in MySQL, they commit an open
+// maintain runs CHECK TABLE, CHECK DATABASE, REPAIR TABLE, PACK TABLE and OPTIMIZE TABLE. As in MySQL, they commit an open
 // transaction first.
 func (s *Session) maintain(ctx context.Context, st *parse.Statement) (*resultSet, error) {
 	var list []sqlparser.TableName
@@ -61,7 +61,9 @@ func (s *Session) maintain(ctx context.Context, st *parse.Statement) (*resultSet
 			return s.engine.catalog.RepairTable(ctx, s.scope(), t)
 		}
 	case *parse.PackTable:
-		list, op = n.Tables, "pack"
+		if list, op = n.Tables, "pack"; n.Optimize {
+			op = "optimize"
+		}
 		if err := s.writable(); err != nil {
 			return nil, err
 		}

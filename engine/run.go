@@ -487,6 +487,7 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		if p.Columns != nil {
 			set = s.returned(p.Columns)
 		}
+		variables := s.userVariables // which triggers may set
 		r, again, err := s.change(ctx, st, t, p, args, set)
 		lost := false // the commit was refused
 		if !again {
@@ -495,6 +496,9 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 				lost, err = s.finish(ctx, t)
 				lost = lost && ctx.Err() == nil && !args.rows.begun()
 			}
+		}
+		if again || lost {
+			s.userVariables = variables
 		}
 		if set != nil && (again || err != nil) {
 			set.close()

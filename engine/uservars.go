@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"maps"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -48,6 +49,25 @@ func (s *Session) setUserVariable(name string, t types.Type, v types.Value) {
 		v = types.NewBytes(bytes.Clone(v.Bytes()))
 	}
 	s.userVariables[name] = userVariable{t, v}
+}
+
+// sessionVariables are a session's @variables, for triggers.
+type sessionVariables struct{ *Session }
+
+// Get implements expr.UserVariables.
+func (s sessionVariables) Get(name string) (types.Type, types.Value) {
+	x, ok := s.userVariables[name]
+	if !ok {
+		x.t = types.NullType
+	}
+	return x.t, x.v
+}
+
+// Set implements expr.UserVariables. A statement that runs again has the variables as they
+// were before, so it changes a copy.
+func (s sessionVariables) Set(name string, t types.Type, v types.Value) {
+	s.userVariables = maps.Clone(s.userVariables)
+	s.setUserVariable(name, t, v)
 }
 
 // withVariables appends to a statement's arguments the values of the variables

@@ -107,6 +107,9 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 		if s, ok := b.Scope.(VariableScope); ok {
 			return s.ResolveVariable(n)
 		}
+		if n.Scope == sqlparser.VariableScope {
+			return newNative("@"+n.Name.String(), userVariable(n.Name.Lowered()), nil)
+		}
 	case sqlparser.ValTuple:
 		if len(n) == 1 {
 			return b.bind(n[0])

@@ -244,6 +244,8 @@ type Env struct {
 	Warn func(error)
 	// Locks are those of GET_LOCK.
 	Locks NamedLocks
+	// Variables are the @variables that triggers read and set.
+	Variables UserVariables
 	// SetLastInsertID is told LAST_INSERT_ID(expr); may be nil.
 	SetLastInsertID func(uint64)
 }

@@ -139,6 +139,8 @@ func (d Dialect) refuse(c *CreateTrigger) error {
 	switch {
 	case d.PipesAsConcat && strings.Contains(c.Body, pipes):
 		return sqlerr.Unsupported("|| in a trigger with PIPES_AS_CONCAT")
+	case d.RealAsFloat && strings.Contains(strings.ToUpper(c.Body), "REAL"):
+		return sqlerr.Unsupported("REAL in a trigger with REAL_AS_FLOAT")
 	case d.NoBackslashEscapes && strings.Contains(strings.ToUpper(c.Body), "LIKE"):
 		return sqlerr.Unsupported("LIKE in a trigger with NO_BACKSLASH_ESCAPES")
 	}

@@ -28,10 +28,11 @@ type (
 		*sqlparser.OtherAdmin
 		Tables []sqlparser.TableName
 	}
-	// PackTable is PACK TABLE.
+	// PackTable is PACK TABLE, or OPTIMIZE TABLE.
 	PackTable struct {
 		*sqlparser.OtherAdmin
-		Tables []sqlparser.TableName
+		Tables   []sqlparser.TableName
+		Optimize bool
 	}
 	// Backup is BACKUP DATABASE [ns] TO 'dir' [KEEP n].
 	Backup struct {
@@ -164,6 +165,12 @@ func (p *piece) own(sql string, whole *Statement) (sqlparser.Statement, error) {
 			return nil, nil
 		}
 		st = &PackTable{Tables: r.tables()}
+	case r.take("optimize"):
+		r.skip("no_write_to_binlog", "local")
+		if !r.take("table") && !r.take("tables") {
+			return nil, nil
+		}
+		st = &PackTable{Tables: r.tables(), Optimize: true}
 	case r.take("backup"):
 		if !r.take("database") && !r.take("schema") {
 			return nil, nil

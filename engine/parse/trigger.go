@@ -188,11 +188,12 @@ type (
 		Type    *sqlparser.ColumnType
 		Default sqlparser.Expr // or nil
 	}
-	// Assign is one of SET's assignments: to NEW.Name, or to a variable.
+	// Assign is one of SET's assignments: to NEW.Name, to a variable of the session, whose
+	// name is in lower case, or to one of the body.
 	Assign struct {
-		New   bool
-		Name  string
-		Value sqlparser.Expr
+		New, Session bool
+		Name         string
+		Value        sqlparser.Expr
 	}
 	// If is IF and CASE: the first arm whose condition is true, else Else.
 	If struct {
@@ -587,9 +588,12 @@ func (r *bodyReader) set() any {
 
 // target reads what a value is assigned to.
 func (r *bodyReader) target() Assign {
-	switch r.peek().typ {
-	case sqlparser.AT_ID, sqlparser.AT_AT_ID:
-		r.refuse("@variables in triggers")
+	switch t := r.peek(); t.typ {
+	case sqlparser.AT_ID:
+		r.next()
+		return Assign{Session: true, Name: strings.ToLower(t.val)}
+	case sqlparser.AT_AT_ID:
+		r.refuse("@@variables in triggers")
 	}
 	a := Assign{Name: r.name()}
 	if r.take(".") {
@@ -714,21 +718,26 @@ func (r *bodyReader) expr(words ...string) sqlparser.Expr {
 		r.err = syntaxError(r.sql[:r.stop], from)
 		return nil
 	}
-	r.vars(list[0], one.Expr)
-	return one.Expr
+	return r.vars(list[0], one.Expr).(sqlparser.Expr)
 }
 
-// vars refuses variables of the session in n, a part of st.
-func (r *bodyReader) vars(st *Statement, n sqlparser.SQLNode) {
-	if len(st.UserVariables) > 0 {
-		r.refuse("@variables in triggers")
-	}
-	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
-		if v, ok := n.(*sqlparser.Variable); ok {
-			r.refuse(sqlparser.String(v) + " in triggers")
+// vars puts the @variables back in the places of the parameters that n, a part of st, has
+// for them. It refuses system variables.
+func (r *bodyReader) vars(st *Statement, n sqlparser.SQLNode) sqlparser.SQLNode {
+	return sqlparser.Rewrite(n, func(c *sqlparser.Cursor) bool {
+		switch n := c.Node().(type) {
+		case *sqlparser.Argument:
+			for i, name := range st.UserVariables {
+				if n.Name == st.variableParameter(i) {
+					c.Replace(sqlparser.NewVariableExpression(name, sqlparser.SingleAt))
+					return false
+				}
+			}
+		case *sqlparser.Variable:
+			r.refuse(sqlparser.String(n) + " in triggers")
 		}
-		return r.err == nil, nil
-	}, n)
+		return r.err == nil
+	}, nil)
 }
 
 // query reads a statement of SQL, which ends at a semicolon.
@@ -805,6 +814,6 @@ func (r *bodyReader) query() any {
 		r.err = sqlerr.Unsupported("%s in a trigger", strings.ToUpper(verb.val)).At(from + 1)
 		return nil
 	}
-	r.vars(list[0], s.AST)
+	s.AST = r.vars(list[0], s.AST).(sqlparser.Statement)
 	return s
 }

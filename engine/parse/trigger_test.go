@@ -45,7 +45,7 @@ func TestTriggers(t *testing.T) {
 		"create trigger x before insert on t for each row begin set new.a = 1 end": sqlerr.Syntax,
 		"create trigger x before insert on t for each row begin set new.a = 1;":    sqlerr.Syntax,
 		"create trigger x before insert on t for each row set new.a = ?":           sqlerr.Syntax,
-		"create trigger x before insert on t for each row set @a = 1":              sqlerr.NotSupported,
+		"create trigger x before insert on t for each row set @@a = 1":             sqlerr.NotSupported,
 		"create trigger x before insert on t for each row select 1":                sqlerr.NoResultSet,
 		"create trigger x before insert on t for each row commit":                  sqlerr.NotSupported,
 		"create trigger x before insert on t for each row set new.a = (1":          sqlerr.Syntax,

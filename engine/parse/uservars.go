@@ -70,8 +70,11 @@ func (st *Statement) userVariable(v *sqlparser.Variable) string {
 		i = len(st.UserVariables)
 		st.UserVariables = append(st.UserVariables, name)
 	}
-	return "v" + strconv.Itoa(st.Params+i+1)
+	return st.variableParameter(i)
 }
+
+// variableParameter names the parameter that stands for the variable UserVariables[i].
+func (st *Statement) variableParameter(i int) string { return "v" + strconv.Itoa(st.Params+i+1) }
 
 // takeInto moves the variables of a query's INTO to st.Into.
 func (st *Statement) takeInto(q sqlparser.TableStatement, p *piece) error {

@@ -31,13 +31,14 @@ type Step interface{ step() }
 type (
 	// Steps run one after the other.
 	Steps []Step
-	// Let gives a parameter, of NEW or a variable, a value.
+	// Let gives a parameter, of NEW or a variable, a value, or a variable of the session.
 	Let struct {
-		Param  int
-		Column *schema.Column // of NEW, or nil
-		Name   string
-		T      types.Type
-		Value  expr.Expr
+		Param   int
+		Session bool
+		Column  *schema.Column // of NEW, or nil
+		Name    string
+		T       types.Type
+		Value   expr.Expr
 	}
 	// If runs the first arm whose condition is true, else Else.
 	If struct {
@@ -450,6 +451,9 @@ func (c *compiler) column(row, name string) (int, error) {
 }
 
 func (c *compiler) target(a *parse.Assign) (*Let, error) {
+	if a.Session {
+		return &Let{Session: true, Name: a.Name}, nil
+	}
 	if !a.New {
 		i := c.variable(a.Name)
 		if i < 0 {

@@ -264,8 +264,12 @@ func handlerOf(list []*plan.Handler, err error, warning bool) (best *plan.Handle
 	return best
 }
 
-// let gives a parameter a value, converted to its type.
+// let gives a parameter a value, converted to its type, or a variable of the session.
 func (f *firing) let(l *plan.Let, from types.Type, v types.Value) error {
+	if l.Session {
+		f.env.Variables.Set(l.Name, from, v)
+		return nil
+	}
 	to := types.Target{Type: l.T, Column: l.Name, Row: int(f.w.rows) + 1, Zone: f.env.Zone, Now: f.env.Now}
 	v, err := types.Assign(&to, from, v)
 	if err != nil {
