@@ -231,8 +231,9 @@ type (
 		For      []Condition
 		Body     any
 	}
-	// Signal is SIGNAL.
+	// Signal is SIGNAL, or RESIGNAL, of the condition that is handled if it names none.
 	Signal struct {
+		Again   bool // RESIGNAL
 		State   string
 		Name    string         // of a condition, in the place of State
 		Message sqlparser.Expr // or nil
@@ -456,9 +457,11 @@ func (r *bodyReader) statement() any {
 	case r.take("CASE"):
 		return r.cases()
 	case r.take("SIGNAL"):
-		return r.signal()
+		return r.signal(false)
+	case r.take("RESIGNAL"):
+		return r.signal(true)
 	}
-	for _, word := range []string{"RESIGNAL", "GET", "OPEN", "FETCH", "CLOSE", "RETURN"} {
+	for _, word := range []string{"GET", "OPEN", "FETCH", "CLOSE", "RETURN"} {
 		if r.is(word) {
 			r.refuse(word + " in a trigger")
 			return nil
@@ -647,11 +650,13 @@ func (r *bodyReader) cases() any {
 	return n
 }
 
-func (r *bodyReader) signal() any {
-	s := &Signal{}
-	if r.take("SQLSTATE") {
+func (r *bodyReader) signal(again bool) any {
+	s := &Signal{Again: again}
+	switch {
+	case r.take("SQLSTATE"):
 		s.State = r.state()
-	} else {
+	case again && (r.end() || r.is(";") || r.is("SET")):
+	default:
 		s.Name = r.name()
 	}
 	if !r.take("SET") {

@@ -65,8 +65,10 @@ type (
 		Label   int
 		Iterate bool
 	}
-	// Raise fails, unless State is of a warning.
+	// Raise fails, unless State is of a warning. Without State it does so with the
+	// condition that is handled; with Again there must be one.
 	Raise struct {
+		Again           bool
 		State           string
 		Message, Number expr.Expr // or nil
 	}
@@ -285,7 +287,7 @@ func (c *compiler) compile(s any) (Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := &Raise{State: state}
+		r := &Raise{Again: s.Again, State: state}
 		if s.Message != nil {
 			if r.Message, err = c.expr(s.Message); err != nil {
 				return nil, err
@@ -369,7 +371,7 @@ func (c *compiler) condition(name string) (parse.Condition, error) {
 
 func (c *compiler) signalled(s *parse.Signal) (state string, err error) {
 	if s.Name == "" {
-		return s.State, nil
+		return s.State, nil // none: of RESIGNAL
 	}
 	is, err := c.condition(s.Name)
 	if err == nil && is.State == "" {

@@ -52,6 +52,7 @@ var (
 	UndefinedCondition    = kind("undefined_condition", 1319, "42000")        // a condition's name that was not declared.
 	DupCondition          = kind("duplicate_condition", 1332, "42000")        // a condition is declared twice.
 	DupHandler            = kind("duplicate_handler", 1413, "42000")          // a block has two handlers for the same.
+	ResignalNoHandler     = kind("resignal_without_handler", 1645, "0K000")   // RESIGNAL outside of a handler.
 	SignalNumber          = kind("signal_number", 1646, "HY000")              // SIGNAL of a condition without SQLSTATE.
 	ViewOfTemporary       = kind("view_of_temporary", 1352, "HY000")          // a view's query names a temporary table.
 	TriggerOnTemporary    = kind("trigger_on_temporary", 1361, "HY000")       // a trigger on a temporary table or view.

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"context"
+	"strings"
 
 	"github.com/kalamgo/kalam/engine/exec"
 	"github.com/kalamgo/kalam/engine/expr"
@@ -87,6 +88,10 @@ type firing struct {
 
 	active []*plan.Block // those with handlers around the statement that runs
 	warned []error       // what that statement warned of: for a handler, or to be passed on
+	// The condition that the innermost handler is for, and whether it is a warning; nil: there
+	// is none.
+	handled   error
+	isWarning bool
 }
 
 // leaving is how a LEAVE or ITERATE gets to what it leaves.
@@ -133,6 +138,9 @@ func (f *firing) run(ctx context.Context, s plan.Step) error {
 	err := f.simple(ctx, s)
 	switch {
 	case len(f.active) == 0:
+		for _, w := range f.warned { // in a handler
+			f.w.warn(w)
+		}
 		return err
 	case err != nil:
 		return f.handle(ctx, err)
@@ -219,9 +227,10 @@ func (f *firing) find(ctx context.Context, err error, warning bool) (handled boo
 		if h == nil {
 			continue
 		}
-		f.active = active[:i:i] // the block's own are not for its handlers
+		outer, outerWarns := f.handled, f.isWarning
+		f.active, f.handled, f.isWarning = active[:i:i], err, warning // the block's own are not for its handlers
 		next = f.run(ctx, h.Body)
-		f.active = active
+		f.active, f.handled, f.isWarning = active, outer, outerWarns
 		if next == nil && !h.Continue {
 			next = leaving{&plan.Leave{Label: active[i].Label}}
 		}
@@ -309,12 +318,21 @@ func (f *firing) loop(ctx context.Context, s *plan.While) error {
 }
 
 func (f *firing) raise(s *plan.Raise) error {
+	if s.Again && f.handled == nil {
+		return sqlerr.ResignalNoHandler.New("RESIGNAL when handler not active")
+	}
 	kind := &sqlerr.Kind{Name: sqlerr.Signalled.Name, Number: sqlerr.Signalled.Number, State: s.State}
 	message := "Unhandled user-defined exception condition"
-	switch s.State[:2] {
-	case "01":
+	var cause error = sqlerr.Signalled
+	warning := strings.HasPrefix(s.State, "01")
+	switch {
+	case s.State == "":
+		e := sqlerr.As(f.handled)
+		*kind, message = *e.Kind, e.Message
+		cause, warning = f.handled, f.isWarning || strings.HasPrefix(kind.State, "01")
+	case warning:
 		kind.Number, message = 1642, "Unhandled user-defined warning condition"
-	case "02":
+	case s.State[:2] == "02":
 		kind.Number, message = 1643, "Unhandled user-defined not found condition"
 	}
 	if s.Message != nil {
@@ -333,8 +351,8 @@ func (f *firing) raise(s *plan.Raise) error {
 			kind.Number = uint16(v.Int())
 		}
 	}
-	err := kind.Wrap(sqlerr.Signalled, "%s", message)
-	if s.State[:2] == "01" {
+	err := kind.Wrap(cause, "%s", message)
+	if warning {
 		f.warn(err)
 		return nil
 	}
