@@ -52,7 +52,7 @@ func TestDropUserAfterCrash(t *testing.T) {
 		err = jobs.Advance(t.Context(), tx, 1, n)
 	}
 	if err == nil {
-		err = tx.Commit(t.Context(), store.NoSync)
+		err = tx.Commit(t.Context(), store.NoSync, nil)
 	}
 	if n == 0 || err != nil {
 		t.Fatal(n, err)
