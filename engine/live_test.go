@@ -159,8 +159,8 @@ func TestSubscribeUsers(t *testing.T) {
 		run(t, b, "INSERT INTO notes VALUES (2, 'more')")
 		bob.want("insert|2|more")
 		wantText(t, query(t, s, "SELECT user, namespace, `table`, query, options, changes, queue_depth, delivered_at IS NULL FROM system.live_queries ORDER BY id"),
-			`ann|default|notes|SUBSCRIBE TO notes|{"buffer": "1024"}|3|0|0;bob|default|notes|SUBSCRIBE TO notes|{"buffer": "1024"}|2|0|0;`+
-				`ann|default|ev|SUBSCRIBE TO SELECT kind FROM ev WHERE kind <> 'b'|{"buffer": "1024"}|2|0|0;`)
+			`ann|default|notes|SUBSCRIBE TO notes|{"buffer": 1024}|3|0|0;bob|default|notes|SUBSCRIBE TO notes|{"buffer": 1024}|2|0|0;`+
+				`ann|default|ev|SUBSCRIBE TO SELECT kind FROM ev WHERE kind <> 'b'|{"buffer": 1024}|2|0|0;`)
 		wantText(t, query(t, s, "EXECUTE AS USER 'ann' (SELECT COUNT(*) FROM notes)"), "0;")
 	})
 }
