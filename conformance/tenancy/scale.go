@@ -32,11 +32,13 @@ type scale struct {
 // What must hold of the figures.
 const (
 	mostSize = 1.2 // of the user table's bytes on disk, in those of the shared table
-	mostTime = 1.5 // of a query's time with all users, in that with the fewest
+	mostTime = 1.5 // of a query's time with all users, in that with few
 )
 
-// asked is how many users' queries are measured.
-const asked = 2000
+const (
+	asked    = 2000 // how many users' queries are measured
+	fewUsers = 1000 // what all users' times are compared with
+)
 
 // stage is what is measured at a number of users.
 type stage struct {
@@ -67,8 +69,7 @@ func (s *scale) run(ctx context.Context, out io.Writer) (failed int, err error) 
 		return 0, err
 	}
 	own, shared := filepath.Join(s.dir, "own"), filepath.Join(s.dir, "shared")
-	stages, err := s.ownRows(ctx, out, own)
-	if err != nil {
+	if err := s.ownRows(ctx, out, own); err != nil {
 		return 0, err
 	}
 	opened, first, ownSize, err := s.reopen(ctx, own)
@@ -97,65 +98,91 @@ func (s *scale) run(ctx context.Context, out io.Writer) (failed int, err error) 
 		fmt.Fprintf(out, "%s %s: %.2f, at most %.2f\n", word, name, value, most)
 	}
 	goal("size on disk against one shared table", float64(ownSize)/float64(sharedSize), mostSize)
-	few, all := stages[0], stages[len(stages)-1]
-	if len(stages) > 1 {
-		goal(fmt.Sprintf("time of one user's list with %s users against %s", thousands(all.users), thousands(few.users)), float64(all.list)/float64(few.list), mostTime)
-		goal(fmt.Sprintf("time of one user's row with %s users against %s", thousands(all.users), thousands(few.users)), float64(all.get)/float64(few.get), mostTime)
+	if s.users <= fewUsers {
+		return failed, nil
+	}
+	few := filepath.Join(s.dir, "few")
+	if err := s.fewRows(ctx, few); err != nil {
+		return 0, err
+	}
+	for _, q := range []struct {
+		name string
+		ask  func(context.Context, *sql.DB) error
+	}{{"list", s.list}, {"row", s.get}} {
+		m, err := s.compare(ctx, few, own, q.ask)
+		if err != nil {
+			return 0, err
+		}
+		goal(fmt.Sprintf("time of one user's %s, %v with %s users against %v with %s", q.name, m[1], thousands(s.users), m[0], thousands(fewUsers)), float64(m[1])/float64(m[0]), mostTime)
 	}
 	return failed, nil
+}
+
+// fewRows makes a database of few users.
+func (s *scale) fewRows(ctx context.Context, dir string) (err error) {
+	db, err := s.open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, userTable); err != nil {
+		return err
+	}
+	return s.load(ctx, db, 0, fewUsers)
 }
 
 func userName(n int) string { return fmt.Sprintf("user-%07d@example.org", n) }
 
 // ownRows loads the user table and measures at each power of ten.
-func (s *scale) ownRows(ctx context.Context, out io.Writer, dir string) (stages []stage, err error) {
+func (s *scale) ownRows(ctx context.Context, out io.Writer, dir string) (err error) {
 	db, err := s.open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if _, err := db.ExecContext(ctx, userTable); err != nil {
-		return nil, err
+		return err
 	}
-	insert, err := db.PrepareContext(ctx, "INSERT INTO notes (title, body) VALUES "+list("(?, ?)", s.rows))
-	if err != nil {
-		return nil, err
-	}
-	defer insert.Close()
 	fmt.Fprintf(out, "%d rows of each user, each user's INSERT a transaction; times are medians of %d users picked at random:\n"+
 		"right after the load, while it is compacted; once that is over the first for a user, which may have to read files,\n"+
 		"and after it\n\n", s.rows, asked)
 	fmt.Fprintf(out, "%10s %12s %12s %12s %12s %12s %12s %10s %10s\n", "users", "load rows/s", "busy list", "first list", "list of 10", "one row", "insert", "Go heap", "resident")
+	from := 0
 	for _, n := range s.counts() {
-		from := 0
-		if len(stages) > 0 {
-			from = stages[len(stages)-1].users
-		}
 		begin := time.Now()
-		err := s.each(ctx, from, n, func(ctx context.Context, u int, rng *rand.Rand) error {
-			var args []any
-			for range s.rows {
-				args = append(args, title(rng), body(rng))
-			}
-			_, err := insert.ExecContext(kalam.WithUser(ctx, userName(u)), args...)
+		if err := s.load(ctx, db, from, n); err != nil {
 			return err
-		})
-		if err != nil {
-			return nil, err
 		}
 		st := stage{users: n, rate: float64((n-from)*s.rows) / time.Since(begin).Seconds()}
 		if err := s.measure(ctx, db, dir, &st); err != nil {
-			return nil, err
+			return err
 		}
 		fmt.Fprintf(out, "%10s %12s %12v %12v %12v %12v %12v %10s %10s\n", thousands(n), thousands(int(st.rate)), st.busy, st.cold, st.list, st.get, st.write, megabytes(st.heap), megabytes(st.resident))
-		stages = append(stages, st)
+		from = n
 	}
-	return stages, nil
+	return nil
+}
+
+// load adds the rows of users from one number to before another.
+func (s *scale) load(ctx context.Context, db *sql.DB, from, to int) error {
+	insert, err := db.PrepareContext(ctx, "INSERT INTO notes (title, body) VALUES "+list("(?, ?)", s.rows))
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	return s.each(ctx, from, to, func(ctx context.Context, u int, rng *rand.Rand) error {
+		var args []any
+		for range s.rows {
+			args = append(args, title(rng), body(rng))
+		}
+		_, err := insert.ExecContext(kalam.WithUser(ctx, userName(u)), args...)
+		return err
+	})
 }
 
 // counts are the numbers of users at which to measure.
 func (s *scale) counts() (list []int) {
-	for n := 1000; n < s.users; n *= 10 {
+	for n := fewUsers; n < s.users; n *= 10 {
 		list = append(list, n)
 	}
 	return append(list, s.users)
@@ -265,13 +292,7 @@ func (s *scale) measure(ctx context.Context, db *sql.DB, dir string, st *stage) 
 		}
 		return times[0][asked/2].Round(100 * time.Nanosecond), times[1][asked/2].Round(100 * time.Nanosecond), nil
 	}
-	list := func(ctx context.Context) error {
-		n, err := count(ctx, db, "SELECT id, title, body FROM notes ORDER BY id LIMIT 10")
-		if err == nil && n < min(s.rows, 10) {
-			err = fmt.Errorf("a user has %d rows", n)
-		}
-		return err
-	}
+	list := func(ctx context.Context) error { return s.list(ctx, db) }
 	var err error
 	if _, st.busy, err = median(list); err != nil {
 		return err
@@ -281,13 +302,7 @@ func (s *scale) measure(ctx context.Context, db *sql.DB, dir string, st *stage) 
 	}
 	var errs [3]error
 	st.cold, st.list, errs[0] = median(list)
-	_, st.get, errs[1] = median(func(ctx context.Context) error {
-		n, err := count(ctx, db, "SELECT title, body FROM notes WHERE id = ?", 1)
-		if err == nil && n != 1 {
-			err = fmt.Errorf("a user has %d rows with id 1", n)
-		}
-		return err
-	})
+	_, st.get, errs[1] = median(func(ctx context.Context) error { return s.get(ctx, db) })
 	tx := func(ctx context.Context) error { // undone, so that sizes stay
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
@@ -302,6 +317,60 @@ func (s *scale) measure(ctx context.Context, db *sql.DB, dir string, st *stage) 
 	runtime.ReadMemStats(&m)
 	st.heap, st.resident = int64(m.HeapAlloc), resident()
 	return errors.Join(errs[:]...)
+}
+
+// list asks for a user's first rows, get for one.
+func (s *scale) list(ctx context.Context, db *sql.DB) error {
+	n, err := count(ctx, db, "SELECT id, title, body FROM notes ORDER BY id LIMIT 10")
+	if err == nil && n < min(s.rows, 10) {
+		err = fmt.Errorf("a user has %d rows", n)
+	}
+	return err
+}
+
+func (s *scale) get(ctx context.Context, db *sql.DB) error {
+	n, err := count(ctx, db, "SELECT title, body FROM notes WHERE id = ?", 1)
+	if err == nil && n != 1 {
+		err = fmt.Errorf("a user has %d rows with id 1", n)
+	}
+	return err
+}
+
+// compare asks users of a database with few and of that with all in turn, so that what
+// else the machine does slows both, and returns the medians of a user's fastest of three
+// calls after the first: of few, of all.
+func (s *scale) compare(ctx context.Context, few, all string, ask func(context.Context, *sql.DB) error) (medians [2]time.Duration, err error) {
+	times := [2][]time.Duration{}
+	users := [2]int{fewUsers, s.users}
+	var dbs [2]*sql.DB
+	for i, dir := range []string{few, all} {
+		if dbs[i], err = s.open(dir); err != nil {
+			return medians, err
+		}
+		defer dbs[i].Close()
+	}
+	rng := rand.New(rand.NewPCG(0, 1))
+	for range asked {
+		for i, db := range dbs {
+			user := kalam.WithUser(ctx, userName(rng.IntN(users[i])))
+			var best time.Duration
+			for k := range 4 {
+				begin := time.Now()
+				if err := ask(user, db); err != nil {
+					return medians, err
+				}
+				if took := time.Since(begin); k <= 1 || took < best {
+					best = took
+				}
+			}
+			times[i] = append(times[i], best)
+		}
+	}
+	for i := range times {
+		slices.Sort(times[i])
+		medians[i] = times[i][asked/2]
+	}
+	return medians, nil
 }
 
 func count(ctx context.Context, db *sql.DB, query string, args ...any) (n int, err error) {
