@@ -205,17 +205,28 @@ func (b *Binder) binary(n *sqlparser.BinaryExpr) (Expr, error) {
 	if op, ok := arithOps[n.Operator]; ok {
 		return newArith(op, l, r), nil
 	}
-	return newCall(n.Operator.ToString(), []Expr{memberBits(l), memberBits(r)}, &sqlparser.BinaryExpr{
+	for _, e := range []*Expr{&l, &r} {
+		if *e, err = bitOperand(*e); err != nil {
+			return nil, err
+		}
+	}
+	return newCall(n.Operator.ToString(), []Expr{l, r}, &sqlparser.BinaryExpr{
 		Operator: n.Operator, Left: &sqlparser.Offset{V: 0}, Right: &sqlparser.Offset{V: 1},
 	})
 }
 
-// memberBits returns e, an ENUM or SET as its number.
-func memberBits(e Expr) Expr {
-	if k := e.Type().Kind; k == types.Enum || k == types.Set {
-		return CastTo(e, types.Uint64Type)
+// bitOperand returns e as an operand of bits: an ENUM or SET as its number, a DECIMAL
+// constant, of which only others are cut to BIGINT's range, as one without sign.
+func bitOperand(e Expr) (Expr, error) {
+	switch _, constant := e.(*Literal); e.Type().Kind {
+	case types.Enum, types.Set:
+		return CastTo(e, types.Uint64Type), nil
+	case types.Decimal:
+		if constant {
+			return newNative("cast", castDecimalUnsigned, []Expr{e})
+		}
 	}
-	return e
+	return e, nil
 }
 
 func newArith(op ArithOp, l, r Expr) *Arith {

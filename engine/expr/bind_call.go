@@ -471,6 +471,9 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 			}
 			return newNative("cast", n, []Expr{arg})
 		}
+		if from.Kind == types.Decimal && t.Unsigned {
+			return newNative("cast", castDecimalUnsigned, []Expr{arg})
+		}
 		own = from.IsInteger() && from.Unsigned == t.Unsigned || from.IsFloat() && !t.Unsigned
 	case t.IsString():
 		own = to.Length == nil && from.Kind != types.Bit

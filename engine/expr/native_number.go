@@ -154,7 +154,31 @@ var roundInteger = &native{
 var (
 	castSigned   = &native{result: types.Int64Type, eval: castInteger}
 	castUnsigned = &native{result: types.Uint64Type, eval: castInteger}
+
+	castDecimalUnsigned = &native{result: types.Uint64Type, eval: castDecimal}
 )
+
+// castDecimal is CAST(decimal AS UNSIGNED): rounded, as far as it is a number of 64
+// bits. A negative one is taken as unsigned by its bits.
+func castDecimal(c *nativeCall) (types.Value, error) {
+	v := types.NewVector(c.types[0], 1)
+	v.AppendValue(c.args[0])
+	d := decimalAt(v, 0).Round(0)
+	n, fits := d.Uint64()
+	if d.Sign() < 0 {
+		var i int64
+		if i, fits = d.Int64(); !fits {
+			i = math.MinInt64
+		}
+		n = uint64(i)
+	} else if !fits {
+		n = math.MaxUint64
+	}
+	if !fits {
+		c.ev.warn(sqlerr.TruncatedWrongVal.New("Truncated incorrect DECIMAL value: '%s'", types.AppendText(nil, c.types[0], c.args[0])))
+	}
+	return types.NewUint(n), nil
+}
 
 // castInteger is CAST(text AS SIGNED) and AS UNSIGNED: the integer that the text begins
 // with, as far as it is one of 64 bits. A negative one is taken as unsigned by its bits.

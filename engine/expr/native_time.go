@@ -280,7 +280,17 @@ func timeDiff(c *nativeCall) (types.Value, error) {
 	if !aTime {
 		a, b = sinceZero(a), sinceZero(b)
 	}
-	return types.NewInt(min(max(a-b, -types.MaxTime), types.MaxTime)), nil
+	return types.NewInt(c.withinTime(a - b)), nil
+}
+
+// withinTime returns v, or the nearest TIME to it, with a warning.
+func (c *nativeCall) withinTime(v int64) int64 {
+	within := min(max(v, -types.MaxTime), types.MaxTime)
+	if within != v {
+		t := temporalType(types.Time, c.e.T.Scale)
+		c.ev.warn(sqlerr.TruncatedWrongVal.New("Truncated incorrect time value: '%s'", types.AppendText(nil, t, types.NewInt(v))))
+	}
+	return within
 }
 
 func addTimeType(args []Expr) types.Type {
@@ -303,7 +313,7 @@ func addTime(sign int64) func(c *nativeCall) (types.Value, error) {
 		by := sign * c.args[1].Int()
 		t := dateTimeType
 		if isTime {
-			v, t = min(max(v+by, -types.MaxTime), types.MaxTime), timeType
+			v, t = c.withinTime(v+by), timeType
 		} else {
 			if v = plusMicros(v, by); !inRange(v) {
 				return c.overflow()
