@@ -369,7 +369,7 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 // What MariaDB 10.11 is known to do in another way than MySQL 8.
 var (
 	mariadbOnly = []*regexp.Regexp{
-		regexp.MustCompile(`\bFIELD\(`),                                      // of NULL is 0, but there rows are left out as if it were NULL
+		regexp.MustCompile(`\b(FIELD|INTERVAL)\(`),                           // of NULL is 0 or -1, but there rows are left out as if it were NULL
 		regexp.MustCompile(`BIT_\w+\([^()]*\) OVER`),                         // counts bits wrongly there where frames move
 		regexp.MustCompile(`GROUPS |LATERAL`),                                // unknown there
 		regexp.MustCompile(`(EXCEPT|INTERSECT) ALL.*(EXCEPT|INTERSECT) ALL`), // may never end there
