@@ -155,7 +155,7 @@ func (g *generator) expressions() query {
 		case 3:
 			return fmt.Sprintf("(%s %s %d)", whole(), pick(g.choices, "<<", ">>"), g.below(70))
 		case 4:
-			return fmt.Sprintf("CAST(%s AS %s)", a, pick(g.choices, "SIGNED", "UNSIGNED", "DECIMAL(30,5)", "DECIMAL(65,0)", "CHAR"))
+			return fmt.Sprintf("CAST(%s AS %s)", a, pick(g.choices, "SIGNED", "UNSIGNED", "DECIMAL(30,5)", "DECIMAL(65,0)"))
 		case 5:
 			return pick(g.choices, "-("+a+")", "ABS("+a+")", "~"+whole(), "BIT_COUNT("+whole()+")")
 		case 6:

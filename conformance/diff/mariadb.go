@@ -62,7 +62,7 @@ func startMariaDB(ctx context.Context, limit time.Duration) (_ *mariadb, err err
 			return nil, errors.New("mariadbd does not come up")
 		}
 	}
-	m.client = exec.Command("mariadb", "--no-defaults", "--socket="+socket, "--user=root", "--batch", "--skip-column-names",
+	m.client = exec.CommandContext(ctx, "mariadb", "--no-defaults", "--socket="+socket, "--user=root", "--batch", "--skip-column-names",
 		"--force", "--unbuffered", "--no-auto-rehash", "--default-character-set=utf8mb4")
 	r, w, err := os.Pipe()
 	if err != nil {

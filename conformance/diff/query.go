@@ -29,7 +29,7 @@ func (q query) same(a, b answer) bool {
 }
 
 // picksOne are clauses that leave one of texts which their collation takes for equal: any.
-var picksOne = regexp.MustCompile(`GROUP BY|DISTINCT|UNION|INTERSECT|EXCEPT|MIN\(|MAX\(|LIMIT|OVER \(`)
+var picksOne = regexp.MustCompile(`GROUP BY|DISTINCT|UNION|INTERSECT|EXCEPT|MIN\(|MAX\(|LIMIT|OVER \(|GROUP_CONCAT`)
 
 // query returns a random SELECT.
 func (g *generator) query() query {
