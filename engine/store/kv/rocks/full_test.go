@@ -27,9 +27,9 @@ func TestDiskFull(t *testing.T) {
 
 	cfg := Config{Path: filepath.Join(disk, "db"), Create: true}
 	db := mustOpen(t, cfg)
-	random := make([]byte, 100_000) // cannot be compressed
-	rand.Read(random)
+	random := make([]byte, 100_000)
 	write := func(db kv.DB, i int) error {
+		rand.Read(random) // cannot be compressed, nor has it anything of the others
 		var b kv.Batch
 		b.Put(kv.Data, key(i), random)
 		return db.Write(t.Context(), &b, kv.Sync)
