@@ -15,7 +15,7 @@ func TestScale(t *testing.T) {
 	if _, err := s.run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"     1,000 ", "     1,100 ", "opened again in ", "on disk: ", "size on disk against one shared table: ", "one user's row with 1,100 users"} {
+	for _, want := range []string{"     1,000 ", "     1,100 ", "opened again in ", "on disk: ", "size on disk against one shared table: ", "time of one user's row, ", " with 1,100 users against "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
