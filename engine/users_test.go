@@ -42,7 +42,6 @@ func TestDropUserAfterCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Close()
 	table, err := e.catalog.Table(t.Context(), "default", "t")
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +53,7 @@ func TestDropUserAfterCrash(t *testing.T) {
 	if err == nil {
 		err = tx.Commit(t.Context(), store.NoSync, nil)
 	}
+	tx.Close()
 	if n == 0 || err != nil {
 		t.Fatal(n, err)
 	}
