@@ -50,6 +50,7 @@ func main() {
 	var err error
 	if s.users > 0 {
 		s.progress = os.Stderr
+		s.rest = untilRest
 		failed, err = s.run(ctx, os.Stdout)
 	} else {
 		failed, err = run(ctx, os.Stdout, cfg)

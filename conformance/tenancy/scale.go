@@ -27,6 +27,7 @@ type scale struct {
 	users, rows int
 	dir         string
 	progress    io.Writer
+	rest        time.Duration // how long a database is left alone after it was loaded, see reopen
 }
 
 // What must hold of the figures.
@@ -384,8 +385,12 @@ func count(ctx context.Context, db *sql.DB, query string, args ...any) (n int, e
 	return n, rows.Err()
 }
 
+// untilRest is when a database is at rest, and its job that compacts rows has come.
+const untilRest = 150 * time.Second
+
 // reopen opens a database again, which writes what is only in its log into tables,
-// and returns how long that and a first query took, and its bytes once they settle.
+// and returns how long that and a first query took, and its bytes once it has had rest and
+// they settle.
 func (s *scale) reopen(ctx context.Context, dir string) (opened, first time.Duration, size int64, err error) {
 	db, err := s.open(dir)
 	if err != nil {
@@ -402,6 +407,11 @@ func (s *scale) reopen(ctx context.Context, dir string) (opened, first time.Dura
 		return 0, 0, 0, err
 	}
 	first = time.Since(begin)
+	for begin, ran := time.Now(), 0; ran == 0 && time.Since(begin) < s.rest && ctx.Err() == nil; time.Sleep(time.Second) {
+		if ran, err = count(ctx, db, "SELECT id FROM system.jobs WHERE kind = 'compact'"); err != nil {
+			return 0, 0, 0, err
+		}
+	}
 	size, err = settle(ctx, db, dir)
 	return opened, first, size, err
 }

@@ -98,6 +98,7 @@ func New(db *store.DB, txns *txn.Manager, scheduler *jobs.Scheduler, live LiveQu
 	scheduler.Register(jobs.Kind{Name: forgetJob, Required: true, Run: c.removeRows})
 	c.startRetention(scheduler)
 	c.startPacking(scheduler)
+	c.startCompaction(scheduler)
 	return c
 }
 

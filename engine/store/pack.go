@@ -78,16 +78,6 @@ func (db *DB) Pack(ctx context.Context, t *schema.Table, from []byte, o PackOpti
 	return next, p.l.corrupt(err)
 }
 
-// Reclaim gives back the space that rows took before they were packed, if it is much:
-// otherwise that waits until the storage comes to it by itself.
-func (db *DB) Reclaim(ctx context.Context, done *Packed) error {
-	c, ok := db.kv.(kv.Compacter)
-	if !ok || done.start == nil || done.Rows < int64(db.segments.rows) {
-		return nil
-	}
-	return c.Compact(ctx, kv.Data, done.start, done.end)
-}
-
 // packer is the state of a step.
 type packer struct {
 	db   *DB

@@ -192,7 +192,12 @@ type Compacter interface {
 	// Compact frees the space that is taken by what was deleted or overwritten in a
 	// range, if no snapshot needs it. Others go on meanwhile. It returns early once ctx
 	// has ended.
+	// Without bounds it does so with a whole space, and leaves each of its keys in one
+	// place.
 	Compact(ctx context.Context, s Space, start, end []byte) error
+	// Scattered returns how many bytes of a space are in other places than most, where
+	// reads have to look, too; and how many there are in all.
+	Scattered(s Space) (bytes, total int64)
 }
 
 // Checkpointer is a DB that can make a copy of itself at little cost.

@@ -38,3 +38,26 @@ func (db *DB) Compact(ctx context.Context, s kv.Space, start, end []byte) error 
 	}
 	return kv.Cancelled(ctx)
 }
+
+// Scattered implements kv.Compacter: a read looks into each table of level 0, and into
+// one of each other level.
+func (db *DB) Scattered(s kv.Space) (bytes, total int64) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return 0, 0
+	}
+	most := int64(0)
+	for _, l := range db.db.GetColumnFamilyMetadataCF(db.handles[s+1]).LevelMetas() {
+		size := int64(l.Size())
+		total += size
+		if l.Level() > 0 {
+			most = max(most, size)
+			continue
+		}
+		for _, table := range l.SstMetas() {
+			most = max(most, int64(table.Size()))
+		}
+	}
+	return total - most, total
+}
