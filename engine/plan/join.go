@@ -192,9 +192,30 @@ func (b *builder) hashJoin(kind JoinKind, left, right *phys, on []expr.Expr, pai
 	out, both := joined(kind, left, right)
 	n.On = b.condition(others(on, done), both)
 	out.node = n
-	out.cost = left.cost + right.cost + hashCost(kind, left.rows, right.rows, left.rows*right.rows*b.selectivity(on))
-	n.LeftFirst = left.rows*fewShare < right.rows
+	matched := left.rows * right.rows * b.selectivity(on)
+	out.cost = left.cost + right.cost + hashCost(kind, left.rows, right.rows, matched)
+	if n.LeftFirst = left.rows*fewShare < right.rows; n.LeftFirst {
+		out.cost -= b.spared(right, min(1, matched/right.rows+filterCost))
+	}
 	return out
+}
+
+// spared returns how much of p's cost a filter of its scan spares, which passes a part
+// of the rows: that of computing and grouping the others.
+func (b *builder) spared(p *phys, part float64) float64 {
+	n := p.node
+	for {
+		switch x := n.(type) {
+		case *Project:
+			n = x.Input
+		case *Aggregate:
+			n = x.Input
+		case *Scan:
+			return (p.cost - b.costs[n].Cost) * (1 - part)
+		default:
+			return 0
+		}
+	}
 }
 
 // mergeKeys returns the pairs by which rows that come in the left and the right

@@ -382,13 +382,55 @@ func (b *builder) lowerScalar(l *scalarRel, need colSet, h hint) *phys {
 	return joined
 }
 
+// valuesIn returns how many values there are in a column of n, at most: as many as an
+// operator that the column comes from has rows.
+func (b *builder) valuesIn(n Node, column int) float64 {
+	rows := math.Inf(1)
+	if c, ok := b.costs[n]; ok {
+		rows = c.Rows
+	}
+	side := func(left, right Node) float64 {
+		k := len(left.Types())
+		if column < k {
+			return min(rows, b.valuesIn(left, column))
+		}
+		if right == nil {
+			return rows
+		}
+		return min(rows, b.valuesIn(right, column-k))
+	}
+	switch n := n.(type) {
+	case *Filter:
+		return min(rows, b.valuesIn(n.Input, column))
+	case *Sort:
+		return min(rows, b.valuesIn(n.Input, column))
+	case *Project:
+		if c, ok := n.Exprs[column].(*expr.Column); ok {
+			return min(rows, b.valuesIn(n.Input, c.Index))
+		}
+	case *HashJoin:
+		return side(n.Left, n.Right)
+	case *MergeJoin:
+		return side(n.Left, n.Right)
+	case *LoopJoin:
+		return side(n.Left, n.Right)
+	case *IndexJoin:
+		return side(n.Left, nil)
+	}
+	return rows
+}
+
 // scalarPerRow runs the subquery for each row: for each combination of values of
 // what it takes from the row, as far as those are remembered.
 func (b *builder) scalarPerRow(l *scalarRel, need colSet, h hint) *phys {
 	in := b.lower(l.in, need.with(l.sub.Args...), h)
 	calls := 1.0
 	for _, a := range l.sub.Args {
-		calls *= max(b.values(a), 1)
+		values := b.values(a)
+		if c, ok := a.(*expr.Column); ok {
+			values = min(values, b.valuesIn(in.node, in.position(c.Index)))
+		}
+		calls *= max(values, 1)
 	}
 	calls = min(calls, in.rows)
 	q := l.sub.Plan.(*query)
