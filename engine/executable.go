@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
 	"github.com/kalamgo/kalam/engine/exec"
@@ -72,6 +73,7 @@ func (x *executable) prepare(ctx context.Context, s *Session, t *transaction, ar
 		QuietDivision: !s.has(errorForDivisionByZero),
 	}
 	x.rt.Lenient, x.rt.ZeroDates = !s.has(strict), !s.has(noZeroDate)
+	x.rt.Workers = runtime.GOMAXPROCS(0)
 	x.rt.MemoryBytes, x.rt.TempDir = s.memoryBytes(), s.engine.tempDir
 }
 

@@ -339,9 +339,7 @@ func (s *sumDecimal) add(groups []int32, args []*types.Vector, n int) {
 		s.short.add(groups, args, n)
 		return
 	}
-	if s.long == nil {
-		s.long = make([]decimal.Decimal, len(s.short.n))
-	}
+	s.lengthen()
 	for i := range n {
 		if arg.IsNull(i) {
 			continue
@@ -350,6 +348,13 @@ func (s *sumDecimal) add(groups []int32, args []*types.Vector, n int) {
 		d, _ := decimal.NewFromMySQL(arg.BytesAt(i))
 		s.long[g] = s.long[g].Add(d)
 		s.short.n[g]++
+	}
+}
+
+// lengthen makes room for sums of values that are held as text.
+func (s *sumDecimal) lengthen() {
+	if s.long == nil {
+		s.long = make([]decimal.Decimal, len(s.short.n))
 	}
 }
 

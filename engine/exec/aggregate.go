@@ -100,6 +100,9 @@ func newAggregate(n *plan.Aggregate, rt *Runtime) (*aggregate, error) {
 }
 
 func buildAggregate(n *plan.Aggregate, rt *Runtime) (Operator, error) {
+	if n.Parallel && rt.Workers > 1 && len(rt.keyFilters) == 0 {
+		return newParallelAggregate(n, rt)
+	}
 	a, err := newAggregate(n, rt)
 	if err != nil || !n.Ordered || a.groupBy == 0 {
 		return a, err

@@ -197,6 +197,9 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 			sc.rows = append(sc.rows, row)
 		}
 	}
+	if n := len(sc.rows); req.Parts > 1 {
+		sc.rows = sc.rows[req.Part*n/req.Parts : (req.Part+1)*n/req.Parts]
+	}
 	if req.Reverse {
 		slices.Reverse(sc.rows)
 	}

@@ -32,6 +32,8 @@ type Runtime struct {
 	// execution may hold together before they spill to files in TempDir.
 	MemoryBytes int64
 	TempDir     string
+	// Workers is how many goroutines may work for an operator at once; 0: one.
+	Workers int
 	// Atomic runs f and takes back what it wrote when it fails; only writes use it.
 	Atomic func(f func() error) error
 	// IDs gives out AUTO_INCREMENT values and row ids; only writes use it.
@@ -63,6 +65,9 @@ type Runtime struct {
 	works map[int]func() batchSource
 	// keyFilters are those that joins and sorts have for scans that are to be built.
 	keyFilters map[*plan.Scan][]scanKey
+
+	// part is which of parts of its rows a scan reads, see store.ScanRequest.
+	part, parts int
 
 	mem    *memory      // shared by the operators of the execution and its subqueries
 	actual *plan.Actual // of the operator that is being built, when watched

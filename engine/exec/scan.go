@@ -218,7 +218,7 @@ func (s *scan) Open(ctx context.Context) (err error) {
 	if s.left < noLimit {
 		limit = int(s.left)
 	}
-	req := store.ScanRequest{Ranges: ranges, Limit: limit, Only: s.only()}
+	req := store.ScanRequest{Ranges: ranges, Limit: limit, Only: s.only(), Part: s.rt.part, Parts: s.rt.parts}
 	if s.actual != nil {
 		req.Skipped = &s.actual.Skipped
 	}

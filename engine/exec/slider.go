@@ -11,8 +11,9 @@ type mergeable interface {
 	accumulator
 	// clear makes a group one of no values.
 	clear(g int)
-	// merge adds the values of group from to group to, after its own.
-	merge(to, from int)
+	// merge adds the values of group from of an accumulator of the same kind, which may
+	// be itself, to group to, after its own.
+	merge(to int, of accumulator, from int)
 }
 
 // slider keeps the aggregate of a frame whose ends only move on, in constant
@@ -64,13 +65,13 @@ func (s *slider) move(w *window, lo, hi int) error {
 	}
 	s.acc.clear(sliderResult)
 	if s.lo < s.mid {
-		s.acc.merge(sliderResult, sliderRows+s.lo%sliderBlock)
+		s.acc.merge(sliderResult, s.acc, sliderRows+s.lo%sliderBlock)
 		if next := s.lo/sliderBlock + 1; next*sliderBlock < s.mid {
-			s.acc.merge(sliderResult, sliderBlocks+next-s.first)
+			s.acc.merge(sliderResult, s.acc, sliderBlocks+next-s.first)
 		}
 	}
 	if s.mid < s.hi {
-		s.acc.merge(sliderResult, sliderBack)
+		s.acc.merge(sliderResult, s.acc, sliderBack)
 	}
 	return nil
 }
@@ -89,7 +90,7 @@ func (s *slider) flip(w *window) error {
 			return err
 		}
 		if k < last {
-			s.acc.merge(slot, slot+1)
+			s.acc.merge(slot, s.acc, slot+1)
 		}
 	}
 	return s.enter(w)
@@ -106,7 +107,7 @@ func (s *slider) enter(w *window) error {
 			return err
 		}
 		if i < end-1 {
-			s.acc.merge(slot, slot+1)
+			s.acc.merge(slot, s.acc, slot+1)
 		}
 	}
 	return nil
@@ -123,19 +124,23 @@ func (s *slider) addAll(w *window, slot, from, to int) error {
 	return nil
 }
 
-func (c *count) clear(g int)        { c.n[g] = 0 }
-func (c *count) merge(to, from int) { c.n[to] += c.n[from] }
+func (c *count) clear(g int) { c.n[g] = 0 }
+func (c *count) merge(to int, of accumulator, from int) {
+	c.n[to] += of.(*count).n[from]
+}
 
 func (s *sumFloat) clear(g int) { s.sum[g], s.n[g] = 0, 0 }
-func (s *sumFloat) merge(to, from int) {
-	s.sum[to] += s.sum[from]
-	s.n[to] += s.n[from]
+func (s *sumFloat) merge(to int, of accumulator, from int) {
+	o := of.(*sumFloat)
+	s.sum[to] += o.sum[from]
+	s.n[to] += o.n[from]
 }
 
 func (s *sumInt) clear(g int) { s.sum[g], s.n[g] = int128{}, 0 }
-func (s *sumInt) merge(to, from int) {
-	s.sum[to].add(s.sum[from])
-	s.n[to] += s.n[from]
+func (s *sumInt) merge(to int, of accumulator, from int) {
+	o := of.(*sumInt)
+	s.sum[to].add(o.sum[from])
+	s.n[to] += o.n[from]
 }
 
 func (s *sumDecimal) clear(g int) {
@@ -144,17 +149,20 @@ func (s *sumDecimal) clear(g int) {
 		s.long[g] = decimal.Decimal{}
 	}
 }
-func (s *sumDecimal) merge(to, from int) {
-	s.short.merge(to, from)
-	if s.long != nil {
-		s.long[to] = s.long[to].Add(s.long[from])
+func (s *sumDecimal) merge(to int, of accumulator, from int) {
+	o := of.(*sumDecimal)
+	s.short.merge(to, &o.short, from)
+	if o.long == nil {
+		return
 	}
+	s.lengthen()
+	s.long[to] = s.long[to].Add(o.long[from])
 }
 
 func (e *extreme[T]) clear(g int) { e.seen[g] = false }
-func (e *extreme[T]) merge(to, from int) {
-	if e.seen[from] {
-		e.offer(to, e.best[from])
+func (e *extreme[T]) merge(to int, of accumulator, from int) {
+	if o := of.(*extreme[T]); o.seen[from] {
+		e.offer(to, o.best[from])
 	}
 }
 
@@ -162,20 +170,20 @@ func (e *extremeBytes) clear(g int) {
 	e.size -= int64(len(e.best[g].Bytes()))
 	e.best[g] = types.Value{}
 }
-func (e *extremeBytes) merge(to, from int) {
-	if v := e.best[from]; !v.IsNull() {
+func (e *extremeBytes) merge(to int, of accumulator, from int) {
+	if v := of.(*extremeBytes).best[from]; !v.IsNull() {
 		e.offer(to, v)
 	}
 }
 
-func (b *bitwise) merge(to, from int) { b.combine(to, b.bits[from]) }
+func (b *bitwise) merge(to int, of accumulator, from int) { b.combine(to, of.(*bitwise).bits[from]) }
 
 func (m *moments) clear(g int) { m.groups[g] = moment{} }
 
 // merge is by Chan, Golub and LeVeque ("Updating formulae and a pairwise
 // algorithm for computing sample variances", 1979).
-func (m *moments) merge(to, from int) {
-	a, b := &m.groups[to], m.groups[from]
+func (m *moments) merge(to int, of accumulator, from int) {
+	a, b := &m.groups[to], of.(*moments).groups[from]
 	if b.n == 0 {
 		return
 	}

@@ -236,6 +236,9 @@ func aggregateText(n *Aggregate) string {
 	if n.Ordered {
 		parts = append(parts, "ordered")
 	}
+	if n.Parallel {
+		parts = append(parts, "parallel")
+	}
 	return "Aggregate " + strings.Join(parts, ", ")
 }
 

@@ -33,6 +33,17 @@ func (a *Actual) Hold(n int64) {
 	a.Memory = max(a.Memory, a.held)
 }
 
+// Join adds what the same operator did at the same time in another goroutine, and empties
+// that.
+func (a *Actual) Join(of *Actual) {
+	a.Rows += of.Rows
+	a.Time = max(a.Time, of.Time)
+	a.Memory += of.Memory
+	a.Spilled += of.Spilled
+	a.Skipped += of.Skipped
+	*of = Actual{}
+}
+
 // shownNode is an operator, or a subquery of one, as EXPLAIN shows it.
 type shownNode struct {
 	text string

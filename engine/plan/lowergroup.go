@@ -30,6 +30,7 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 		n.Aggs = append(n.Aggs, b.expr(a, in).(*expr.Aggregate))
 	}
 	n.compose()
+	n.Parallel = b.parallel(n)
 	out := &phys{node: n, cols: slices.Concat(l.groupCols, aggCols), rows: 1, cost: in.cost + in.rows*0.5}
 	if len(l.groupBy) > 0 {
 		out.rows = b.groups(l.groupBy, in.rows)
@@ -39,6 +40,49 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 		out.order, out.fixed = prefixWithin(in.order, l.groupCols, in.fixed), in.fixed
 	}
 	return out
+}
+
+// parallelCost is what a scan has to cost to be worth being read in parts: some 2 ms.
+const parallelCost = 5000
+
+// parallel reports whether an aggregate's rows are to be grouped in parts.
+func (b *builder) parallel(n *Aggregate) bool {
+	safe := func(e expr.Expr) bool { return expr.Deterministic(e) && !expr.HasSubquery(e) }
+	for _, a := range n.Aggs {
+		switch a.Func {
+		case expr.Count, expr.Sum, expr.Avg, expr.Min, expr.Max, expr.BitAnd, expr.BitOr, expr.BitXor,
+			expr.StdPop, expr.StdSamp, expr.VarPop, expr.VarSamp:
+		default:
+			return false
+		}
+		if a.Distinct || !all(a.Args, safe) {
+			return false
+		}
+	}
+	if n.Ordered || !all(n.GroupBy, safe) {
+		return false
+	}
+	for in := n.Input; ; {
+		switch x := in.(type) {
+		case *Filter:
+			if in = x.Input; !safe(x.Cond) {
+				return false
+			}
+		case *Project:
+			if in = x.Input; !all(x.Exprs, safe) {
+				return false
+			}
+		case *Scan:
+			return x.Index == nil && x.Which == Live && x.Limit == nil && !x.Reverse && (x.Filter == nil || safe(x.Filter)) &&
+				b.costs[x].Cost >= parallelCost && b.o.Catalog.Packed(x.Table) > 0.5
+		default:
+			return false
+		}
+	}
+}
+
+func all(list []expr.Expr, ok func(expr.Expr) bool) bool {
+	return !slices.ContainsFunc(list, func(e expr.Expr) bool { return !ok(e) })
 }
 
 // compose has n compute what a Project below it does, where that is nothing twice.

@@ -184,6 +184,9 @@ type Aggregate struct {
 	GroupBy []expr.Expr
 	Aggs    []*expr.Aggregate // Args over the input
 	Ordered bool              // the input comes sorted by GroupBy
+	// Parallel tells that the rows are many and come from one scan, whose parts may be
+	// grouped at the same time.
+	Parallel bool
 }
 
 // Rollup yields each row of Input once for every level from 0 to the number of

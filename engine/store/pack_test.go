@@ -63,8 +63,17 @@ func (m *machine) checkCommitted() {
 	defer tx.Close()
 	for _, tab := range m.tables {
 		for _, user := range tab.users {
-			got, err := rows(tx.Rows(tab.Table, user).Scan(ScanRequest{Columns: tx.db.layout(tab.Table).allColumns()}), tab.Types())
-			m.check("scan", err)
+			// In parts, which are all open before the first is read.
+			scans := make([]Scanner, 1+m.r.IntN(4))
+			for i := range scans {
+				scans[i] = tx.Rows(tab.Table, user).Scan(ScanRequest{Columns: tx.db.layout(tab.Table).allColumns(), Part: i, Parts: len(scans)})
+			}
+			var got []string
+			for _, sc := range scans {
+				some, err := rows(sc, tab.Types())
+				m.check("scan", err)
+				got = append(got, some...)
+			}
 			var want []string
 			model := slices.Clone(m.committed[tab.Name+"\x00"+user])
 			slices.SortFunc(model, func(a, b mRow) int { return compareBy(tab, primaryKey(tab), a, b) })

@@ -1,0 +1,229 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/types"
+)
+
+// parallelAggregate groups the rows of a scan in parts at the same time, each part with
+// operators of its own, and then puts the groups together: first those of the first part,
+// so that their order is that of the rows. Should a part's groups take much memory, all
+// is done again one row after the other.
+type parallelAggregate struct {
+	*aggregate
+	rt     *Runtime
+	first  *Runtime // of the aggregate, which reads the first part
+	others []*part
+	merged bool
+	warned *warnings // by the first part
+}
+
+// part is a part of the work but the first.
+type part struct {
+	*aggregate
+	rt     *Runtime
+	warned *warnings
+}
+
+// warnings keeps those of a part until its turn comes.
+type warnings struct {
+	list []error
+	more int // that came after as many as anybody wants to see
+}
+
+const mostWarnings = 1 << 16
+
+func (w *warnings) add(err error) {
+	if len(w.list) == mostWarnings {
+		w.more++
+		return
+	}
+	w.list = append(w.list, err)
+}
+
+// pass passes them on.
+func (w *warnings) pass(warn func(error)) {
+	for _, err := range w.list {
+		warn(err)
+	}
+	for range w.more {
+		warn(w.list[mostWarnings-1])
+	}
+	*w = warnings{}
+}
+
+// errManyGroups ends a part whose groups take more memory than it may.
+var errManyGroups = errors.New("many groups")
+
+func newParallelAggregate(n *plan.Aggregate, rt *Runtime) (Operator, error) {
+	rt.memory() // which the first part shares
+	p := &parallelAggregate{rt: rt, first: partOf(rt, 0), warned: new(warnings)}
+	var err error
+	if p.aggregate, err = newAggregate(n, p.first); err != nil {
+		return nil, err
+	}
+	for i := 1; i < rt.Workers; i++ {
+		r := partOf(rt, i)
+		r.mem = &memory{limit: rt.mem.limit / 16}
+		if rt.Watch != nil {
+			r.Watch, r.actual = map[plan.Node]*plan.Actual{}, nil
+		}
+		a, err := newAggregate(n, r)
+		if err != nil {
+			return nil, err
+		}
+		p.others = append(p.others, &part{a, r, new(warnings)})
+	}
+	return p, nil
+}
+
+// partOf returns what the operators of part i run in.
+func partOf(rt *Runtime, i int) *Runtime {
+	r := *rt
+	r.Env, r.part, r.parts = new(expr.Env), i, rt.Workers
+	return &r
+}
+
+// Open implements Operator.
+func (p *parallelAggregate) Open(ctx context.Context) error {
+	p.merged, p.first.parts = false, len(p.others)+1
+	p.set(p.first, p.warned)
+	for _, o := range p.others {
+		p.set(o.rt, o.warned)
+		if err := o.aggregate.Open(ctx); err != nil {
+			return err
+		}
+	}
+	return p.aggregate.Open(ctx)
+}
+
+// set gives a part the environment of this execution.
+func (p *parallelAggregate) set(rt *Runtime, warned *warnings) {
+	*rt.Env, *warned = *p.rt.Env, warnings{}
+	if rt.Env.Warn != nil {
+		rt.Env.Warn = warned.add
+	}
+}
+
+// Next implements Operator.
+func (p *parallelAggregate) Next(ctx context.Context) (*types.Batch, error) {
+	if !p.merged {
+		err := p.work(ctx)
+		if errors.Is(err, errManyGroups) {
+			err = p.again(ctx)
+		}
+		p.pass()
+		if err != nil {
+			return nil, err
+		}
+		p.merged = true
+	}
+	return p.aggregate.Next(ctx)
+}
+
+// work does all parts.
+func (p *parallelAggregate) work(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		running sync.WaitGroup
+		once    sync.Once
+		failure error // the first
+	)
+	read := func(a *aggregate) {
+		if err := a.readAll(ctx); err != nil {
+			once.Do(func() { failure = err })
+			stop()
+		}
+	}
+	for _, o := range p.others {
+		running.Go(func() { read(o.aggregate) })
+	}
+	read(p.aggregate)
+	running.Wait()
+	if failure != nil {
+		return failure
+	}
+	for _, o := range p.others {
+		if err := p.take(o); err != nil {
+			return err
+		}
+	}
+	p.source, p.emitting, p.chunk, p.aggregate.first = nil, true, 0, 0
+	return nil
+}
+
+// readAll adds all rows to groups in memory.
+func (a *aggregate) readAll(ctx context.Context) error {
+	if a.groupBy == 0 {
+		a.setGroups(1)
+	}
+	return each(ctx, a.source, func(b *types.Batch) error {
+		if a.n > 0 && a.mem.full() {
+			return errManyGroups
+		}
+		return a.consume(b)
+	})
+}
+
+// take adds another part's groups.
+func (p *parallelAggregate) take(o *part) error {
+	var numbers []int32
+	if p.groupBy == 0 {
+		numbers = []int32{0}
+	}
+	for _, b := range o.groups.chunks {
+		p.batch.readKeys(b.Columns, b.Len)
+		numbers, p.new = p.keys.numbers(&p.batch, b.Len, numbers, p.new[:0])
+		p.addGroups(b)
+	}
+	for i := range p.aggs {
+		acc, of := p.aggs[i].acc.(mergeable), o.aggs[i].acc
+		for from, to := range numbers {
+			acc.merge(int(to), of, from)
+		}
+	}
+	p.account()
+	for n, of := range o.rt.Watch {
+		p.rt.Watch[n].Join(of)
+	}
+	return o.forget()
+}
+
+// pass passes on what the parts warned of, as one after the other would have.
+func (p *parallelAggregate) pass() {
+	if warn := p.rt.Env.Warn; warn != nil {
+		p.warned.pass(warn)
+		for _, o := range p.others {
+			o.warned.pass(warn)
+		}
+	}
+}
+
+// again does all the work in the first part.
+func (p *parallelAggregate) again(ctx context.Context) error {
+	if err := p.Close(); err != nil {
+		return err
+	}
+	p.first.parts = 1
+	p.set(p.first, p.warned)
+	for _, o := range p.others {
+		*o.warned = warnings{}
+	}
+	p.first.Env.Warn = p.rt.Env.Warn
+	return p.aggregate.Open(ctx)
+}
+
+// Close implements Operator.
+func (p *parallelAggregate) Close() error {
+	err := p.aggregate.Close()
+	for _, o := range p.others {
+		err = errors.Join(err, o.aggregate.Close())
+	}
+	return err
+}
