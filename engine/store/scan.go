@@ -136,15 +136,19 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 }
 
 // takePart leaves to the scan its part of the rows: those from the first of its share of
-// the segments on. Where there are few segments, or changes of the transaction, which
-// are for one reader only, the first part has all.
+// the segments on. Of few segments the first parts have one each; changes of the
+// transaction are for one reader only, the first part.
 func (s *scanner) takePart(part, parts int) {
 	var runs []*packedRun
 	if s.merged && s.view.tx == nil && len(s.spans) > 0 {
 		runs = overlapping(s.packed.runs, s.spans[0].start, s.spans[len(s.spans)-1].end)
 	}
-	if len(runs) < parts || s.rng.Reverse {
-		s.done = s.done || part > 0
+	parts = min(parts, max(len(runs), 1))
+	if s.rng.Reverse {
+		parts = 1
+	}
+	if part >= parts {
+		s.done = true
 		return
 	}
 	if part > 0 {
