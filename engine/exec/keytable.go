@@ -89,14 +89,12 @@ func (k *keyBatch) readKeys(cols []*types.Vector, n int) {
 		k.readInts(cols[0], n)
 		return
 	}
-	k.ints, k.bytes, k.ends = k.ints[:0], k.bytes[:0], k.ends[:0]
-	for i := range n {
-		from := len(k.bytes)
-		for _, c := range cols {
-			k.bytes = types.AppendGroupKey(k.bytes, c, i)
-		}
-		k.ends = append(k.ends, len(k.bytes))
-		k.hashes = append(k.hashes, maphash.Bytes(keySeed, k.bytes[from:]))
+	k.ints = k.ints[:0]
+	k.bytes, k.ends = types.AppendGroupKeys(k.bytes[:0], k.ends[:0], cols, n)
+	from := 0
+	for _, end := range k.ends {
+		k.hashes = append(k.hashes, maphash.Bytes(keySeed, k.bytes[from:end]))
+		from = end
 	}
 }
 

@@ -35,6 +35,41 @@ func AppendGroupKey(dst []byte, v *Vector, i int) []byte {
 	return dst
 }
 
+// AppendGroupKeys appends the keys of cols' first n rows, one after the other, and the end
+// of each to ends: AppendGroupKey of each column.
+func AppendGroupKeys(dst []byte, ends []int, cols []*Vector, n int) ([]byte, []int) {
+	var buf [8]Physical
+	same := buf[:0] // columns without NULLs whose values are the same where their bytes are; else PhysNull
+	for _, v := range cols {
+		p := v.Type.Physical()
+		if v.Valid != nil || p == PhysFloat64 || p == PhysBytes && !v.Type.plain() {
+			p = PhysNull
+		}
+		same = append(same, p)
+	}
+	for i := range n {
+		for c, v := range cols {
+			switch same[c] {
+			case PhysBytes:
+				b := v.BytesAt(i)
+				dst = append(binary.LittleEndian.AppendUint32(append(dst, groupValue), uint32(len(b))), b...)
+			case PhysInt64:
+				dst = binary.LittleEndian.AppendUint64(append(dst, groupValue), uint64(v.Int64s[i]))
+			default:
+				dst = AppendGroupKey(dst, v, i)
+			}
+		}
+		ends = append(ends, len(dst))
+	}
+	return dst, ends
+}
+
+// plain reports whether bytes that are held are the same for equal values only.
+func (t Type) plain() bool {
+	_, weighed := t.Collator()
+	return t.Kind != Decimal && t.Kind != JSON && !weighed
+}
+
 // appendWeight appends bytes that are the same for equal values of a PhysBytes type.
 func appendWeight(dst []byte, t Type, b []byte) []byte {
 	switch {

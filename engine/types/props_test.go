@@ -223,3 +223,32 @@ func FuzzJSON(f *testing.F) {
 		compareJSON([]byte(s), out)
 	})
 }
+
+// TestGroupKeys makes the keys of rows at once, with and without NULLs.
+func TestGroupKeys(t *testing.T) {
+	t.Parallel()
+	for a := range samples {
+		for b := range samples {
+			v, w := sampleVector(t, a), sampleVector(t, b)
+			n := min(v.Len(), w.Len()) - 1
+			if a < b { // none is NULL then
+				x, y := NewVector(v.Type, n), NewVector(w.Type, n)
+				x.AppendRange(v, 1, n+1, false)
+				y.AppendRange(w, 1, n+1, false)
+				v, w = x, y
+			}
+			keys, ends := AppendGroupKeys(nil, nil, []*Vector{v, w, v}, n)
+			from := 0
+			for i, end := range ends {
+				want := AppendGroupKey(AppendGroupKey(AppendGroupKey(nil, v, i), w, i), v, i)
+				if !bytes.Equal(keys[from:end], want) {
+					t.Errorf("%s, %s, row %d: %x, not %x", a, b, i, keys[from:end], want)
+				}
+				from = end
+			}
+			if len(ends) != n || from != len(keys) {
+				t.Errorf("%s, %s: %d ends, the last at %d of %d", a, b, len(ends), from, len(keys))
+			}
+		}
+	}
+}
