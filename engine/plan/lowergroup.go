@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kalamgo/kalam/engine/expr"
+	"github.com/kalamgo/kalam/engine/schema"
 )
 
 func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
@@ -73,8 +74,8 @@ func (b *builder) parallel(n *Aggregate) bool {
 				return false
 			}
 		case *Scan:
-			return x.Index == nil && x.Which == Live && x.Limit == nil && !x.Reverse && (x.Filter == nil || safe(x.Filter)) &&
-				b.costs[x].Cost >= parallelCost && b.o.Catalog.Packed(x.Table) > 0.5
+			return x.Table.Kind != schema.System && x.Index == nil && x.Which == Live && x.Limit == nil && !x.Reverse && (x.Filter == nil || safe(x.Filter)) &&
+				b.costs[x].Cost >= parallelCost
 		default:
 			return false
 		}

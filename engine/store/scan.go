@@ -130,42 +130,9 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 		s.skip = r.l.newSkipper(&req)
 	}
 	if req.Parts > 1 {
-		s.takePart(req.Part, req.Parts)
+		return s.takePart(req.Part, req.Parts)
 	}
 	return nil
-}
-
-// takePart leaves to the scan its part of the rows: those from the first of its share of
-// the segments on. Of few segments the first parts have one each; changes of the
-// transaction are for one reader only, the first part.
-func (s *scanner) takePart(part, parts int) {
-	var runs []*packedRun
-	if s.merged && s.view.tx == nil && len(s.spans) > 0 {
-		runs = overlapping(s.packed.runs, s.spans[0].start, s.spans[len(s.spans)-1].end)
-	}
-	parts = min(parts, max(len(runs), 1))
-	if s.rng.Reverse {
-		parts = 1
-	}
-	if part >= parts {
-		s.done = true
-		return
-	}
-	if part > 0 {
-		from := runs[part*len(runs)/parts].from
-		s.spans = slices.DeleteFunc(s.spans, func(sp span) bool { return bytes.Compare(sp.end, from) <= 0 })
-		if len(s.spans) > 0 && bytes.Compare(s.spans[0].start, from) < 0 {
-			s.spans[0].start = from
-		}
-	}
-	if part+1 < parts {
-		to := runs[(part+1)*len(runs)/parts].from
-		s.spans = slices.DeleteFunc(s.spans, func(sp span) bool { return bytes.Compare(to, sp.start) <= 0 })
-		if last := len(s.spans) - 1; last >= 0 && bytes.Compare(to, s.spans[last].end) < 0 {
-			s.spans[last].end = to
-		}
-	}
-	s.done = s.done || len(s.spans) == 0
 }
 
 // setRanges encodes the request's ranges.

@@ -74,7 +74,8 @@ type ScanRequest struct {
 	Deleted bool
 	// Parts, if it is more than 1, is how many scans read the rows together, each its
 	// part, in the order of the rows; Part counts them from 0 on. Once all are open they
-	// may be used at the same time, while the transaction is not changed.
+	// may be used at the same time, while the transaction is not changed. System tables
+	// are not read in parts.
 	Part, Parts int
 	// Reuse is a closed scanner, or nil, whose memory the scan may have. Nobody uses
 	// it any more; nor what it returned.

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"github.com/kalamgo/kalam/engine/store/kv"
+)
+
+// takePart leaves to a scan its part of the rows, see ScanRequest.Parts. Parts that
+// there are too few rows for have none.
+func (s *scanner) takePart(part, parts int) error {
+	cuts, err := s.cuts(parts)
+	if err != nil {
+		return err
+	}
+	if part > len(cuts) {
+		s.done = true
+		return nil
+	}
+	if part > 0 {
+		from := cuts[part-1]
+		s.spans = slices.DeleteFunc(s.spans, func(sp span) bool { return bytes.Compare(sp.end, from) <= 0 })
+		if len(s.spans) > 0 && bytes.Compare(s.spans[0].start, from) < 0 {
+			s.spans[0].start = from
+		}
+	}
+	if part < len(cuts) {
+		to := cuts[part]
+		s.spans = slices.DeleteFunc(s.spans, func(sp span) bool { return bytes.Compare(to, sp.start) <= 0 })
+		if last := len(s.spans) - 1; last >= 0 && bytes.Compare(to, s.spans[last].end) < 0 {
+			s.spans[last].end = to
+		}
+	}
+	s.done = s.done || len(cuts) > 0 && len(s.spans) == 0
+	return nil
+}
+
+// cuts returns up to parts-1 ascending keys that divide the rows into parts; none where
+// one reader has to have all: of changes of the transaction, or entries of an index.
+// The parts have about as many segments each, or where there are none, about as many keys
+// if those of the ends differ as numbers do.
+func (s *scanner) cuts(parts int) ([][]byte, error) {
+	if s.lookups || s.key.ix != nil || s.rng.Reverse || s.view.tx != nil || len(s.spans) == 0 {
+		return nil, nil
+	}
+	start, end := s.spans[0].start, s.spans[len(s.spans)-1].end
+	var cuts [][]byte
+	if s.packed != nil {
+		if runs := overlapping(s.packed.runs, start, end); len(runs) > 0 {
+			parts = min(parts, len(runs))
+			for i := 1; i < parts; i++ {
+				cuts = append(cuts, runs[i*len(runs)/parts].from)
+			}
+			return cuts, nil
+		}
+	}
+	var ends [2][]byte
+	for i := range ends {
+		sc := s.view.Scan(s.space, kv.Range{Start: start, End: end, Reverse: i > 0, Limit: 1, KeysOnly: true})
+		c, err := sc.Next(context.Background())
+		if err == nil && c.Len() > 0 {
+			ends[i] = bytes.Clone(c.Key(0))
+		}
+		sc.Close()
+		if err != nil || ends[i] == nil {
+			return nil, err
+		}
+	}
+	n := 0
+	for n < len(ends[0]) && n < len(ends[1]) && ends[0][n] == ends[1][n] {
+		n++
+	}
+	var low, high [8]byte
+	copy(low[:], ends[0][n:])
+	copy(high[:], ends[1][n:])
+	from := binary.BigEndian.Uint64(low[:])
+	step := (binary.BigEndian.Uint64(high[:]) - from) / uint64(parts)
+	for i := 1; i < parts && step > 0; i++ {
+		cuts = append(cuts, binary.BigEndian.AppendUint64(ends[0][:n:n], from+uint64(i)*step))
+	}
+	return cuts, nil
+}
