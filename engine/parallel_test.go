@@ -50,6 +50,9 @@ func TestParallelAggregates(t *testing.T) {
 	compare(s, true) // of rows that are pairs
 	run(t, s, "PACK TABLE t")
 	compare(s, true)
+	run(t, s, "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE") // notes what it reads
+	compare(s, true)
+	run(t, s, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 	run(t, s, "UPDATE t SET d = d + 1, k = 96 WHERE id % 1000 = 7; DELETE FROM t WHERE id BETWEEN 99000 AND 99100; INSERT INTO t SELECT -id, 1, 2, 3, 'new' FROM n")
 
 	var others sync.WaitGroup

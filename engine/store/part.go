@@ -11,8 +11,8 @@ import (
 
 // takePart leaves to a scan its part of the rows, see ScanRequest.Parts. Parts that
 // there are too few rows for have none.
-func (s *scanner) takePart(part, parts int) error {
-	cuts, err := s.cuts(parts)
+func (s *scanner) takePart(tx *Tx, part, parts int) error {
+	cuts, err := s.cuts(tx, parts)
 	if err != nil {
 		return err
 	}
@@ -39,11 +39,12 @@ func (s *scanner) takePart(part, parts int) error {
 }
 
 // cuts returns up to parts-1 ascending keys that divide the rows into parts; none where
-// one reader has to have all: of changes of the transaction, or entries of an index.
+// one reader has to have all: of changes of the transaction, of one that notes what it
+// reads, or entries of an index.
 // The parts have about as many segments each, or where there are none, about as many keys
 // if those of the ends differ as numbers do.
-func (s *scanner) cuts(parts int) ([][]byte, error) {
-	if s.lookups || s.key.ix != nil || s.rng.Reverse || s.view.tx != nil || len(s.spans) == 0 {
+func (s *scanner) cuts(tx *Tx, parts int) ([][]byte, error) {
+	if tx.reads != nil || s.lookups || s.key.ix != nil || s.rng.Reverse || s.view.tx != nil || len(s.spans) == 0 {
 		return nil, nil
 	}
 	start, end := s.spans[0].start, s.spans[len(s.spans)-1].end

@@ -130,7 +130,7 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 		s.skip = r.l.newSkipper(&req)
 	}
 	if req.Parts > 1 {
-		return s.takePart(req.Part, req.Parts)
+		return s.takePart(r.tx, req.Part, req.Parts)
 	}
 	return nil
 }
