@@ -5,8 +5,6 @@ import (
 	"errors"
 	"os"
 
-	"vitess.io/vitess/go/vt/sqlparser"
-
 	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/store"
@@ -48,7 +46,7 @@ func Salvage(ctx context.Context, dir, out string, report func(what string)) (s 
 
 // repairAll repairs all tables and returns how many rows they have.
 func (e *Engine) repairAll(ctx context.Context, report func(string)) (rows int64, err error) {
-	session, err := e.NewSession(SessionConfig{})
+	session, err := e.newSession(SessionConfig{User: SystemUser}) // whatever password it has
 	if err != nil {
 		return 0, err
 	}
@@ -67,24 +65,11 @@ func (e *Engine) repairAll(ctx context.Context, report func(string)) (rows int64
 				report(m.Table + ": " + m.Text)
 			}
 		}
-		n, err := session.countRows(ctx, t)
+		n, err := e.catalog.CountRows(ctx, t)
 		if err != nil {
 			return rows, err
 		}
 		rows += n
 	}
 	return rows, nil
-}
-
-func (s *Session) countRows(ctx context.Context, t sqlparser.TableName) (int64, error) {
-	rows, err := s.Query(ctx, "SELECT COUNT(*) FROM "+sqlparser.String(t), nil)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	b, err := rows.Next(ctx)
-	if err != nil || b.Len == 0 {
-		return 0, err
-	}
-	return b.Columns[0].Int64s[0], nil
 }

@@ -122,6 +122,16 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 	if cfg.User == "" {
 		cfg.User = SystemUser
 	}
+	var err error
+	if cfg.User, err = e.catalog.SignIn(context.Background(), cfg.User, cfg.Password); err != nil {
+		return nil, err
+	}
+	cfg.Password = ""
+	return e.newSession(cfg)
+}
+
+// newSession opens a session of a user, by its id, who has signed in.
+func (e *Engine) newSession(cfg SessionConfig) (*Session, error) {
 	if cfg.Namespace == "" {
 		cfg.Namespace = DefaultNamespace
 	}
@@ -129,11 +139,6 @@ func (e *Engine) NewSession(cfg SessionConfig) (*Session, error) {
 		cfg.Zone = time.UTC
 	}
 	cfg.ReadOnly = cfg.ReadOnly || e.cfg.ReadOnly
-	var err error
-	if cfg.User, err = e.catalog.SignIn(context.Background(), cfg.User, cfg.Password); err != nil {
-		return nil, err
-	}
-	cfg.Password = ""
 	if err := e.catalog.CheckNamespace(context.Background(), cfg.Namespace); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 // dump prints a database, or a user's rows, as SQL text.
 func (p *program) dump(ctx context.Context, args []string) error {
 	f := p.flags("dump [flags] PATH [NAMESPACE…]")
+	who := p.account(f)
 	schemaOnly := f.Bool("schema-only", false, "leave out the rows")
 	dataOnly := f.Bool("data-only", false, "leave out the definitions")
 	user := f.String("user", "", "print nothing but this user's rows of user and stream tables; whoever loads them gets them")
@@ -23,7 +24,7 @@ func (p *program) dump(ctx context.Context, args []string) error {
 		fmt.Fprintln(p.err, "kalam: -user prints rows alone; -schema-only and -data-only are for whole databases")
 		return errUsage
 	}
-	return with(ctx, engine.Config{Path: f.Arg(0), ReadOnly: true}, func(_ *engine.Engine, s *engine.Session) error {
+	return who.with(ctx, engine.Config{Path: f.Arg(0), ReadOnly: true}, func(_ *engine.Engine, s *engine.Session) error {
 		namespaces := f.Args()[1:]
 		if one {
 			return dump.User(ctx, s, p.out, *user, namespaces...)

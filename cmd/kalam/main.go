@@ -9,7 +9,9 @@
 //	kalam salvage DIR OUT         make a database of what is readable of a damaged one
 //	kalam verify DIR              compare the checksums of a directory's backups
 //
-// Each command has flags, which -h lists; they come before the arguments.
+// Each command has flags, which -h lists; they come before the arguments. Those that run
+// SQL or read tables sign in as the user of -as, the owner by default, with the password of
+// the environment variable KALAM_PASSWORD or the file of -password-file.
 package main
 
 import (
@@ -20,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	_ "time/tzdata"
@@ -32,13 +35,15 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 	terminal bool // in is one
+	password string
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	info, err := os.Stdin.Stat()
-	p := program{in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
+	p := program{in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0,
+		password: os.Getenv("KALAM_PASSWORD")}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
@@ -97,14 +102,49 @@ func parse(f *flag.FlagSet, args []string, least, most int) error {
 	return nil
 }
 
+// account is whom a command signs in as.
+type account struct {
+	p        *program
+	flags    *flag.FlagSet
+	as, file *string
+}
+
+// account adds the flags that say whom a command signs in as.
+func (p *program) account(f *flag.FlagSet) *account {
+	return &account{p, f, f.String("as", "", "the name of the user to sign in as; the owner, system, by default"),
+		f.String("password-file", "", "the file whose first line is the password; else the environment variable KALAM_PASSWORD has it")}
+}
+
+// config adds name and password to how a session begins.
+func (a *account) config(cfg engine.SessionConfig) (engine.SessionConfig, error) {
+	if given(a.flags, "as") && *a.as == "" {
+		fmt.Fprintln(a.p.err, "kalam: -as names no user; the owner is -as system")
+		return cfg, errUsage
+	}
+	cfg.User, cfg.Password, cfg.Zone = *a.as, a.p.password, time.UTC
+	if *a.file != "" {
+		text, err := os.ReadFile(*a.file)
+		if err != nil {
+			return cfg, err
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		cfg.Password = strings.TrimSuffix(line, "\r")
+	}
+	return cfg, nil
+}
+
 // with opens a database and calls f with a session of it.
-func with(ctx context.Context, cfg engine.Config, f func(*engine.Engine, *engine.Session) error) (err error) {
+func (a *account) with(ctx context.Context, cfg engine.Config, f func(*engine.Engine, *engine.Session) error) (err error) {
+	session, err := a.config(engine.SessionConfig{})
+	if err != nil {
+		return err
+	}
 	e, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	s, err := e.NewSession(engine.SessionConfig{Zone: time.UTC})
+	s, err := e.NewSession(session)
 	if err != nil {
 		return err
 	}

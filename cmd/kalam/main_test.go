@@ -284,6 +284,54 @@ func TestBackupCommands(t *testing.T) {
 	}
 }
 
+// TestPassword signs in once the owner has a password.
+func TestPassword(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, out := filepath.Join(dir, "db"), filepath.Join(dir, "out")
+	must(t, "", db, `CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (1); CREATE USER TABLE own (a INT PRIMARY KEY);
+		EXECUTE AS USER 'u-9' (INSERT INTO own VALUES (2), (3)); CREATE NAMESPACE other; CREATE USER TABLE other.own (a INT);
+		INSERT INTO system.users (id, name, role, password) VALUES ('u-9', 'zed', 'dba', 'of zed');
+		ALTER USER 'system' IDENTIFIED BY 'of system'`)
+	file := filepath.Join(dir, "password")
+	if err := os.WriteFile(file, []byte("of system\nand more\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{db, "SELECT 1"}, {"dump", db}, {"load", db}, {"check", db}, {"backup", db, filepath.Join(dir, "b")}, {"-as", "zed", "-password-file", file, db, "SELECT 1"}} {
+		if _, errs, status := kalam(t, "", args...); status != 1 || !strings.Contains(errs, "Error 1045") {
+			t.Errorf("%q: status %d, %s", args, status, errs)
+		}
+	}
+	if got := must(t, "", "-password-file", file, db, "SELECT CURRENT_USER() AS u"); got != "u\n------\nsystem\n" {
+		t.Errorf("%q", got)
+	}
+	if _, errs, status := kalam(t, "", "-as", "", "-password-file", file, db, "SELECT 1"); status != 2 || !strings.Contains(errs, "-as system") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	var o, e bytes.Buffer
+	p := program{in: strings.NewReader(""), out: &o, err: &e, password: "of zed"}
+	if status := p.run(t.Context(), []string{"-as", "zed", db, "SELECT a FROM own"}); status != 0 || o.String() != "a\n-\n2\n3\n" {
+		t.Errorf("status %d, %q, %s", status, o.String(), e.String())
+	}
+	must(t, "", "load", "-quiet", "-password-file", file, db)
+	must(t, "", "check", "-password-file", file, db)
+	must(t, "", "backup", "-password-file", file, db, filepath.Join(dir, "b"))
+	// What one user has is told by id.
+	if got := must(t, "", "dump", "-password-file", file, "-user", "u-9", db); !strings.Contains(got, "(2),\n(3)") || strings.Contains(got, "other") {
+		t.Error(got)
+	}
+	if got, errs, status := kalam(t, "", "dump", "-password-file", file, "-user", "zed", db); status != 1 || got != "" || !strings.Contains(errs, "'u-9'") {
+		t.Errorf("status %d, %s, %s", status, got, errs)
+	}
+	// Salvage is of files: it needs no password, and counts all users' rows.
+	if got := must(t, "", "salvage", db, out); got != "3 tables with 3 rows are saved; 0 reports of damage\n" {
+		t.Error(got)
+	}
+	if got := must(t, "", "-password-file", file, out, "EXECUTE AS USER 'u-9' (SELECT COUNT(*) AS n FROM own)"); got != "n\n-\n2\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestSubscribe prints the rows of a live query as they come.
 func TestSubscribe(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 // check prints what CHECK DATABASE finds.
 func (p *program) check(ctx context.Context, args []string) error {
 	f := p.flags("check [flags] PATH")
+	who := p.account(f)
 	quick := f.Bool("quick", false, "compare numbers only")
 	extended := f.Bool("extended", false, "compare each row and index entry")
 	if err := parse(f, args, 1, 1); err != nil {
@@ -24,7 +25,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 	if *extended {
 		sql += " EXTENDED"
 	}
-	return with(ctx, engine.Config{Path: f.Arg(0), ReadOnly: true}, func(_ *engine.Engine, s *engine.Session) error {
+	return who.with(ctx, engine.Config{Path: f.Arg(0), ReadOnly: true}, func(_ *engine.Engine, s *engine.Session) error {
 		bad, tables := 0, 0
 		err := each(ctx, s, sql, func(row []*string) error {
 			if *row[2] != "status" {
@@ -73,12 +74,13 @@ func (p *program) progress() func(engine.BackupProgress) {
 
 func (p *program) backup(ctx context.Context, args []string) error {
 	f := p.flags("backup [flags] PATH DIR")
+	who := p.account(f)
 	namespace := f.String("namespace", "", "only this one")
 	keep := f.Int("keep", 0, "how many backups stay in DIR; 0: all")
 	if err := parse(f, args, 2, 2); err != nil {
 		return err
 	}
-	return with(ctx, engine.Config{Path: f.Arg(0)}, func(e *engine.Engine, _ *engine.Session) error {
+	return who.with(ctx, engine.Config{Path: f.Arg(0)}, func(e *engine.Engine, _ *engine.Session) error {
 		b, err := e.Backup(ctx, f.Arg(1), engine.BackupOptions{Namespace: *namespace, Keep: *keep, Progress: p.progress()})
 		if b != nil {
 			fmt.Fprintf(p.out, "backup %d: %d files, %d bytes, of which %d were copied\n", b.Number, b.Files, b.Bytes, b.CopiedBytes)

@@ -17,12 +17,13 @@ import (
 // shell runs the statements of an argument, or of the standard input.
 func (p *program) shell(ctx context.Context, args []string) error {
 	f := p.flags("[flags] PATH [SQL]\n       kalam dump|load|check|backup|restore|verify|salvage …")
+	who := p.account(f)
 	readOnly := f.Bool("readonly", false, "refuse everything that writes")
 	if err := parse(f, args, 1, 2); err != nil {
 		return err
 	}
 	cfg := engine.Config{Path: f.Arg(0), ReadOnly: *readOnly, Create: !*readOnly}
-	return with(ctx, cfg, func(_ *engine.Engine, s *engine.Session) error {
+	return who.with(ctx, cfg, func(_ *engine.Engine, s *engine.Session) error {
 		in := p.in
 		interactive := p.terminal
 		if f.NArg() == 2 {
@@ -166,6 +167,7 @@ func texts(b *types.Batch, i int) []*string {
 // load runs the statements of a file, or of the standard input.
 func (p *program) load(ctx context.Context, args []string) error {
 	f := p.flags("load [flags] PATH [FILE]")
+	who := p.account(f)
 	namespace := f.String("namespace", "", "the database selected at first")
 	user := f.String("user", "", "whose rows those of user and stream tables are to be; the owner's by default")
 	fast := f.Bool("fast", false, "do not wait for the disk; after a crash the database is to be loaded again")
@@ -185,11 +187,15 @@ func (p *program) load(ctx context.Context, args []string) error {
 		}
 		in = file
 	}
+	session, err := who.config(engine.SessionConfig{Namespace: *namespace, Durability: durability(*fast)})
+	if err != nil {
+		return err
+	}
 	e, err := engine.Open(ctx, engine.Config{Path: f.Arg(0), Create: true})
 	if err != nil {
 		return err
 	}
-	s, err := e.NewSession(engine.SessionConfig{Namespace: *namespace, Zone: time.UTC, Durability: durability(*fast)})
+	s, err := e.NewSession(session)
 	if err == nil {
 		if given(f, "user") {
 			ctx = engine.WithUser(ctx, *user)

@@ -41,7 +41,8 @@ type dumper struct {
 	out *bufio.Writer
 	Options
 	// one tells that the rows of the session's user are all there is to print.
-	one bool
+	one  bool
+	used string // the namespace of the rows of one that were printed last; "": none were
 }
 
 // Database prints namespaces, with all users' rows; where none are given, all, together with
@@ -50,15 +51,30 @@ type dumper struct {
 // sqlerr.BadDatabase, sqlerr.AccessDenied where the session's user may not act as others.
 func Database(ctx context.Context, s *engine.Session, w io.Writer, o Options) error {
 	d := dumper{s: s, out: bufio.NewWriter(w), Options: o}
-	return d.dump(ctx)
+	if err := d.dump(ctx); err != nil {
+		return err
+	}
+	return d.out.Flush()
 }
 
 // User prints the rows that a user has in the user and stream tables of
 // namespaces, of all where none is given. The text has no definitions and no name of
 // the user: who loads it gets the rows. Of the session the same is true as for Database.
+// Errors, besides those: sqlerr.CannotUser where user has no rows and is the name of a
+// user with another id.
 func User(ctx context.Context, s *engine.Session, w io.Writer, user string, namespaces ...string) error {
 	d := dumper{s: s, out: bufio.NewWriter(w), Options: Options{Namespaces: namespaces, NoSchema: true}, one: true}
-	return d.dump(engine.WithUser(ctx, user))
+	ids, err := d.column(ctx, "SELECT id FROM system.users WHERE name = "+quoteUser(user)+" AND id <> name", 0)
+	if err != nil {
+		return err
+	}
+	if err := d.dump(engine.WithUser(ctx, user)); err != nil {
+		return err
+	}
+	if d.used == "" && len(ids) > 0 {
+		return sqlerr.CannotUser.New("There are no rows of '%s', the name of the user whose id is '%s': rows are exported by id", user, ids[0]).On("system.users")
+	}
+	return d.out.Flush()
 }
 
 func (d *dumper) print(format string, args ...any) { fmt.Fprintf(d.out, format, args...) }
@@ -105,7 +121,7 @@ func (d *dumper) dump(ctx context.Context) error {
 	}
 	d.own(grants)
 	d.print("\n-- End of dump\n")
-	return d.out.Flush()
+	return nil
 }
 
 // own prints statements for Kalam alone, in comments that only Kalam reads. There is a statement
@@ -151,7 +167,9 @@ func (d *dumper) namespace(ctx context.Context, namespace string) error {
 			return err
 		}
 	}
-	d.print("USE %s;\n", name)
+	if !d.one {
+		d.print("USE %s;\n", name)
+	}
 	list, err := d.s.Definitions(ctx, namespace)
 	if err != nil {
 		return err
@@ -298,6 +316,10 @@ func (d *dumper) rows(ctx context.Context, t *schema.Table, user *string) error 
 			return err
 		}
 		for i := range b.Len {
+			if d.one && d.used != t.Namespace {
+				d.used = t.Namespace
+				d.print("USE %s;\n", quoteName(t.Namespace))
+			}
 			if len(buf) == 0 {
 				buf = append(buf, insert...)
 			} else {

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
 	"github.com/kalamgo/kalam/engine/sqlmeta"
 	"github.com/kalamgo/kalam/engine/store"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Salvage copies the tables of a damaged database, as far as they can be read, to an
@@ -104,4 +108,24 @@ func commitTo(ctx context.Context, to *store.DB, f func(*store.Tx) error) error 
 		return err
 	}
 	return tx.Commit(ctx, store.Sync, nil)
+}
+
+// CountRows returns how many rows a table has, of all users.
+func (c *Catalog) CountRows(ctx context.Context, table sqlparser.TableName) (n int64, err error) {
+	t, err := c.Table(ctx, table.Qualifier.String(), table.Name.String())
+	if err != nil || t.Kind == schema.Viewed {
+		return 0, err
+	}
+	err = c.read(func(tx *store.Tx) error {
+		sc := tx.AllUsers(t).Scan(store.ScanRequest{})
+		defer sc.Close()
+		b, users := types.NewBatch(nil), types.NewVector(types.BytesType, types.BatchRows)
+		for {
+			if err := sc.Next(ctx, b, users); err != nil || b.Len == 0 {
+				return err
+			}
+			n += int64(b.Len)
+		}
+	})
+	return n, err
 }
