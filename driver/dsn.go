@@ -119,7 +119,9 @@ func (c Config) String() string {
 func (c *Config) setOption(name, value string) (err error) {
 	switch name {
 	case "user":
-		c.User = value
+		if c.User = value; value == "" { // such as that of a missing name
+			return badOption(name, value, "a user's name; the owner is user=system, or who is meant where there is no such option")
+		}
 	case "password":
 		c.Password = value
 	case "namespace":

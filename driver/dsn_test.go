@@ -65,7 +65,7 @@ func TestParseDSNErrors(t *testing.T) {
 	for _, dsn := range []string{
 		"", "a\x00b", "app.kdb?user=x", "file:", "file:?user=x", "file:a?colour=red", "file:a?sync=often",
 		"file:a?readonly=perhaps", "file:a?create=2", "file:a?loc=Atlantis/Capital", "file:a?cache_mb=0",
-		"file:a?cache_mb=x", "file:a?mem_limit=0", "file:a?mem_limit=2000000", "file:a?mem_limit=64PB", "file:a?mem_limit=KB", "file:a?mem_limit=2048GB", "file:a?mode=rwc", "file:a?user=x&user=y", "file:%zz", "file:a?user=%zz",
+		"file:a?cache_mb=x", "file:a?mem_limit=0", "file:a?mem_limit=2000000", "file:a?mem_limit=64PB", "file:a?mem_limit=KB", "file:a?mem_limit=2048GB", "file:a?mode=rwc", "file:a?user=x&user=y", "file:a?user=", "file:a?user", "file:%zz", "file:a?user=%zz",
 	} {
 		if c, err := ParseDSN(dsn); !errors.Is(err, sqlerr.BadDSN) {
 			t.Errorf("ParseDSN(%q) = %+v, %v; want a BadDSN error", dsn, c, err)

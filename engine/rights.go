@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -363,31 +364,41 @@ func (s *Session) showGrants(ctx context.Context, n *parse.ShowGrants) (*resultS
 	if err != nil {
 		return nil, err
 	}
-	name, of := n.For.Name.Text, rights.Role("")
-	if n.For.Self {
-		name = s.user
-		if of, err = s.role(ctx); err != nil {
-			return nil, err
+	var of service.Account
+	switch {
+	case role != "":
+		of.Role = role
+		err = s.needsRole(ctx, rights.DBA, "SELECT")
+	case n.For.Self:
+		of, err = s.engine.catalog.UserOf(ctx, s.user)
+		if errors.Is(err, sqlerr.NoSuchRecord) {
+			of.ID, of.Role, err = "", rights.User, nil // who is not recorded has its role's
 		}
-	} else if name != s.user || role != "" {
+	default:
+		of, err = s.engine.catalog.UserNamed(ctx, n.For.Name.Text)
+		if err == nil && of.ID == s.user {
+			break
+		}
 		if err := s.needsRole(ctx, rights.DBA, "SELECT"); err != nil {
-			return nil, err
+			return nil, err // whoever is recorded
 		}
-	}
-	to, title := quoteName(name)+"@`%`", name+"@%"
-	if role != "" {
-		to, title = "ROLE "+quoteName(string(role)), "ROLE "+string(role)
-	}
-	list, recorded, err := s.engine.catalog.Grants(ctx, name, role)
-	if e := sqlerr.As(err); e != nil && e.Kind == sqlerr.NonexistingGrant && n.For.Self {
-		list, _, err = s.engine.catalog.Grants(ctx, "", of) // who is not recorded has its role's
-		recorded = of
+		if errors.Is(err, sqlerr.NoSuchRecord) {
+			err = sqlerr.NonexistingGrant.New("There is no such grant defined for user '%s' on host '%%'", of.Name)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
+	to, title := quoteName(of.Name)+"@`%`", of.Name+"@%"
+	if role != "" {
+		to, title = "ROLE "+quoteName(string(role)), "ROLE "+string(role)
+	}
+	list, err := s.engine.catalog.Grants(ctx, of.ID, of.Role)
+	if err != nil {
+		return nil, err
+	}
 	first := "GRANT USAGE ON *.* TO " + to
-	if recorded.AtLeast(rights.DBA) {
+	if of.Role.AtLeast(rights.DBA) {
 		first = "GRANT ALL PRIVILEGES ON *.* TO " + to
 	}
 	rows := [][]types.Value{{types.NewString(first)}}
@@ -413,13 +424,10 @@ func grantText(g *service.Granted, to string) string {
 	return "GRANT " + g.Privileges.String() + " ON " + on + " TO " + to
 }
 
-// grantsOf returns the statements that grant what a user, or a role, has.
-func (s *Session) grantsOf(ctx context.Context, user string, role rights.Role) (texts []string, err error) {
-	to := quoteName(user) + "@`%`"
-	if role != "" {
-		user = ""
-	}
-	list, _, err := s.engine.catalog.Grants(ctx, user, role)
+// grantsOf returns the statements that grant what a user, whom SQL names to, or a role
+// has; id "": the role.
+func (s *Session) grantsOf(ctx context.Context, id, to string, role rights.Role) (texts []string, err error) {
+	list, err := s.engine.catalog.Grants(ctx, id, role)
 	for i := range list {
 		texts = append(texts, grantText(&list[i], to))
 	}

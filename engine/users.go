@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/rights"
@@ -47,7 +47,11 @@ func (s *Session) changeUsers(ctx context.Context, st *parse.Statement, args arg
 			return err
 		}
 		if n.Self {
-			name = s.user
+			of, err := s.engine.catalog.UserOf(ctx, s.user)
+			if err != nil {
+				return err
+			}
+			name = of.Name
 		}
 		dropped = append(dropped, name)
 	}
@@ -164,12 +168,30 @@ func (s *Session) UserDefinitions(ctx context.Context) (users, grants []string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	names := map[string]rights.Role{}
+	said := map[string]bool{}
+	add := func(id, name string, role rights.Role) error {
+		texts, err := s.grantsOf(ctx, id, quoteName(name)+"@`%`", role)
+		for _, text := range texts {
+			if !said[text] { // users' grants are told together with their roles'
+				said[text] = true
+				grants = append(grants, text)
+			}
+		}
+		return err
+	}
+	for _, r := range rights.Roles {
+		if err := add("", "", r); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.SortFunc(list, func(a, b service.Account) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range list {
 		if !role.MayManage(a.Role) {
 			continue
 		}
-		names[a.Name] = ""
+		if err := add(a.ID, a.Name, a.Role); err != nil {
+			return nil, nil, err
+		}
 		verb, name := "CREATE USER IF NOT EXISTS ", quoteString(a.Name)
 		switch {
 		case a.ID == service.Owner:
@@ -186,22 +208,6 @@ func (s *Session) UserDefinitions(ctx context.Context) (users, grants []string, 
 			text += " IDENTIFIED WITH 'argon2id' AS " + quoteString(*a.Hash)
 		}
 		users = append(users, text)
-	}
-	for _, r := range rights.Roles {
-		names["ROLE "+string(r)] = r
-	}
-	said := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		texts, err := s.grantsOf(ctx, name, names[name])
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, text := range texts {
-			if !said[text] { // users' grants are told together with their roles'
-				said[text] = true
-				grants = append(grants, text)
-			}
-		}
 	}
 	return users, grants, nil
 }

@@ -22,16 +22,63 @@ func leftmost(s sqlparser.Statement) *sqlparser.Select {
 	}
 }
 
-// itemTexts returns the texts of the items of the first select list in sql, as
-// they are written there.
+// itemTexts returns the texts of the items of the first select list in sql, those
+// in a WITH clause left out, as they are written there.
 func itemTexts(sql string) []string {
 	t := tokens.NewStringTokenizer(sql)
+	typ := scanToken(t)
 	for {
-		switch typ, _ := t.Scan(); typ {
+		switch typ {
 		case 0, sqlparser.LEX_ERROR:
 			return nil
 		case sqlparser.SELECT:
 			return splitItems(t, sql)
+		case sqlparser.WITH:
+			typ = skipWith(t)
+		default:
+			typ = scanToken(t)
+		}
+	}
+}
+
+// skipWith reads the queries of a WITH clause from behind WITH, and returns the token
+// after them.
+func skipWith(t *sqlparser.Tokenizer) int {
+	typ := scanToken(t)
+	if typ == '(' { // of a table's options
+		return typ
+	}
+	for {
+		for typ != sqlparser.AS {
+			if typ == 0 || typ == sqlparser.LEX_ERROR {
+				return typ
+			}
+			typ = scanToken(t)
+		}
+		for depth := 0; ; {
+			switch typ = scanToken(t); typ {
+			case 0, sqlparser.LEX_ERROR:
+				return typ
+			case '(':
+				depth++
+			case ')':
+				depth--
+			}
+			if depth == 0 {
+				break
+			}
+		}
+		if typ = scanToken(t); typ != ',' {
+			return typ
+		}
+	}
+}
+
+// scanToken returns the next token that is no comment.
+func scanToken(t *sqlparser.Tokenizer) int {
+	for {
+		if typ, _ := t.Scan(); typ != sqlparser.COMMENT {
+			return typ
 		}
 	}
 }

@@ -195,10 +195,11 @@ func (s Scope) granteeOf(ctx context.Context, tx *store.Tx, g *parse.Grantee) (s
 		return sqlmeta.ToRole, string(r), err
 	}
 	name := g.Name.Text
+	find := sqlmeta.UserByName
 	if g.Self {
-		name = s.User
+		name, find = s.User, sqlmeta.Users.Get
 	}
-	u, err := sqlmeta.UserByName(ctx, tx, name)
+	u, err := find(ctx, tx, name)
 	if errors.Is(err, sqlerr.NoSuchRecord) {
 		return "", "", sqlerr.NoGrantUser.New("You are not allowed to create a user with GRANT: there is no user '%s'", name)
 	}
@@ -225,27 +226,37 @@ type Granted struct {
 	Role             rights.Role // to whose users they are granted; "": to the user
 }
 
-// Grants returns what was granted to a user, its role and those below; for a role,
-// name is "". Errors: sqlerr.NonexistingGrant for a user who is not recorded.
-func (c *Catalog) Grants(ctx context.Context, name string, role rights.Role) (list []Granted, of rights.Role, err error) {
-	err = c.read(func(tx *store.Tx) error {
-		id := ""
-		if role == "" {
-			u, err := sqlmeta.UserByName(ctx, tx, name)
-			switch {
-			case err == nil:
-				id = u.ID
-				role, err = roleOf(u)
-			case errors.Is(err, sqlerr.NoSuchRecord) && name == Owner:
-				role, err = rights.System, nil
-			case errors.Is(err, sqlerr.NoSuchRecord):
-				err = sqlerr.NonexistingGrant.New("There is no such grant defined for user '%s' on host '%%'", name)
-			}
-			if err != nil {
-				return err
-			}
+// UserNamed returns the account of a name. Errors: sqlerr.NoSuchRecord.
+func (c *Catalog) UserNamed(ctx context.Context, name string) (Account, error) {
+	return c.account(Account{ID: name, Name: name}, func(tx *store.Tx) (*sqlmeta.User, error) { return sqlmeta.UserByName(ctx, tx, name) })
+}
+
+// UserOf returns the account with an id. Errors: sqlerr.NoSuchRecord.
+func (c *Catalog) UserOf(ctx context.Context, id string) (Account, error) {
+	return c.account(Account{ID: id, Name: id}, func(tx *store.Tx) (*sqlmeta.User, error) { return sqlmeta.Users.Get(ctx, tx, id) })
+}
+
+// account returns the account that find finds; the owner is there without a record.
+func (c *Catalog) account(a Account, find func(*store.Tx) (*sqlmeta.User, error)) (Account, error) {
+	err := c.read(func(tx *store.Tx) error {
+		u, err := find(tx)
+		if err != nil {
+			return err
 		}
-		of = role
+		a.ID, a.Name = u.ID, u.Name
+		a.Role, err = roleOf(u)
+		return err
+	})
+	if errors.Is(err, sqlerr.NoSuchRecord) && a.ID == Owner {
+		a.Role, err = rights.System, nil
+	}
+	return a, err
+}
+
+// Grants returns what was granted to the user with an id, to its role and those below;
+// id "": to these roles alone.
+func (c *Catalog) Grants(ctx context.Context, id string, role rights.Role) (list []Granted, err error) {
+	err = c.read(func(tx *store.Tx) error {
 		add := func(to rights.Role) func(g *sqlmeta.Grant) error {
 			return func(g *sqlmeta.Grant) error {
 				x := Granted{Privileges: privileges(g), Namespace: g.Namespace, Role: to}
@@ -278,5 +289,5 @@ func (c *Catalog) Grants(ctx context.Context, name string, role rights.Role) (li
 	slices.SortStableFunc(list, func(a, b Granted) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Table, b.Table))
 	})
-	return list, of, err
+	return list, err
 }

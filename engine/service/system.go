@@ -123,7 +123,7 @@ func (w *system) user(ctx context.Context, ch *tables.RecordChange) error {
 			err = w.c.removeUser(ctx, tx, w.s, u)
 		}
 		if err == nil {
-			w.s.Warn(rowsStay(u.Name))
+			err = w.c.rowsStay(ctx, tx, w.s, u)
 		}
 		return err
 	}

@@ -237,6 +237,8 @@ func (c *Catalog) AlterUsers(ctx context.Context, s Scope, list []Account, ifExi
 				a.Name = s.User
 				if u, err := sqlmeta.Users.Get(ctx, tx, s.User); err == nil {
 					a.Name = u.Name
+				} else if s.User != Owner { // the name may be another's
+					return userFailed("ALTER USER", a.Name)
 				}
 			}
 			u, err := sqlmeta.UserByName(ctx, tx, a.Name)
@@ -246,6 +248,8 @@ func (c *Catalog) AlterUsers(ctx context.Context, s Scope, list []Account, ifExi
 			case !errors.Is(err, sqlerr.NoSuchRecord):
 			case a.Name == Owner:
 				err = c.addUser(ctx, tx, s, a) // who is there without a record
+			case !s.Role.AtLeast(rights.DBA):
+				err = rights.Needed("CREATE USER") // whoever is recorded
 			case ifExists:
 				s.Warn(sqlerr.UserMissing.New("Authorization ID '%s'@'%%' does not exist.", a.Name))
 				err = nil
@@ -265,6 +269,7 @@ func (c *Catalog) AlterUsers(ctx context.Context, s Scope, list []Account, ifExi
 func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExists, cascade bool) error {
 	var started []uint64
 	var gone []string
+	unknown := map[string]uint64{} // the jobs of names that are not recorded
 	err := c.changeRecords(ctx, s, func(tx *store.Tx) error {
 		started, gone = nil, nil
 		for _, name := range names {
@@ -292,7 +297,9 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 			}
 			if !cascade {
 				if u != nil {
-					s.Warn(rowsStay(name))
+					if err := c.rowsStay(ctx, tx, s, u); err != nil {
+						return err
+					}
 				}
 				continue
 			}
@@ -301,6 +308,9 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 				return err
 			}
 			started, gone = append(started, job), append(gone, id)
+			if u == nil {
+				unknown[name] = job
+			}
 		}
 		return nil
 	})
@@ -314,7 +324,26 @@ func (c *Catalog) DropUsers(ctx context.Context, s Scope, names []string, ifExis
 			err = c.jobs.Wait(ctx, job)
 		}
 	}
+	for _, name := range names {
+		if job := unknown[name]; job > 0 && err == nil {
+			err = c.warnNothing(ctx, s, name, job)
+		}
+	}
 	return err
+}
+
+// warnNothing tells where the job that was to remove a user's rows found none.
+func (c *Catalog) warnNothing(ctx context.Context, s Scope, name string, job uint64) error {
+	return c.read(func(tx *store.Tx) error {
+		j, err := sqlmeta.Jobs.Get(ctx, tx, job)
+		switch {
+		case errors.Is(err, sqlerr.NoSuchRecord):
+			return nil
+		case err == nil && j.Done() && j.Progress == 0:
+			s.Warn(sqlerr.UserMissing.New("There were no rows of '%s' to remove", name))
+		}
+		return err
+	})
 }
 
 // notRecorded refuses the id of a user who is recorded, under another name.
@@ -329,8 +358,18 @@ func notRecorded(ctx context.Context, tx *store.Tx, id string) error {
 	return sqlerr.CannotUser.New("'%s' is the id of user '%s': DROP USER '%s' CASCADE removes the rows", id, u.Name, u.Name).On("system.users")
 }
 
-func rowsStay(name string) error {
-	return sqlerr.UserRowsStay.New("The rows of user '%s' stay: DROP USER IF EXISTS … CASCADE removes them", name)
+// rowsStay tells that the rows of a user who was dropped are there, and what removes them.
+func (c *Catalog) rowsStay(ctx context.Context, tx *store.Tx, s Scope, u *sqlmeta.User) error {
+	other, err := sqlmeta.UserByName(ctx, tx, u.ID)
+	switch {
+	case err == nil && other.ID != u.ID:
+		s.Warn(sqlerr.UserRowsStay.New("The rows of user '%s' stay, under the id '%s'", u.Name, u.ID))
+		return nil
+	case err != nil && !errors.Is(err, sqlerr.NoSuchRecord):
+		return err
+	}
+	s.Warn(sqlerr.UserRowsStay.New("The rows of user '%s' stay: DROP USER IF EXISTS '%s' CASCADE removes them", u.Name, u.ID))
+	return nil
 }
 
 func userFailed(statement, name string) *sqlerr.Error {
