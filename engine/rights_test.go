@@ -34,7 +34,7 @@ var matrixOperations = []struct{ name, sql string }{
 var matrixStatements = []string{
 	"CREATE TABLE made (id INT)", "CREATE VIEW made AS SELECT 1", "CREATE NAMESPACE made", "DROP NAMESPACE IF EXISTS made", "ALTER NAMESPACE `default` SET (a='b')",
 	"CREATE USER made", "ALTER USER ann EMAIL 'a'", "DROP USER IF EXISTS nobody", "GRANT SELECT ON *.* TO ROLE user", "REVOKE INSERT ON *.* FROM ROLE service", "SHOW GRANTS",
-	"SHOW GRANTS FOR ROLE user", "KILL JOB 1", "KILL LIVE QUERY 'x'", "DESCRIBE TABLE private HISTORY", "UPDATE system.jobs SET state = 'x'", "INSERT INTO system.users (name) VALUES ('x')", "CHECK TABLE public", "REPAIR TABLE public", "PACK TABLE public", "ANALYZE TABLE public", "CHECK DATABASE", "BACKUP DATABASE TO '/nonexistent/x'",
+	"SHOW GRANTS FOR ROLE user", "KILL JOB 1", "KILL LIVE QUERY 'x'", "DESCRIBE TABLE private HISTORY", "UPDATE system.jobs SET state = 'queued' LIMIT 0", "INSERT INTO system.users (name) VALUES ('x')", "CHECK TABLE public", "REPAIR TABLE public", "PACK TABLE public", "ANALYZE TABLE public", "CHECK DATABASE", "BACKUP DATABASE TO '/nonexistent/x'",
 	"RESTORE DATABASE FROM '/nonexistent/x'", "VERIFY BACKUP '/nonexistent/x'", "LOAD DATA INFILE '/nonexistent/x' INTO TABLE mine", "SHOW PROCESSLIST", "SHOW TABLES", "SHOW JOBS",
 	"SELECT * FROM system.users", "SELECT * FROM system.namespaces", "SELECT * FROM system.tables", "SELECT * FROM system.table_schemas", "SELECT * FROM system.storage_locations",
 	"SELECT * FROM system.live_queries", "SELECT * FROM system.jobs", "SELECT * FROM information_schema.tables", "SET @x = 1", "BEGIN", "USE system",

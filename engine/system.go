@@ -3,8 +3,12 @@ package engine
 import (
 	"context"
 
+	"vitess.io/vitess/go/vt/sqlparser"
+
 	"github.com/kalamgo/kalam/engine/parse"
+	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
+	"github.com/kalamgo/kalam/engine/service"
 	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/txn"
@@ -31,6 +35,12 @@ func (s *Session) writeSystem(ctx context.Context, st *parse.Statement, args arg
 		if p.Columns != nil {
 			set = s.returned(p.Columns)
 		}
+		if err := s.mayUse(ctx, p.Plan); err != nil {
+			return err
+		}
+		if err := checkSystemSets(st, p.Plan); err != nil {
+			return err
+		}
 		t := &transaction{Tx: tx}
 		x := s.newExecutable(ctx, t, args)
 		open := x.rt.Table
@@ -49,4 +59,28 @@ func (s *Session) writeSystem(ctx context.Context, st *parse.Statement, args arg
 		set = nil
 	}
 	return r, set, err
+}
+
+// checkSystemSets refuses columns that an UPDATE of a system table cannot set, and
+// constants that they cannot have, whatever rows there are.
+func checkSystemSets(st *parse.Statement, p *plan.Plan) error {
+	u, ok := p.Root.(*plan.Update)
+	if !ok {
+		return nil
+	}
+	for _, a := range u.Set {
+		if err := tables.MaySet(u.Table, a.Column); err != nil {
+			return err
+		}
+	}
+	if ast, ok := st.AST.(*sqlparser.Update); ok {
+		for _, e := range ast.Exprs {
+			if l, ok := e.Expr.(*sqlparser.Literal); ok && l.Type == sqlparser.StrVal {
+				if err := service.CheckSystemValue(u.Table, e.Name.Name.String(), l.Val); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -107,7 +107,7 @@ func (w *system) change(ctx context.Context, ch tables.RecordChange) error {
 	return sqlerr.Internal.New("no way to write %s", ch.Table.QualifiedName())
 }
 
-// only refuses a change of other columns than those named.
+// only refuses an INSERT of other columns than those named.
 func only(ch *tables.RecordChange, names ...string) error {
 	if c := ch.Fixed(names...); c != "" {
 		return sqlerr.ColumnNotUpdatable.New("Column '%s' of '%s' cannot be written", c, ch.Table.QualifiedName()).On(ch.Table.QualifiedName()).In(c)
@@ -130,7 +130,7 @@ func (w *system) user(ctx context.Context, ch *tables.RecordChange) error {
 	a := Account{ID: ch.Text("id"), Name: ch.Text("name")}
 	email := ch.Text("email")
 	a.Email = &email
-	if ch.Given("password") {
+	if ch.Old == nil && ch.Given("password") || ch.Old != nil && ch.Changed("password") { // NULL removes it
 		password := ch.Text("password")
 		a.Password = &password
 	}
@@ -148,9 +148,6 @@ func (w *system) user(ctx context.Context, ch *tables.RecordChange) error {
 		}
 		return w.c.addUser(ctx, tx, w.s, a)
 	}
-	if err := only(ch, "name", "role", "email", "password"); err != nil {
-		return err
-	}
 	u, err := sqlmeta.Users.Get(ctx, tx, ch.Before("id"))
 	if err != nil {
 		return err
@@ -161,6 +158,12 @@ func (w *system) user(ctx context.Context, ch *tables.RecordChange) error {
 		}
 		if u.ID == Owner || a.Name == Owner {
 			return sqlerr.CannotUser.New("The name and the id '%s' belong together", Owner).On("system.users")
+		}
+		if _, err := sqlmeta.UserByName(ctx, tx, a.Name); !errors.Is(err, sqlerr.NoSuchRecord) {
+			if err == nil {
+				err = sqlerr.CannotUser.New("User '%s' cannot have the name '%s', which is another's", u.Name, a.Name).On("system.users")
+			}
+			return err
 		}
 		u.Name = a.Name
 	}
@@ -200,9 +203,6 @@ func optionsOf(ch *tables.RecordChange) ([]parse.Option, error) {
 }
 
 func (w *system) namespace(ctx context.Context, ch *tables.RecordChange) error {
-	if err := only(ch, "description", "options"); err != nil {
-		return err
-	}
 	tx := w.tx.Store()
 	r, err := sqlmeta.NamespaceByName(ctx, tx, ch.Before("name"))
 	if err != nil {
@@ -225,9 +225,6 @@ func (w *system) namespace(ctx context.Context, ch *tables.RecordChange) error {
 }
 
 func (w *system) table(ctx context.Context, ch *tables.RecordChange) error {
-	if err := only(ch, "storage_id", "options", "comment"); err != nil {
-		return err
-	}
 	tx := w.tx.Store()
 	at := name{ch.Before("namespace"), ch.Before("name")}
 	if !slices.Contains(w.locked, at) { // from those who write it, and know its definition
@@ -261,9 +258,6 @@ func (w *system) table(ctx context.Context, ch *tables.RecordChange) error {
 }
 
 func (w *system) job(ctx context.Context, ch *tables.RecordChange) error {
-	if err := only(ch, "state"); err != nil {
-		return err
-	}
 	id, err := strconv.ParseUint(ch.Before("id"), 10, 64)
 	if err != nil {
 		return sqlerr.Internal.Wrap(err, "the id of a job is no number")
@@ -276,7 +270,23 @@ func (w *system) job(ctx context.Context, ch *tables.RecordChange) error {
 		w.c.queued = true
 		return w.c.jobs.Retry(ctx, w.tx.Store(), id)
 	}
+	return wrongJobState()
+}
+
+func wrongJobState() error {
 	return sqlerr.WrongValueForVar.New("The state of a job can be set to 'cancelled', or to 'queued' to run it again").On("system.jobs").In("state")
+}
+
+// CheckSystemValue returns an error where no row of a system table can have a value.
+func CheckSystemValue(t *schema.Table, column, value string) error {
+	switch {
+	case t.Name == "users" && strings.EqualFold(column, "role"):
+		_, err := RoleNamed(value, 0)
+		return err
+	case t.Name == "jobs" && strings.EqualFold(column, "state") && value != sqlmeta.JobCancelled && value != sqlmeta.JobQueued:
+		return wrongJobState()
+	}
+	return nil
 }
 
 // kindFilesystem is the one kind of storage locations that there is.
@@ -291,18 +301,17 @@ func (w *system) storageLocation(ctx context.Context, ch *tables.RecordChange) e
 		}
 		return sqlmeta.StorageLocations.Delete(ctx, tx, id)
 	}
-	free := []string{"name", "kind", "uri", "description", "options"}
 	l := &sqlmeta.StorageLocation{ID: ch.Text("id"), Created: w.s.Now}
 	if ch.Old == nil {
-		free = append(free, "id")
 		if l.ID == "" || utf8.RuneCountInString(l.ID) > maxUserName {
 			return sqlerr.WrongOption.New("A storage location has an id of 1 to %d characters", maxUserName)
 		}
 	}
-	if err := only(ch, free...); err != nil {
-		return err
-	}
-	if ch.Old != nil {
+	if ch.Old == nil {
+		if err := only(ch, "id", "name", "kind", "uri", "description", "options"); err != nil {
+			return err
+		}
+	} else {
 		old, err := sqlmeta.StorageLocations.Get(ctx, tx, l.ID)
 		if err != nil {
 			return err

@@ -27,7 +27,8 @@ type systemTable struct {
 	read   recordReader
 	// writes are the statements that may change it, as in docs/system.md.
 	writes  rights.Set
-	instead string // what to say in the place of the others
+	instead string   // what to say in the place of the others
+	sets    []string // the columns that UPDATE may set
 }
 
 // recordReader calls add with the values of the records whose key, or with byName
@@ -143,6 +144,17 @@ func MayWrite(t *schema.Table, needs rights.Set) error {
 		return nil
 	}
 	return sqlerr.CommandDenied.New("System table '%s' cannot be written", name).On(name)
+}
+
+// MaySet returns an error unless UPDATE may set a column of a system table.
+func MaySet(t *schema.Table, column int) error {
+	name, table := t.Columns[column].Name, t.QualifiedName()
+	for _, s := range systemTables {
+		if s.schema.ID == t.ID && slices.Contains(s.sets, name) {
+			return nil
+		}
+	}
+	return sqlerr.ColumnNotUpdatable.New("Column '%s' of '%s' cannot be written", name, table).On(table).In(name)
 }
 
 // RecordChange is what becomes of a row of a system table: without Old it is added, without
@@ -319,7 +331,20 @@ func (s *recordScanner) readAll(ctx context.Context) error {
 	if s.req.Limit > 0 && len(s.rows) > s.req.Limit {
 		s.rows = s.rows[:s.req.Limit]
 	}
+	if s.store.write != nil {
+		for _, row := range s.rows {
+			s.store.hint(row)
+		}
+	}
 	return err
+}
+
+// hint gives a password that there is a value, which is not the password's, for an
+// UPDATE to see that NULL changes it.
+func (s *recordStore) hint(row []types.Value) {
+	if c := s.schema.Column("password"); c >= 0 && row[s.schema.Column("has_password")].Int() != 0 {
+		row[c] = types.NewString("\x00")
+	}
 }
 
 func (s *recordScanner) Close() error {

@@ -48,6 +48,7 @@ var systemTables = []*systemTable{
 			optional("email", nameType), defaulting(required("has_password", types.BoolType), "0"), optional("created_at", timeType), optional("updated_at", timeType),
 			secret("password")), "name"),
 		writes: rights.Insert | rights.Update | rights.Delete,
+		sets:   []string{"name", "role", "email", "password"},
 		read: recordsOf(sqlmeta.Users, func(ctx context.Context, tx *store.Tx, see *Viewer) func(*sqlmeta.User) ([]types.Value, error) {
 			return func(r *sqlmeta.User) ([]types.Value, error) {
 				if !see.sees(r.ID) {
@@ -62,6 +63,7 @@ var systemTables = []*systemTable{
 		schema: named(define(2, "namespaces", 1, required("id", idType), required("name", nameType), optional("description", textType),
 			optional("options", jsonType), optional("created_at", timeType), optional("updated_at", timeType)), "name"),
 		writes: rights.Update, instead: "CREATE NAMESPACE and DROP NAMESPACE do that",
+		sets: []string{"description", "options"},
 		read: recordsOf(sqlmeta.Namespaces, func(context.Context, *store.Tx, *Viewer) func(*sqlmeta.Namespace) ([]types.Value, error) {
 			return func(r *sqlmeta.Namespace) ([]types.Value, error) {
 				o, err := options(r.Options)
@@ -75,6 +77,7 @@ var systemTables = []*systemTable{
 			optional("options", jsonType), optional("comment", textType),
 			optional("created_at", timeType), optional("updated_at", timeType)), "namespace", "name"),
 		writes: rights.Update, instead: "CREATE TABLE and DROP TABLE do that",
+		sets: []string{"storage_id", "options", "comment"},
 		read: recordsOf(sqlmeta.Tables, func(_ context.Context, _ *store.Tx, see *Viewer) func(*sqlmeta.Table) ([]types.Value, error) {
 			return func(r *sqlmeta.Table) ([]types.Value, error) {
 				if seen, err := see.seesTable(r); !seen {
@@ -111,6 +114,7 @@ var systemTables = []*systemTable{
 			defaulting(required("kind", nameType), "filesystem"), required("uri", textType), optional("description", textType), optional("options", jsonType),
 			defaulting(required("tables", longIDType), "0"), optional("created_at", timeType), optional("updated_at", timeType)),
 		writes: rights.Insert | rights.Update | rights.Delete,
+		sets:   []string{"name", "kind", "uri", "description", "options"},
 		read: recordsOf(sqlmeta.StorageLocations, func(ctx context.Context, tx *store.Tx, _ *Viewer) func(*sqlmeta.StorageLocation) ([]types.Value, error) {
 			var used map[string]uint64
 			return func(r *sqlmeta.StorageLocation) ([]types.Value, error) {
@@ -141,6 +145,7 @@ var systemTables = []*systemTable{
 			required("attempts", idType), optional("result", textType), optional("error", textType), optional("trace", textType),
 			optional("created_at", timeType), optional("started_at", timeType), optional("finished_at", timeType)),
 		writes: rights.Update, instead: "jobs are what Kalam does, and their records go by their age",
+		sets: []string{"state"},
 		read: recordsOf(sqlmeta.Jobs, func(context.Context, *store.Tx, *Viewer) func(*sqlmeta.Job) ([]types.Value, error) {
 			return func(r *sqlmeta.Job) ([]types.Value, error) {
 				p, err := options(r.Parameters)
@@ -192,7 +197,13 @@ func (c *RecordChange) text(row []types.Value, column string) string {
 // Given reports whether a column is not NULL after a change.
 func (c *RecordChange) Given(column string) bool { return !c.New[c.Table.Column(column)].IsNull() }
 
-// Fixed returns a column that the change sets and that is none of names; "": there is
+// Changed reports whether an UPDATE changes a column.
+func (c *RecordChange) Changed(column string) bool {
+	i := c.Table.Column(column)
+	return c.Old[i].IsNull() != c.New[i].IsNull() || !c.New[i].IsNull() && types.Compare(c.Table.Columns[i].Type, c.Old[i], c.New[i]) != 0
+}
+
+// Fixed returns a column that INSERT sets and that is none of names; "": there is
 // none.
 func (c *RecordChange) Fixed(names ...string) string {
 next:
@@ -203,13 +214,8 @@ next:
 				continue next
 			}
 		}
-		var old types.Value
-		if c.Old != nil {
-			old = c.Old[i]
-		} else if col.Default != "" && c.Text(col.Name) == strings.Trim(col.Default, "'") {
-			continue // it was not given
-		}
-		if old.IsNull() != c.New[i].IsNull() || !old.IsNull() && types.Compare(col.Type, old, c.New[i]) != 0 {
+		given := !c.New[i].IsNull() && (col.Default == "" || c.Text(col.Name) != strings.Trim(col.Default, "'"))
+		if given {
 			return col.Name
 		}
 	}
