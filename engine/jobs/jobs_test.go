@@ -116,7 +116,7 @@ func TestRecordOfRun(t *testing.T) {
 	queue(t, s, sqlmeta.Job{Kind: "work", Namespace: "n", Table: "t", Parameters: map[string]string{"what": "all"}})
 	j := waitFor(t, txns, sqlmeta.JobCompleted)[0]
 	if j.ID != 1 || j.Kind != "work" || j.Namespace != "n" || j.Table != "t" || j.Parameters["what"] != "all" || j.Attempts != 1 ||
-		j.Result != "done it" || j.Error != "" || !strings.Contains(j.Trace, "s step 1 of all\n") {
+		j.Result != "done it" || j.Error != "" || !strings.Contains(j.Trace, "s attempt 1 begins\n") || !strings.Contains(j.Trace, "s step 1 of all\n") || !strings.HasSuffix(j.Trace, "s completed: done it\n") {
 		t.Errorf("%+v", j)
 	}
 	if j.Created.IsZero() || j.Started.Before(j.Created) || j.Finished.Before(j.Started) {

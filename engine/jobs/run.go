@@ -29,12 +29,30 @@ const maxTrace = 16 << 10
 // Trace notes what the run does, for the record.
 func (r *Run) Trace(format string, args ...any) {
 	if r.trace.Len() < maxTrace {
-		fmt.Fprintf(&r.trace, "%8.3fs %s\n", time.Since(r.begun).Seconds(), fmt.Sprintf(format, args...))
+		r.trace.WriteString(r.line(fmt.Sprintf(format, args...)))
 	}
 }
 
-// traced returns the trace.
-func (r *Run) traced() string {
+func (r *Run) line(text string) string {
+	return fmt.Sprintf("%8.3fs %s\n", time.Since(r.begun).Seconds(), text)
+}
+
+type runKey struct{}
+
+// Trace notes what the run does whose context ctx is, if it is any's.
+func Trace(ctx context.Context, format string, args ...any) {
+	if r, ok := ctx.Value(runKey{}).(*Run); ok {
+		r.Trace(format, args...)
+	}
+}
+
+// traced returns the trace, with its last line, which tells how the run ended.
+func (r *Run) traced(end string) string {
+	return r.noted() + r.line(end)
+}
+
+// noted returns what was noted, as far as it is kept.
+func (r *Run) noted() string {
 	text := r.trace.String()
 	if len(text) <= maxTrace {
 		return text
@@ -43,7 +61,7 @@ func (r *Run) traced() string {
 	for n > 0 && !utf8.RuneStart(text[n]) {
 		n--
 	}
-	return text[:n]
+	return text[:n] + "…\n"
 }
 
 // run runs a task and notes what became of it.
@@ -55,13 +73,14 @@ func (s *Scheduler) run(ctx context.Context, t *task) {
 	err := s.begin(always, t)
 	if err == nil {
 		r.Job = t.job
+		r.Trace("attempt %d begins", r.Job.Attempts)
 		err = r.call(ctx, t.kind)
 	}
 	s.mu.Lock()
 	killed, stopped := t.killed, s.ctx.Err() != nil
 	s.mu.Unlock()
 	job := t.job
-	job.Error, job.Trace = "", r.traced()
+	job.Error = ""
 	var delay time.Duration
 	if err != nil {
 		job.Error = err.Error()
@@ -79,6 +98,7 @@ func (s *Scheduler) run(ctx context.Context, t *task) {
 	default:
 		job.State = sqlmeta.JobFailed
 	}
+	job.Trace = r.traced(endOf(&job))
 	if job.Done() {
 		job.Finished = time.Now().UTC()
 	}
@@ -102,6 +122,19 @@ func (s *Scheduler) run(ctx context.Context, t *task) {
 		s.running.Go(func() { s.trim(always) })
 	}
 	s.dispatch()
+}
+
+// endOf is how a run ended.
+func endOf(j *sqlmeta.Job) string {
+	switch {
+	case j.Error == "" && j.Result == "":
+		return j.State
+	case j.Error == "":
+		return j.State + ": " + j.Result
+	case j.State == sqlmeta.JobQueued:
+		return "to run again: " + j.Error
+	}
+	return j.State + ": " + j.Error
 }
 
 // begin records that a task runs.
@@ -142,7 +175,7 @@ func (r *Run) call(ctx context.Context, k *Kind) (err error) {
 			err = sqlerr.Internal.New("Kalam failed: %v", p)
 		}
 	}()
-	return k.Run(ctx, r)
+	return k.Run(context.WithValue(ctx, runKey{}, r), r)
 }
 
 // backoff is how long to wait after so many attempts.

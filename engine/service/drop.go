@@ -79,6 +79,7 @@ func (c *Catalog) removeDropped(ctx context.Context, r *jobs.Run) error {
 	if err := tx.Start(); err != nil {
 		return err
 	}
+	r.Trace("removes rows, indexes and counters of table %d, stored as %d", t.ID, t.StorageID())
 	if err := store.DropTable(ctx, tx.Store(), t); err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (c *Catalog) PurgeDeleted(ctx context.Context, t *schema.Table, now time.Ti
 		return "", nil
 	}
 	before := now.Add(-t.Options.Retention())
-	n, err := c.removal(ctx, t, true, func(tx *store.Tx, t *schema.Table) (int64, error) {
+	n, err := c.removal(ctx, t, "%d rows removed from %s", true, func(tx *store.Tx, t *schema.Table) (int64, error) {
 		return tx.AllUsers(t).PurgeDeleted(ctx, before, removedRows)
 	})
 	return fmt.Sprintf("%d rows removed", n), err
@@ -182,7 +182,7 @@ func (c *Catalog) endEvents(ctx context.Context, r *jobs.Run) error {
 			n, err := c.evict(ctx, t, before)
 			return fmt.Sprintf("events of %d users removed", n), err
 		}
-		_, err := c.removal(ctx, t, true, func(tx *store.Tx, t *schema.Table) (int64, error) {
+		_, err := c.removal(ctx, t, "", true, func(tx *store.Tx, t *schema.Table) (int64, error) {
 			return 0, tx.Stream(t, user).EvictBefore(ctx, before)
 		})
 		return "events removed", err
@@ -192,7 +192,7 @@ func (c *Catalog) endEvents(ctx context.Context, r *jobs.Run) error {
 // evict removes a stream's events of before a time, and returns of how many users.
 func (c *Catalog) evict(ctx context.Context, t *schema.Table, before time.Time) (int64, error) {
 	var after *string
-	return c.removal(ctx, t, true, func(tx *store.Tx, t *schema.Table) (n int64, err error) {
+	return c.removal(ctx, t, "events of %d users removed from %s", true, func(tx *store.Tx, t *schema.Table) (n int64, err error) {
 		after, n, err = tx.AllUsers(t).EvictBefore(ctx, before, after, removedUsers)
 		if after == nil {
 			return -n, err // the last ones
@@ -218,7 +218,7 @@ func (c *Catalog) RemoveUser(ctx context.Context, user string, removes func(tx *
 		}
 		// Those who are writing the user's rows have to end before.
 		alone := func(tx *txn.Tx) error { return tx.LockUser(ctx, t.StorageID(), store.EncodedUser(user)) }
-		_, err = c.removalUnder(ctx, t, alone, false, func(tx *store.Tx, t *schema.Table) (int64, error) {
+		_, err = c.removalUnder(ctx, t, alone, "%d rows removed from %s", false, func(tx *store.Tx, t *schema.Table) (int64, error) {
 			n, err := tx.ForgetUser(ctx, t, user, removedRows)
 			if n > 0 && err == nil {
 				err = removes(tx, n)
@@ -231,13 +231,13 @@ func (c *Catalog) RemoveUser(ctx context.Context, user string, removes func(tx *
 
 // removal calls f in one transaction after another until it removes nothing more
 // or tells by a negative number that this was the last. It returns the sum. silent
-// tells that nobody sees any more what is removed.
-func (c *Catalog) removal(ctx context.Context, t *schema.Table, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (sum int64, err error) {
-	return c.removalUnder(ctx, t, func(*txn.Tx) error { return nil }, silent, f)
+// tells that nobody sees any more what is removed, step how a job notes it.
+func (c *Catalog) removal(ctx context.Context, t *schema.Table, step string, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (sum int64, err error) {
+	return c.removalUnder(ctx, t, func(*txn.Tx) error { return nil }, step, silent, f)
 }
 
 // removalUnder is removal whose transactions take further locks first.
-func (c *Catalog) removalUnder(ctx context.Context, t *schema.Table, lock func(*txn.Tx) error, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (sum int64, err error) {
+func (c *Catalog) removalUnder(ctx context.Context, t *schema.Table, lock func(*txn.Tx) error, step string, silent bool, f func(*store.Tx, *schema.Table) (int64, error)) (sum int64, err error) {
 	for {
 		n, err := c.removeOnce(ctx, t, lock, silent, f)
 		switch {
@@ -245,6 +245,9 @@ func (c *Catalog) removalUnder(ctx context.Context, t *schema.Table, lock func(*
 			continue // a newer snapshot shows what others did
 		case err != nil:
 			return sum, err
+		}
+		if n != 0 {
+			jobs.Trace(ctx, step, max(n, -n), t.QualifiedName())
 		}
 		if sum += max(n, -n); n <= 0 {
 			return sum, nil
