@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -188,6 +189,20 @@ func (s *Session) showCreate(ctx context.Context, n *sqlparser.ShowCreate) (*res
 		}
 		text := fmt.Sprintf("CREATE DATABASE %s /*!40100 DEFAULT CHARACTER SET %s COLLATE %s */", quoteName(name),
 			types.CharsetName(collation), types.CollationName(collation))
+		if !tables.IsSystem(name) {
+			options, err := s.engine.catalog.NamespaceOptions(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			var list []string
+			for _, o := range slices.Sorted(maps.Keys(options)) {
+				list = append(list, o+"="+quoteString(options[o]))
+			}
+			if len(list) > 0 { // which MySQL's statement cannot say
+				list = append([]string{"COLLATION=" + quoteString(types.CollationName(collation))}, list...)
+				text = "CREATE NAMESPACE " + quoteName(name) + " WITH (" + strings.Join(list, ", ") + ")"
+			}
+		}
 		return s.listing([][]types.Value{{types.NewString(name), types.NewString(text)}}, textColumns("Database", "Create Database")...), nil
 	}
 	t, err := s.table(ctx, n.Op, "")

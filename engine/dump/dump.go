@@ -197,11 +197,12 @@ func (d *dumper) namespace(ctx context.Context, namespace string) error {
 
 // definition prints what makes a namespace.
 func (d *dumper) definition(ctx context.Context, namespace string) error {
-	text, err := d.column(ctx, "SHOW CREATE DATABASE "+quoteName(namespace), 1)
+	text, err := d.column(ctx, `SELECT CONCAT('/*!40100 DEFAULT CHARACTER SET ', default_character_set_name, ' COLLATE ', default_collation_name, ' */')
+		FROM information_schema.schemata WHERE schema_name = `+quoteUser(namespace), 0)
 	if err != nil {
 		return err
 	}
-	d.print("\nCREATE DATABASE IF NOT EXISTS %s;\n", strings.TrimPrefix(text[0], "CREATE DATABASE "))
+	d.print("\nCREATE DATABASE IF NOT EXISTS %s %s;\n", quoteName(namespace), text[0])
 	set, err := d.column(ctx, `SELECT CONCAT('UPDATE system.namespaces SET description = ', QUOTE(description), ', options = ', QUOTE(options), ' WHERE name = ', QUOTE(name))
 		FROM system.namespaces WHERE name = `+quoteUser(namespace)+" AND (description IS NOT NULL OR JSON_LENGTH(JSON_REMOVE(options, '$.collation')) > 0)", 0)
 	if err == nil {

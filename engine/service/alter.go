@@ -28,6 +28,14 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 	if err != nil {
 		return err
 	}
+	if to, ok := onlyRenames(n); ok {
+		if t, err := c.Table(ctx, at.namespace, at.table); err == nil && t.Kind == schema.Stream {
+			if err := isKind(at, t.Kind, kind); err != nil {
+				return err
+			}
+			return c.renameTables(ctx, s, &sqlparser.RenameTable{TablePairs: []*sqlparser.RenameTablePair{{FromTable: n.Table, ToTable: to}}})
+		}
+	}
 	tx := c.txns.Begin(txn.Options{TableWait: s.LockWait, Under: s.Locks})
 	defer tx.Rollback()
 	stake := c.altered(ctx, s, at, n)
@@ -76,6 +84,18 @@ func (c *Catalog) alterTable(ctx context.Context, s Scope, n *sqlparser.AlterTab
 		counts = true
 		return append(a.followed, a.old, a.d.Table), nil
 	})
+}
+
+// onlyRenames returns the name that an ALTER TABLE gives a table, if it does nothing else.
+func onlyRenames(n *sqlparser.AlterTable) (to sqlparser.TableName, ok bool) {
+	if len(n.AlterOptions) != 1 {
+		return to, false
+	}
+	o, ok := n.AlterOptions[0].(*sqlparser.RenameTableName)
+	if ok {
+		to = o.Table
+	}
+	return to, ok
 }
 
 // ahead is a build of indexes, of none where rows only are looked at, before the alteration that

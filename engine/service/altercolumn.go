@@ -175,6 +175,9 @@ func (d *definition) rename(options []sqlparser.AlterOption) error {
 // changeColumn runs MODIFY, and CHANGE of a column that has its new name.
 func (d *definition) changeColumn(def *sqlparser.ColumnDefinition, first bool, after *sqlparser.ColName) error {
 	c := d.lookup(def.Name.String())
+	if c < 0 && d.SystemColumn(def.Name.String()) >= 0 {
+		return errSystemColumn(def.Name.String())
+	}
 	if c < 0 {
 		return errNoColumn(def.Name.String(), d.Name)
 	}
@@ -343,6 +346,9 @@ func (d *definition) recheckKeys(c int) error {
 // alterColumn runs ALTER COLUMN: SET and DROP DEFAULT, SET [IN]VISIBLE.
 func (d *definition) alterColumn(o *sqlparser.AlterColumn) error {
 	c := d.lookup(o.Column.Name.String())
+	if c < 0 && d.SystemColumn(o.Column.Name.String()) >= 0 {
+		return errSystemColumn(o.Column.Name.String())
+	}
 	if c < 0 {
 		return errNoColumn(o.Column.Name.String(), d.Name)
 	}

@@ -173,7 +173,7 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *parse.CreateTable
 	}
 	stake := func() ([]*schema.Table, error) { return c.created(ctx, at, n.TableSpec) }
 	return c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
-		if there, err := exists(ctx, s, tx, at, n.IfNotExists); there || err != nil {
+		if there, err := exists(ctx, s, tx, at, n); there || err != nil {
 			return nil, err
 		}
 		if n.OptLike != nil {
@@ -189,20 +189,30 @@ func (c *Catalog) createTable(ctx context.Context, s Scope, n *parse.CreateTable
 }
 
 // exists reports whether a table or view of a name is there, which is an error unless
-// that is a reason to do nothing.
-func exists(ctx context.Context, s Scope, tx *store.Tx, at name, skip bool) (bool, error) {
+// that is a reason to do nothing: it is of the kind that the statement says.
+func exists(ctx context.Context, s Scope, tx *store.Tx, at name, n *parse.CreateTable) (bool, error) {
 	if _, err := sqlmeta.NamespaceByName(ctx, tx, at.namespace); err != nil {
 		return false, err
 	}
-	if _, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table); err != nil {
+	r, err := sqlmeta.TableByName(ctx, tx, at.namespace, at.table)
+	if err != nil {
 		return false, nil
 	}
-	err := errTableExists(at)
-	if skip {
-		s.Warn(err)
-		err = nil
+	err = errTableExists(at)
+	if !n.IfNotExists {
+		return true, err
 	}
-	return true, err
+	if saysKind(n.Kind, n.Options) {
+		kind, err := kindOf(n.Kind, n.Options)
+		if err == nil {
+			err = isKind(at, r.Kind, string(kind))
+		}
+		if err != nil {
+			return true, err
+		}
+	}
+	s.Warn(err)
+	return true, nil
 }
 
 func errTableExists(at name) error {

@@ -78,6 +78,28 @@ func (c *Catalog) Collation(ctx context.Context, namespace string) (id collation
 	return id, err
 }
 
+// NamespaceOptions returns what CREATE NAMESPACE says of a namespace besides its collation,
+// by option's name.
+func (c *Catalog) NamespaceOptions(ctx context.Context, namespace string) (map[string]string, error) {
+	options := map[string]string{}
+	err := c.read(func(tx *store.Tx) error {
+		n, err := sqlmeta.NamespaceByName(ctx, tx, namespace)
+		if err != nil {
+			return err
+		}
+		if n.Description != "" {
+			options["DESCRIPTION"] = n.Description
+		}
+		for name, value := range n.Options {
+			if name != collationOption {
+				options[strings.ToUpper(name)] = value
+			}
+		}
+		return nil
+	})
+	return options, err
+}
+
 // CreateNamespace makes a namespace unless it is there.
 func (c *Catalog) CreateNamespace(ctx context.Context, s Scope, namespace string) error {
 	return c.createNamespace(ctx, s, &sqlparser.CreateDatabase{DBName: sqlparser.NewIdentifierCS(namespace), IfNotExists: true}, nil)
@@ -91,7 +113,7 @@ func (c *Catalog) createNamespace(ctx context.Context, s Scope, n *sqlparser.Cre
 	exists := sqlerr.CantCreateDatabase.New("Can't create database '%s'; database exists", namespace)
 	switch strings.ToLower(namespace) {
 	case tables.SystemNamespace, tables.InformationSchema, "mysql", "performance_schema":
-		return sqlerr.CommandDenied.New("Access denied to database '%s'", namespace)
+		return sqlerr.CommandDenied.New("Access denied to database '%s': the name is reserved", namespace)
 	}
 	return c.change(ctx, s, noTables, func(tx *store.Tx) ([]*schema.Table, error) {
 		if _, err := sqlmeta.NamespaceByName(ctx, tx, namespace); err == nil {

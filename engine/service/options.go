@@ -54,6 +54,11 @@ func kindOf(word string, list []parse.Option) (schema.TableKind, error) {
 	return kind, nil
 }
 
+// saysKind reports whether CREATE TABLE says a table's kind.
+func saysKind(word string, list []parse.Option) bool {
+	return word != "" || slices.ContainsFunc(list, func(o parse.Option) bool { return o.Name == "TYPE" })
+}
+
 // setOptions takes over options of a table of the definition's kind.
 func (d *definition) setOptions(list []parse.Option) error {
 	var seen []string

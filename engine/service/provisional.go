@@ -26,7 +26,7 @@ func (c *Catalog) Exists(ctx context.Context, s Scope, n *parse.CreateTable) (th
 		return false, err
 	}
 	err = c.read(func(tx *store.Tx) error {
-		there, err = exists(ctx, s, tx, at, n.IfNotExists)
+		there, err = exists(ctx, s, tx, at, n)
 		return err
 	})
 	return there, err
@@ -103,7 +103,7 @@ func (c *Catalog) Adopt(ctx context.Context, s Scope, t *schema.Table, n *parse.
 	at := name{t.Namespace, t.Name}
 	stake := func() ([]*schema.Table, error) { return c.created(ctx, at, n.TableSpec) }
 	err = c.change(ctx, s, stake, func(tx *store.Tx) ([]*schema.Table, error) {
-		if there, err := exists(ctx, s, tx, at, n.IfNotExists); there || err != nil {
+		if there, err := exists(ctx, s, tx, at, n); there || err != nil {
 			return nil, err
 		}
 		adopted = true

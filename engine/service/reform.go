@@ -32,6 +32,8 @@ type reform struct {
 	rewrite bool            // write all rows anew
 	build   []*schema.Index // to be built
 	check   bool            // rows have to be looked at
+
+	inDeleted bool // a deleted row did not allow the change
 }
 
 // plan finds out what there is to do, and completes the definition.
@@ -258,10 +260,17 @@ func (f *reform) built(conflict *store.Conflict, err error) error {
 // are those of users.
 func (f *reform) discreet(err error) error {
 	e := sqlerr.As(err)
-	if f.old.Kind != schema.User || e == nil || !aboutValues[e.Kind] {
+	if e == nil {
 		return err
 	}
-	return e.Kind.New("Rows of a user do not allow the change of column '%s'", e.Column).On(f.d.QualifiedName()).In(e.Column)
+	if f.old.Kind == schema.User && aboutValues[e.Kind] {
+		e = e.Kind.New("Rows of a user do not allow the change of column '%s'", e.Column).On(f.d.QualifiedName()).In(e.Column)
+		err = e
+	}
+	if f.inDeleted {
+		e.Message += "; the row is a deleted one, which can be restored"
+	}
+	return err
 }
 
 // aboutValues are the errors that quote values.
@@ -426,7 +435,13 @@ func (f *reform) converter(ctx context.Context) (*converter, error) {
 }
 
 // convert is a store.Converter: it makes whole rows; TIMESTAMPs are in UTC.
-func (cv *converter) convert(in *types.Batch, users *types.Vector, _ bool) (*types.Batch, error) {
+func (cv *converter) convert(in *types.Batch, users *types.Vector, deleted bool) (*types.Batch, error) {
+	out, err := cv.converted(in, users)
+	cv.f.inDeleted = err != nil && deleted
+	return out, err
+}
+
+func (cv *converter) converted(in *types.Batch, users *types.Vector) (*types.Batch, error) {
 	t := cv.f.d.Table
 	out := &types.Batch{Columns: make([]*types.Vector, len(t.Columns)), Len: in.Len}
 	var err error
