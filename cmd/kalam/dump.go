@@ -15,7 +15,7 @@ func (p *program) dump(ctx context.Context, args []string) error {
 	who := p.account(f)
 	schemaOnly := f.Bool("schema-only", false, "leave out the rows")
 	dataOnly := f.Bool("data-only", false, "leave out the definitions")
-	user := f.String("user", "", "print nothing but this user's rows of user and stream tables; whoever loads them gets them")
+	user := f.String("user", "", "print nothing but the rows of the user with this id, those in user and stream tables; whoever loads them gets them")
 	if err := parse(f, args, 1, -1); err != nil {
 		return err
 	}

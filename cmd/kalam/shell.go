@@ -169,7 +169,7 @@ func (p *program) load(ctx context.Context, args []string) error {
 	f := p.flags("load [flags] PATH [FILE]")
 	who := p.account(f)
 	namespace := f.String("namespace", "", "the database selected at first")
-	user := f.String("user", "", "whose rows those of user and stream tables are to be; the owner's by default")
+	user := f.String("user", "", "the id of the user whose rows those of user and stream tables are to be; the owner's by default")
 	fast := f.Bool("fast", false, "do not wait for the disk; after a crash the database is to be loaded again")
 	quiet := f.Bool("quiet", false, "show no progress")
 	if err := parse(f, args, 1, 2); err != nil {
