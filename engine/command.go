@@ -74,10 +74,8 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 			err = s.startNow(s.tx)
 		}
 		return r, nil, err
-	case *sqlparser.Commit:
-		return r, nil, s.commit(ctx)
-	case *sqlparser.Rollback:
-		return r, nil, s.rollback(ctx)
+	case *sqlparser.Commit, *sqlparser.Rollback:
+		return r, nil, s.endTransaction(ctx, st)
 	case *sqlparser.Savepoint:
 		return r, nil, s.savepoint(ctx, n.Name.String())
 	case *sqlparser.SRollback:

@@ -20,6 +20,9 @@ func variableOf(v *sqlparser.Variable) (string, variable, error) {
 	name := v.Name.Lowered()
 	x, ok := variables[name]
 	if !ok {
+		if kind, _, found := strings.Cut(name, "."); found && (kind == "persist" || kind == "persist_only") {
+			return name, x, sqlerr.Unsupported("SET %s", strings.ToUpper(kind))
+		}
 		return name, x, sqlerr.UnknownSysVar.New("Unknown system variable '%s'", name)
 	}
 	return name, x, nil

@@ -114,7 +114,7 @@ func (s *Session) show(ctx context.Context, n *sqlparser.Show, sql string) (*res
 		columns = textColumns("Variable_name", "Value")
 		for _, name := range slices.Sorted(maps.Keys(variables)) {
 			if statementOnly[name] == "" {
-				rows = append(rows, []types.Value{types.NewString(name), variables[name].text(s)})
+				rows = append(rows, []types.Value{types.NewString(name), variables[name].text(s, name)})
 			}
 		}
 	case sqlparser.StatusSession, sqlparser.StatusGlobal:

@@ -5,6 +5,9 @@ import (
 	"maps"
 	"strings"
 
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/schema"
 	"github.com/kalamgo/kalam/engine/sqlerr"
@@ -167,6 +170,24 @@ func (s *Session) finish(ctx context.Context, t *transaction) (again bool, err e
 		s.engine.catalog.AddRows(table, n.rows, n.changed)
 	}
 	return false, nil
+}
+
+// endTransaction runs COMMIT and ROLLBACK, which may begin another transaction like the
+// one that they end.
+func (s *Session) endTransaction(ctx context.Context, st *parse.Statement) error {
+	var opts TxOptions
+	if s.tx != nil {
+		opts = s.tx.opts
+	}
+	end := s.commit
+	if _, ok := st.AST.(*sqlparser.Rollback); ok {
+		end = s.rollback
+	}
+	if err := end(ctx); err != nil || !st.Chain {
+		return err
+	}
+	s.unlockTables()
+	return s.begin(ctx, opts)
 }
 
 // Rollback undoes the transaction's changes. Without transaction it does nothing.

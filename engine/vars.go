@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,15 +97,20 @@ func remembered(name string, normal, min int64) variable {
 			if err != nil {
 				return err
 			}
-			kept := maps.Clone(s.remembered) // SET may have to go back
-			if kept == nil {
-				kept = map[string]int64{}
-			}
-			kept[name] = n
-			s.remembered = kept
+			s.remember(name, n)
 			return nil
 		},
 	}
+}
+
+// remember keeps a variable's value.
+func (s *Session) remember(name string, n int64) {
+	kept := maps.Clone(s.remembered) // SET may have to go back
+	if kept == nil {
+		kept = map[string]int64{}
+	}
+	kept[name] = n
+	s.remembered = kept
 }
 
 // toggle is a remembered ON or OFF.
@@ -210,6 +216,7 @@ func init() { // not a literal: some variables refer to others
 		"charset":                         charset(), // SET CHARACTER SET
 		"character set":                   charset(),
 	}
+	addClientVariables()
 	for synonym, of := range map[string]string{
 		"tx_isolation": "transaction_isolation", "tx_read_only": "transaction_read_only", "identity": "last_insert_id",
 	} {
@@ -454,9 +461,12 @@ func (s *Session) replaceVariables(ast sqlparser.Statement) (sqlparser.Statement
 }
 
 // text returns a variable's value as SHOW VARIABLES has it.
-func (v variable) text(s *Session) types.Value {
+func (v variable) text(s *Session, name string) types.Value {
 	switch x := v.get(s).(type) {
 	case int64:
+		if _, toggles := clientToggles[name]; toggles || slices.Contains(booleans, name) {
+			return types.NewString(map[int64]string{0: "OFF", 1: "ON"}[x])
+		}
 		return types.NewString(strconv.FormatInt(x, 10))
 	case json.Number:
 		return types.NewString(string(x))

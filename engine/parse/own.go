@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
 // The statements that Kalam adds to the grammar. They embed one of Vitess's,
@@ -206,6 +208,14 @@ func (p *piece) own(sql string, whole *Statement) (sqlparser.Statement, error) {
 			return nil, nil
 		}
 		st = &VerifyBackup{Dir: r.text()}
+	case verb == sqlparser.COMMIT || verb == sqlparser.ROLLBACK:
+		r.next()
+		if st = r.transactionEnd(verb, whole); st == nil {
+			return nil, nil
+		}
+		if r.take("release") {
+			return nil, sqlerr.Unsupported("%s RELEASE", strings.Fields(strings.ToUpper(r.sql))[0]).At(p.start + 1)
+		}
 	case verb == sqlparser.SET:
 		r.next()
 		if !r.take("password") {
@@ -223,6 +233,26 @@ func (p *piece) own(sql string, whole *Statement) (sqlparser.Statement, error) {
 		return nil, syntaxError(sql, p.start+r.from)
 	}
 	return st, nil
+}
+
+// transactionEnd reads what comes after COMMIT or ROLLBACK, up to a RELEASE; nil: that
+// is the grammar's.
+func (r *reader) transactionEnd(verb int, whole *Statement) sqlparser.Statement {
+	r.take("work")
+	if r.typ == 0 || r.word("to") {
+		return nil
+	}
+	if r.take("and") {
+		whole.Chain = !r.take("no")
+		r.want("chain")
+	}
+	if r.take("no") {
+		r.want("release")
+	}
+	if verb == sqlparser.COMMIT {
+		return &sqlparser.Commit{}
+	}
+	return &sqlparser.Rollback{}
 }
 
 // reader reads a statement token by token. The first that does not fit stays

@@ -51,6 +51,8 @@ type Statement struct {
 	Returning *Returning
 	// Discards tells that the statement is DO: a query whose rows nobody gets.
 	Discards bool
+	// Chain tells that a transaction begins where COMMIT or ROLLBACK ends one.
+	Chain bool
 	// Locking are the locking clauses that the AST cannot have, see LockingOf.
 	Locking []Locking
 	// Restores tells that the DELETE of the AST stands for UNDELETE.

@@ -12,8 +12,8 @@ import (
 // query. So the others are spelled with a marker, which no statement can have of
 // its own: A EXCEPT B as A UNION VALUES ::except UNION B. INTERSECT, which binds
 // tighter, gets parentheses around its operands. A query in parentheses that has
-// an ORDER BY or LIMIT within and outside of them is spelled as a UNION with a
-// marker alone.
+// an ORDER BY or LIMIT within and outside of them, or that follows WITH, is spelled as a
+// UNION with a marker alone.
 
 // SetOp is the operator of a sqlparser.Union.
 type SetOp string
@@ -62,11 +62,13 @@ func marked(u *sqlparser.Union) SetOp {
 type setOps struct {
 	bodies []body
 	closed bool // the last token closed a query in parentheses that has an ORDER BY or LIMIT
+	ended  bool // the last token closed a query in parentheses that follows WITH
 }
 
 // body is what stands between two parentheses.
 type body struct {
 	inner   bool // it may be a query in parentheses
+	within  bool // it follows the tables of a WITH
 	start   bool // a query in parentheses may begin here
 	with    bool // there is a WITH
 	ordered bool // there is an ORDER BY or LIMIT
@@ -80,17 +82,21 @@ func (s *setOps) add(p *piece, sql string, t token, recent [2]token) {
 		s.bodies = append(s.bodies, body{start: true})
 	}
 	b, last, closed := &s.bodies[len(s.bodies)-1], recent[0], s.closed
+	if s.ended && t.typ != sqlparser.UNION && t.typ != sqlparser.ORDER && t.typ != sqlparser.LIMIT && !t.is(sql, string(Except)) && !t.is(sql, string(Intersect)) {
+		s.whole(p, last.to)
+	}
 	start := b.start
-	s.closed, b.start = false, false
+	s.closed, s.ended, b.start = false, false, false
 	switch t.typ {
 	case '(':
-		s.bodies = append(s.bodies, body{inner: start || b.with && last.typ == ')', start: last.typ != sqlparser.GROUP_CONCAT})
+		within := b.with && last.typ == ')'
+		s.bodies = append(s.bodies, body{inner: start || within, within: within, start: last.typ != sqlparser.GROUP_CONCAT})
 	case ')':
 		if len(s.bodies) == 1 {
 			return
 		}
 		b.end(p, t.from)
-		s.closed = b.inner && (b.ordered || closed)
+		s.closed, s.ended = b.inner && (b.ordered || closed), b.within
 		s.bodies = s.bodies[:len(s.bodies)-1]
 	case sqlparser.WITH:
 		b.with = true
@@ -139,8 +145,17 @@ func (s *setOps) add(p *piece, sql string, t token, recent [2]token) {
 	}
 }
 
+// whole spells the query in parentheses that ends at a place in another way: the grammar
+// loses what follows WITH and is nothing else.
+func (s *setOps) whole(p *piece, at int) {
+	p.edits = append(p.edits, edit{at, at, " union " + Whole.marker()})
+}
+
 // finish ends what is open at the statement's end.
 func (s *setOps) finish(p *piece, end int) {
+	if s.ended {
+		s.whole(p, end)
+	}
 	for i := range s.bodies {
 		s.bodies[i].end(p, end)
 	}

@@ -286,13 +286,21 @@ func (p *piece) explain(sql string, at int) error {
 	if next := strings.Fields(strings.ToUpper(sql[at:min(p.end, at+40)])); p.frames.groups != nil && len(next) > 1 && next[0] == "EXCLUDE" {
 		return sqlerr.Unsupported("EXCLUDE").At(at + 1)
 	}
-	if before := strings.Fields(strings.ToUpper(sql[max(p.start, at-40):at])); len(before) > 0 && before[len(before)-1] == "AS" &&
-		strings.HasPrefix(strings.ToUpper(sql[at:p.end]), "YEAR") {
-		return sqlerr.Unsupported("CAST(... AS YEAR)").At(at + 1)
-	}
 	words := strings.Fields(strings.ToUpper(sql[p.start:min(p.end, p.start+200)]))
 	if len(words) == 0 {
 		return nil
+	}
+	before, here := " "+strings.ToUpper(sql[p.start:at]), strings.ToUpper(sql[at:p.end])
+	if fields := strings.Fields(before); len(fields) > 0 {
+		before = fields[len(fields)-1]
+	}
+	switch {
+	case before == "AS" && strings.HasPrefix(here, "YEAR"):
+		return sqlerr.Unsupported("CAST(... AS YEAR)").At(at + 1)
+	case words[0] == "SET" && (before == "PERSIST" || before == "PERSIST_ONLY"):
+		return sqlerr.Unsupported("SET %s", before).At(p.start + 1)
+	case words[0] == "ALTER" && len(words) > 1 && words[1] == "TABLE" && strings.HasPrefix(here, "ORDER"):
+		return sqlerr.Unsupported("ALTER TABLE ... ORDER BY").At(at + 1)
 	}
 	seconds, known := unread[words[0]]
 	switch {
