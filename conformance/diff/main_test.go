@@ -36,6 +36,20 @@ func TestDifferencesAreFound(t *testing.T) {
 	}
 }
 
+// TestRetold spells statements for MariaDB.
+func TestRetold(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][2]string{
+		{"SELECT (x.a % (x.b % 2)), 'a(% '", "SELECT (0 + x.a % (0 + x.b % 2)), 'a(% '"},
+		{"SELECT GROUP_CONCAT(x.a ORDER BY x.b DESC, x.a SEPARATOR '|'), GROUP_CONCAT(x.a ORDER BY x.a SEPARATOR '|') ORDER BY x.a, x.b",
+			"SELECT GROUP_CONCAT(x.a ORDER BY x.b IS NOT NULL DESC, x.b DESC, x.a SEPARATOR '|'), GROUP_CONCAT(x.a ORDER BY x.a SEPARATOR '|') ORDER BY x.a, x.b"},
+	} {
+		if got := retold(c[0]); got != c[1] {
+			t.Error(got)
+		}
+	}
+}
+
 // TestReduce looks for the smallest notes with a 7 before a 9.
 func TestReduce(t *testing.T) {
 	t.Parallel()
