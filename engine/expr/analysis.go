@@ -277,7 +277,7 @@ func Fold(e Expr) Expr {
 		warned := false
 		env := &Env{Context: context.Background(), Strict: true, Warn: func(error) { warned = true }}
 		if v, err := EvalConst(env, e); err == nil && !warned && len(v.Bytes()) <= maxFolded {
-			return &Literal{Value: v.Clone(), T: e.Type(), collated: derive(e).strength == explicit}
+			return &Literal{Value: v.Clone(), T: e.Type(), coercibility: int8(derive(e).strength.coercibility()) + 1}
 		}
 	}
 	old := e.Children()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/datetime"
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -450,10 +451,10 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 		return nil, err
 	}
 	if from.Kind == types.Null {
-		return &Cast{Arg: arg, T: t}, nil
+		return &Cast{Arg: arg, T: t, Written: true}, nil
 	}
 	if arg = ForColumn(arg, t); arg.Type() != from {
-		return &Cast{Arg: arg, T: t}, nil
+		return &Cast{Arg: arg, T: t, Written: true}, nil
 	}
 	own := false
 	switch {
@@ -481,10 +482,7 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 		return newNative("cast_as_json", natives["cast_as_json"], []Expr{arg})
 	}
 	if own {
-		if from == t {
-			return arg, nil
-		}
-		return &Cast{Arg: arg, T: t}, nil
+		return written(arg, t), nil
 	}
 	e, err := b.viaVitess("cast", n)
 	if err != nil {
@@ -492,7 +490,27 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 	}
 	c := *e.(*Call)
 	c.T = t
+	if t.IsString() {
+		c.derived = derivedBy(t)
+	}
 	return &c, nil
+}
+
+// derivedBy returns the derivation of what CAST or CONVERT makes, a text of type t.
+func derivedBy(t types.Type) *derivation {
+	if t.IsBinary() {
+		return &derivation{collations.CollationBinaryID, implicit}
+	}
+	return &derivation{t.Collation, implicit}
+}
+
+// written returns e converted to t by CAST or CONVERT, whose collation holds like that of
+// a column.
+func written(e Expr, t types.Type) Expr {
+	if e.Type() == t && (!t.IsString() || derive(e).strength == implicit) {
+		return e
+	}
+	return &Cast{Arg: e, T: t, Written: true}
 }
 
 // castType returns the type that CAST … AS names.
@@ -566,11 +584,15 @@ func (b *Binder) convertUsing(n *sqlparser.ConvertUsingExpr) (Expr, error) {
 	}
 	switch cs := strings.ToLower(n.Type); cs {
 	case "utf8mb4", "utf8", "utf8mb3":
-		return CastTo(arg, types.TextType), nil
+		return written(arg, types.TextType), nil
 	case "binary":
-		return CastTo(arg, types.BytesType), nil
+		return written(arg, types.BytesType), nil
 	case "ascii":
-		return newNative("convert", toASCII, []Expr{arg})
+		e, err := newNative("convert", toASCII, []Expr{arg})
+		if c, ok := e.(*Call); ok {
+			c.derived = derivedBy(c.T)
+		}
+		return e, err
 	default:
 		return nil, sqlerr.Unsupported("CHARACTER SET %s", cs)
 	}

@@ -58,8 +58,8 @@ func derive(e Expr) derivation {
 	}
 	switch e := e.(type) {
 	case *Literal:
-		if d.strength = coercible; e.collated {
-			d.strength = explicit
+		if d.strength = coercible; e.coercibility > 0 {
+			d.strength = Strength(e.coercibility-1) + explicit
 		}
 	case *Param:
 		d.strength = coercible
@@ -77,6 +77,7 @@ func derive(e Expr) derivation {
 		switch {
 		case e.Explicit:
 			d.strength = explicit
+		case e.Written:
 		case hasCollation(e.Arg.Type()) || e.Arg.Type().IsBinary():
 			d.strength = derive(e.Arg).strength
 		default:

@@ -109,8 +109,9 @@ type Literal struct {
 	// Hex marks a hexadecimal or bit literal: binary text that is a number
 	// among numbers.
 	Hex bool
-	// collated marks the value of an expression that COLLATE gave its collation.
-	collated bool
+	// coercibility is one more than that of the expression which this is the value of; 0:
+	// it was written like that.
+	coercibility int8
 }
 
 // Aggregate stands for an aggregate function's value. It cannot be evaluated:

@@ -147,6 +147,7 @@ type Cast struct {
 	Arg      Expr
 	T        types.Type
 	Explicit bool // the collation was asked for
+	Written  bool // it is CAST or CONVERT
 	Compared bool // text that is no date is 0000-00-00
 }
 
@@ -547,7 +548,9 @@ func (e *Case) WithChildren(c []Expr) Expr {
 	return n
 }
 func (e *Coalesce) WithChildren(c []Expr) Expr { return &Coalesce{c, e.T} }
-func (e *Cast) WithChildren(c []Expr) Expr     { return &Cast{c[0], e.T, e.Explicit, e.Compared} }
+func (e *Cast) WithChildren(c []Expr) Expr {
+	return &Cast{c[0], e.T, e.Explicit, e.Written, e.Compared}
+}
 func (e *Call) WithChildren(c []Expr) Expr {
 	n := *e
 	n.Args = c
