@@ -94,6 +94,20 @@ func compareValues(a, b string) int {
 	return strings.Compare(a, b)
 }
 
+// sameWithin reports whether two answers agree but for differences of numbers that are not
+// large.
+func sameWithin(a, b answer, most float64) bool {
+	if a.err != nil || b.err != nil || len(a.rows) != len(b.rows) {
+		return false
+	}
+	near := func(x, y string) bool {
+		n, err := strconv.ParseFloat(x, 64)
+		m, err2 := strconv.ParseFloat(y, 64)
+		return sameValue(x, y) || err == nil && err2 == nil && math.Abs(n-m) <= most
+	}
+	return slices.EqualFunc(sorted(a.rows), sorted(b.rows), func(x, y []string) bool { return slices.EqualFunc(x, y, near) })
+}
+
 func sameRow(a, b []string) bool { return slices.EqualFunc(a, b, sameValue) }
 
 // sameValue compares texts; of numbers written as doubles are, values, which

@@ -306,6 +306,9 @@ func (r *runner) askMariaDB(ctx context.Context, q query, base answer) answer {
 	if a.err != nil && unsupportedByMariaDB(a.err) || base.err != nil && a.err == nil && lenient(base.err) {
 		return base
 	}
+	if roundsEarly.MatchString(q.sql) && sameWithin(base, a, 1e-3) {
+		return base
+	}
 	if a.err != errTooLong && !q.same(base, a) {
 		if b := r.mariadb.plainly(ctx, r.tables, statement); q.same(base, b) {
 			r.contradictions++
@@ -371,6 +374,10 @@ func (r *runner) compareChange(ctx context.Context, change string, tables []*tab
 	return difference{}
 }
 
+// roundsEarly finds sums of quotients, which MariaDB computes of rounded ones where its plan
+// keeps them in a temporary table.
+var roundsEarly = regexp.MustCompile(`(SUM|AVG)\(.* / `)
+
 // What MariaDB 10.11 is known to do in another way than MySQL 8.
 var (
 	mariadbOnly = []*regexp.Regexp{
@@ -378,6 +385,9 @@ var (
 		regexp.MustCompile(`\b(FIELD|INTERVAL)\(`),                           // of NULL is 0 or -1, but there rows are left out as if it were NULL
 		regexp.MustCompile(`JOIN.*\bELT\(`),                                  // of one text that is NULL is not always NULL; there outer joins become inner ones
 		regexp.MustCompile(`BIT_\w+\([^()]*\) OVER`),                         // counts bits wrongly there where frames move
+		regexp.MustCompile(`IN \(\(SELECT (MAX|MIN)\(`),                      // NULL, of no rows, is no value there
+		regexp.MustCompile(`\(SELECT (MAX|MIN|COUNT)\(.* ALL \(SELECT`),      // is not always true there where it should be
+		regexp.MustCompile(`9{20}.*AS UNSIGNED|4567890.*AS UNSIGNED`),        // what is less than a BIGINT is 0 there, and the least one here
 		regexp.MustCompile(`GROUPS |LATERAL`),                                // unknown there
 		regexp.MustCompile(`(EXCEPT|INTERSECT) ALL.*(EXCEPT|INTERSECT) ALL`), // may never end there
 		regexp.MustCompile(`NOT \(.*NOT \(.*\b(ANY|ALL) \(`),                 // NOT (NOT (1 < ANY (…))) is false there where 1 < ANY (…) is true

@@ -215,16 +215,18 @@ func (b *Binder) binary(n *sqlparser.BinaryExpr) (Expr, error) {
 	})
 }
 
-// bitOperand returns e as an operand of bits: an ENUM or SET as its number, a DECIMAL
-// constant, of which only others are cut to BIGINT's range, as one without sign.
+// bitOperand returns e as an operand of bits: an ENUM or SET as its number, a text as the
+// integer that it begins with, a DECIMAL constant or UNSIGNED, of which only others are cut to
+// BIGINT's range, as one without sign.
 func bitOperand(e Expr) (Expr, error) {
-	switch _, constant := e.(*Literal); e.Type().Kind {
-	case types.Enum, types.Set:
+	t := e.Type()
+	switch _, constant := e.(*Literal); {
+	case t.Kind == types.Enum || t.Kind == types.Set:
 		return CastTo(e, types.Uint64Type), nil
-	case types.Decimal:
-		if constant {
-			return newNative("cast", castDecimalUnsigned, []Expr{e})
-		}
+	case t.Kind == types.Decimal && (constant || t.Unsigned):
+		return newNative("cast", castDecimalUnsigned, []Expr{e})
+	case t.IsText():
+		return newNative("cast", castUnsigned, []Expr{e})
 	}
 	return e, nil
 }
@@ -266,7 +268,10 @@ func (b *Binder) unary(n *sqlparser.UnaryExpr) (Expr, error) {
 		if l, ok := arg.(*Literal); arg.Type().IsBinary() && !(ok && l.Hex) {
 			return newNative("~", complement, []Expr{arg})
 		}
-		return b.viaVitess("~", n)
+		if arg, err = bitOperand(arg); err != nil {
+			return nil, err
+		}
+		return newCall("~", []Expr{arg}, &sqlparser.UnaryExpr{Operator: n.Operator, Expr: &sqlparser.Offset{V: 0}})
 	}
 	return nil, notSupported(n)
 }

@@ -228,6 +228,12 @@ func (b *Binder) function(n *sqlparser.FuncExpr) (Expr, error) {
 	case "make_set", "export_set":
 		// Bits, of a negative number too.
 		args[0] = CastTo(args[0], integerType(numericType(args[0]).Unsigned))
+	case "bit_count":
+		arg, err := bitOperand(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return newCall(name, []Expr{arg}, &sqlparser.FuncExpr{Name: n.Name, Exprs: []sqlparser.Expr{&sqlparser.Offset{V: 0}}})
 	case "instr":
 		return newNative("locate", natives["locate"], []Expr{args[1], args[0]})
 	case "adddate", "subdate":
@@ -312,6 +318,9 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 		c.Args = asDoubles(args)
 	}
 	refine(c)
+	if n, ok := tmpl.(*sqlparser.IntervalDateExpr); ok {
+		c.native = dateAddOf(c, n)
+	}
 	if keepsText[name] && c.T.IsText() {
 		c.T.Collation = textOf(texts).Collation
 		c.derived = &derivation{c.T.Collation, strongest(c.T.Collation, texts)}

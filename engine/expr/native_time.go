@@ -262,7 +262,12 @@ func timestamp(c *nativeCall) (types.Value, error) {
 
 // overflow is the result of a date that leaves the calendar: NULL, with a warning.
 func (c *nativeCall) overflow() (types.Value, error) {
-	c.ev.warn(sqlerr.DatetimeOverflow.New("Datetime function: datetime field overflow"))
+	return c.overflowOf("datetime")
+}
+
+// overflowOf is overflow of a time, or a datetime.
+func (c *nativeCall) overflowOf(what string) (types.Value, error) {
+	c.ev.warn(sqlerr.DatetimeOverflow.New("Datetime function: %s field overflow", what))
 	return types.Value{}, nil
 }
 
