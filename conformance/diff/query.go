@@ -268,7 +268,7 @@ func (g *generator) kindIn(s scope) kind {
 
 // grouped returns a SELECT with GROUP BY.
 func (g *generator) grouped(from, where string, s scope) (query, []column) {
-	var items, keys, relations []string
+	var items, keys []string
 	var columns []column
 	add := func(sql string, k kind) {
 		name := fmt.Sprintf("a%d", len(items))
@@ -280,7 +280,7 @@ func (g *generator) grouped(from, where string, s scope) (query, []column) {
 		if slices.Contains(keys, key.sql) {
 			continue
 		}
-		keys, relations = append(keys, key.sql), append(relations, strings.Split(key.sql, ".")[0])
+		keys = append(keys, key.sql)
 		add(key.sql, key.k)
 	}
 	for range 1 + g.below(3) {
@@ -290,10 +290,7 @@ func (g *generator) grouped(from, where string, s scope) (query, []column) {
 	q := query{sql: "SELECT " + strings.Join(items, ", ") + " FROM " + from + clause(" WHERE ", where)}
 	if keys != nil {
 		q.sql += " GROUP BY " + strings.Join(keys, ", ")
-		// Two columns of a derived table may be one of a table, which Kalam groups by once.
-		if len(keys) == 1 || relations[0] != relations[1] {
-			q.sql += pick(g.choices, "", "", "", " WITH ROLLUP")
-		}
+		q.sql += pick(g.choices, "", "", "", " WITH ROLLUP")
 	}
 	if g.chance(25) {
 		sql, k := g.aggregate(s)

@@ -80,6 +80,10 @@ func (g *grouping) apply(rel logical, items []item, having []expr.Expr, order []
 		g.addGroups()
 	}
 	for i := range items {
+		if k := slices.Index(g.by, items[i].expr); g.rollup && k >= 0 && !expr.IsConst(g.by[k]) {
+			items[i].expr = g.b.ref(g.rolled[k]) // GROUP BY names this one
+			continue
+		}
 		items[i].expr = g.replace(items[i].expr, i+1, "SELECT list")
 	}
 	for i := range having {
@@ -119,6 +123,26 @@ func (g *grouping) addRollup() {
 	g.addGroup(g.b.ref(g.level))
 	r.cols, r.level = g.rolled, g.level
 	g.rel.in = r
+}
+
+// tellApart gives columns of derived tables that are one column the values of their own that
+// WITH ROLLUP makes of them.
+func (b *builder) tellApart(fr *from) {
+	x := &extendRel{in: fr.rel}
+	seen := colSet{}
+	for _, src := range fr.sources {
+		for _, c := range src.cols {
+			if seen[c.id] {
+				e := b.ref(c.id)
+				c.id = b.newColumnOf(e)
+				x.values, x.cols = append(x.values, e), append(x.cols, c.id)
+			}
+			seen.add([]int{c.id})
+		}
+	}
+	if len(x.cols) > 0 {
+		fr.rel = x
+	}
 }
 
 // rollupOrder is the order of MySQL's rows of WITH ROLLUP: each sum comes after

@@ -47,6 +47,9 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 	if s.StraightJoinHint {
 		makeStraight(fr.rel)
 	}
+	if s.GroupBy != nil && s.GroupBy.WithRollup {
+		b.tellApart(fr)
+	}
 	rel := fr.rel
 	if s.Where != nil {
 		conds, err := b.conditions(s.Where.Expr, &scope{b: b, frame: f, from: fr, clause: "where clause"})
