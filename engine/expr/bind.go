@@ -291,7 +291,7 @@ func (b *Binder) caseExpr(n *sqlparser.CaseExpr) (Expr, error) {
 			return nil, err
 		}
 		if base != nil {
-			if cond, err = NewCompare(EQ, base, cond); err != nil {
+			if cond, err = NewCompare(EQ, exact(base), exact(cond)); err != nil {
 				return nil, err
 			}
 		}

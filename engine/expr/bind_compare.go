@@ -181,7 +181,7 @@ func (b *Binder) between(n *sqlparser.BetweenExpr) (Expr, error) {
 // newBetween returns e BETWEEN low AND high. All three compare as one type: texts are
 // numbers where one is a number, and dates where one is a date.
 func newBetween(e, low, high Expr) (Expr, error) {
-	list := []Expr{e, low, high}
+	list := exactAll([]Expr{e, low, high})
 	if e.Type().IsString() {
 		as := types.NullType
 		for _, x := range list[1:] {
@@ -276,6 +276,9 @@ func (b *Binder) in(n *sqlparser.ComparisonExpr) (Expr, error) {
 		items, err := b.list(list)
 		if err != nil {
 			return nil, err
+		}
+		if len(items) > 1 { // else it is =
+			left, items = exact(left), exactAll(items)
 		}
 		return newInList(left, items)
 	}

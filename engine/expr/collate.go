@@ -232,7 +232,7 @@ func SetType(op string, list ...Expr) (types.Type, Strength, error) {
 	}
 	d, err := collate(op, list...)
 	if err == nil && d.strength == noStrength {
-		err = illegalMix(op, list)
+		err = sqlerr.IllegalMixOfMany.New("Illegal mix of collations for operation '%s'", op)
 	}
 	t.Collation = d.id
 	return t, min(d.strength, coercible), err

@@ -84,6 +84,9 @@ type Column struct {
 	Null  bool
 	// Strength is that of the collation of what the column stands for.
 	Strength Strength
+	// Exact is the column that has the value unrounded, of a derived table's quotient, while
+	// expressions are bound; or nil.
+	Exact *Column
 }
 
 // Outer is a value of the enclosing query's current row: Env.Outer[Index].

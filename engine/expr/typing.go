@@ -178,6 +178,10 @@ func exact(e Expr) Expr {
 		return e
 	}
 	switch e := e.(type) {
+	case *Column:
+		if e.Exact != nil {
+			return e.Exact
+		}
 	case *Arith:
 		if e.exact.Kind == types.Decimal && e.exact != e.T {
 			n := *e
@@ -203,6 +207,10 @@ func exact(e Expr) Expr {
 	}
 	return e
 }
+
+// Exact returns e unrounded, as what arithmetic around it sees; e itself where it is not
+// rounded.
+func Exact(e Expr) Expr { return exact(e) }
 
 func exactAll(list []Expr) []Expr {
 	out := make([]Expr, len(list))

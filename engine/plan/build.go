@@ -105,6 +105,7 @@ type builder struct {
 	err       error  // a defect found while lowering
 	stats     map[*schema.Table]*stats.Table
 	costs     map[Node]Cost
+	rounded   map[int]int // by columns of quotients unrounded, those which have them rounded
 
 	generated []generatedExpr // of the tables in scope
 	views     []*schema.Table // whose queries are being bound, the innermost last
@@ -157,6 +158,9 @@ type query struct {
 	// distinct they may not be told apart.
 	from     *from
 	distinct bool
+	// exprs are what the columns of out are, of a SELECT that MySQL merges with the query
+	// around it; else nil.
+	exprs []expr.Expr
 }
 
 // output is a column of a query's result.

@@ -224,6 +224,7 @@ func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (
 		return nil, sqlerr.ViewColumnCount.New("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
 	}
 	q.rel = unordered(q.rel) // a derived table's rows have no order
+	exact := b.exactly(q)
 	src := &source{alias: alias}
 	for i, o := range q.out {
 		name := o.name
@@ -235,9 +236,45 @@ func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (
 				return nil, sqlerr.DupFieldName.New("Duplicate column name '%s'", name).In(name)
 			}
 		}
-		src.cols = append(src.cols, &sourceColumn{name: name, id: o.col})
+		src.cols = append(src.cols, &sourceColumn{name: name, id: o.col, exact: exact[o.col]})
 	}
 	return &from{rel: q.rel, sources: []*source{src}, visible: src.cols}, nil
+}
+
+// exactly adds to a derived table that MySQL merges with the query around it the columns that
+// have quotients unrounded, and returns them by those that have them rounded.
+func (b *builder) exactly(q *query) map[int]int {
+	var exact []expr.Expr
+	var of []int
+	for i, e := range q.exprs {
+		if x := expr.Exact(e); x != e && expr.Deterministic(e) {
+			exact, of = append(exact, x), append(of, q.out[i].col)
+		}
+	}
+	if exact == nil {
+		return nil
+	}
+	by := map[int]int{}
+	rel, ids := b.extend(q.rel, exact)
+	q.rel = rel
+	if b.rounded == nil {
+		b.rounded = map[int]int{}
+	}
+	for i, id := range ids {
+		by[of[i]], b.rounded[id] = id, of[i]
+	}
+	return by
+}
+
+// rounding returns the column that has a derived table's quotient rounded which e has
+// unrounded; or nil.
+func (b *builder) rounding(e expr.Expr) *expr.Column {
+	if c, ok := e.(*expr.Column); ok {
+		if id, ok := b.rounded[c.Index]; ok {
+			return b.ref(id)
+		}
+	}
+	return nil
 }
 
 // unordered drops a query's ORDER BY.

@@ -257,6 +257,9 @@ func (g *grouping) replace(e expr.Expr, at int, clause string) expr.Expr {
 		if !ok {
 			return nil, false
 		}
+		if r := g.b.rounding(c); r != nil && g.from[c.Index] && !g.det[c.Index] {
+			return expr.CastTo(g.replace(r, at, clause), c.T), true // groups are of rounded values
+		}
 		if g.from[c.Index] && !g.det[c.Index] {
 			return g.undetermined(c, at, clause), true
 		}

@@ -21,6 +21,7 @@ type source struct {
 type sourceColumn struct {
 	name   string
 	id     int
+	exact  int // the column that has the quotient unrounded which this one is; or 0
 	hidden bool
 }
 
@@ -242,7 +243,11 @@ func (s *scope) column(name *sqlparser.ColName) (expr.Expr, error) {
 			return nil, err
 		}
 	}
-	return s.b.ref(found.id), nil
+	c := s.b.ref(found.id)
+	if found.exact > 0 {
+		c.Exact = s.b.ref(found.exact)
+	}
+	return c, nil
 }
 
 func (src *source) named(t sqlparser.TableName) bool {

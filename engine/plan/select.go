@@ -113,10 +113,19 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 			order = append(order, orderItem{b.ref(o.col), o.desc})
 		}
 	}
+	merged := g.rel == nil && !s.Distinct && s.Limit == nil
+	var exprs []expr.Expr
+	for _, it := range items {
+		merged = merged && !expr.HasWindow(it.expr)
+		exprs = append(exprs, it.expr)
+	}
 	rel = b.windows(rel, items, order)
 	q, err := b.finish(rel, items, order, s.Distinct, s.Limit, f)
 	if err == nil && g.rel == nil {
 		q.from, q.distinct = fr, s.Distinct
+		if merged {
+			q.exprs = exprs
+		}
 	}
 	if err == nil && lock != nil {
 		q.rel = lockLate(q.rel, lock)
@@ -199,6 +208,9 @@ func (b *builder) distinct(rel logical, list []expr.Expr, order []orderItem) (lo
 		e := expr.Rewrite(order[i].expr, func(e expr.Expr) (expr.Expr, bool) {
 			if at := slices.IndexFunc(list, func(x expr.Expr) bool { return expr.Equal(x, e) }); at >= 0 {
 				return b.ref(ids[at]), true
+			}
+			if r := b.rounding(e); r != nil && slices.Contains(ids, r.Index) {
+				return expr.CastTo(r, e.Type()), true
 			}
 			return nil, false
 		})
