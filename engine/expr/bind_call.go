@@ -332,6 +332,9 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 			return c.WithChildren(append([]Expr{x}, args[1:]...)), nil
 		}
 	}
+	if len(texts) > 0 {
+		return zeroDated(name, texts[0], c), nil
+	}
 	return c, nil
 }
 
