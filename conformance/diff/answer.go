@@ -86,16 +86,16 @@ func compareValues(a, b string) int {
 	x, err := strconv.ParseFloat(a, 64)
 	y, err2 := strconv.ParseFloat(b, 64)
 	switch {
-	case err == nil && err2 == nil && x != y:
-		return cmp.Compare(x, y)
+	case err == nil && err2 == nil:
+		return cmp.Compare(x, y) // 0 and -0 are the same
 	case (err == nil) != (err2 == nil):
 		return strings.Compare(fmt.Sprint(err == nil), fmt.Sprint(err2 == nil))
 	}
 	return strings.Compare(a, b)
 }
 
-// sameWithin reports whether two answers agree but for differences of numbers that are not
-// large.
+// sameWithin reports whether two answers agree but for differences of numbers up to most, or
+// up to that part of the number.
 func sameWithin(a, b answer, most float64) bool {
 	if a.err != nil || b.err != nil || len(a.rows) != len(b.rows) {
 		return false
@@ -103,7 +103,7 @@ func sameWithin(a, b answer, most float64) bool {
 	near := func(x, y string) bool {
 		n, err := strconv.ParseFloat(x, 64)
 		m, err2 := strconv.ParseFloat(y, 64)
-		return sameValue(x, y) || err == nil && err2 == nil && math.Abs(n-m) <= most
+		return sameValue(x, y) || err == nil && err2 == nil && math.Abs(n-m) <= most*max(1, math.Abs(n))
 	}
 	return slices.EqualFunc(sorted(a.rows), sorted(b.rows), func(x, y []string) bool { return slices.EqualFunc(x, y, near) })
 }
