@@ -33,7 +33,8 @@ func statementName(sql string) string {
 // diagnostic reports whether a statement leaves the warnings of the one before,
 // since it tells of them.
 func diagnostic(st *parse.Statement) bool {
-	if _, ok := st.AST.(*parse.ShowCount); ok {
+	switch st.AST.(type) {
+	case *parse.ShowCount, *parse.Diagnostics:
 		return true
 	}
 	if show, ok := st.AST.(*sqlparser.Show); ok {
@@ -126,6 +127,8 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		}
 	case *parse.ShowCount:
 		set = s.showCount(n.Errors)
+	case *parse.Diagnostics:
+		return r, nil, s.diagnostics(n)
 	case *parse.Analyze:
 		set, err = s.analyze(ctx, n)
 	case *sqlparser.ExplainStmt:
@@ -158,7 +161,7 @@ func checkCommand(st *parse.Statement) error {
 		return checkUsers(n.Users)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
 		*sqlparser.Use, *parse.DropUser, *parse.Grant, *parse.ShowGrants, *parse.DescribeHistory, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable, *parse.PackTable,
-		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount:
+		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount, *parse.Diagnostics:
 		return nil
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill, *sqlparser.LockTables, *sqlparser.UnlockTables,
 		*parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.DropGroup, *parse.Consume, *parse.Ack, *parse.ShowTopics:

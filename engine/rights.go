@@ -113,7 +113,7 @@ func (s *Session) mayRun(ctx context.Context, st *parse.Statement) error {
 		return nil
 	case *sqlparser.ExplainStmt, *parse.Subscribe: // its plan is made
 		return nil
-	case *sqlparser.Show, *sqlparser.ExplainTab, *parse.ShowCount, *parse.ShowGrants, *parse.DescribeHistory: // of what the user sees
+	case *sqlparser.Show, *sqlparser.ExplainTab, *parse.ShowCount, *parse.Diagnostics, *parse.ShowGrants, *parse.DescribeHistory: // of what the user sees
 		return nil
 	case *sqlparser.Kill, *parse.KillLive, *parse.CreateUser, *parse.AlterUser, *parse.DropUser: // it depends on whom they are about
 		return nil

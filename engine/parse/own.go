@@ -216,6 +216,8 @@ func (p *piece) own(sql string, whole *Statement) (sqlparser.Statement, error) {
 		if r.take("release") {
 			return nil, sqlerr.Unsupported("%s RELEASE", strings.Fields(strings.ToUpper(r.sql))[0]).At(p.start + 1)
 		}
+	case r.word("get"):
+		return p.getDiagnostics(sql)
 	case verb == sqlparser.SET:
 		r.next()
 		if !r.take("password") {

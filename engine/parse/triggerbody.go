@@ -296,7 +296,16 @@ func (r *bodyReader) statement() any {
 	case r.take("RESIGNAL"):
 		return r.signal(true)
 	}
-	for _, word := range []string{"GET", "OPEN", "FETCH", "CLOSE", "RETURN"} {
+	if r.take("GET") {
+		d := r.diagnostics()
+		for _, item := range d.Items {
+			if item.What == "ROW_COUNT" {
+				r.refuse("ROW_COUNT in a trigger")
+			}
+		}
+		return d
+	}
+	for _, word := range []string{"OPEN", "FETCH", "CLOSE", "RETURN"} {
 		if r.is(word) {
 			r.refuse(word + " in a trigger")
 			return nil

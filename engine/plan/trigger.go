@@ -67,6 +67,14 @@ type (
 		State           string
 		Message, Number expr.Expr // or nil
 	}
+	// Diagnose gives variables what is known of the condition that is handled: that it is one
+	// or, with Condition, which.
+	Diagnose struct {
+		Stacked   bool
+		Condition expr.Expr // its number, or nil
+		Into      []Let
+		Items     []string // by Into
+	}
 	// Fail fails.
 	Fail struct{ Err *sqlerr.Error }
 	// Run runs a statement, and with Into gives parameters the values of its
@@ -85,15 +93,16 @@ type Handler struct {
 	Continue bool
 }
 
-func (Steps) step()  {}
-func (*Block) step() {}
-func (*Leave) step() {}
-func (*Let) step()   {}
-func (*If) step()    {}
-func (*While) step() {}
-func (*Raise) step() {}
-func (*Fail) step()  {}
-func (*Run) step()   {}
+func (Steps) step()     {}
+func (*Block) step()    {}
+func (*Leave) step()    {}
+func (*Let) step()      {}
+func (*If) step()       {}
+func (*While) step()    {}
+func (*Raise) step()    {}
+func (*Diagnose) step() {}
+func (*Fail) step()     {}
+func (*Run) step()      {}
 
 // nesting is where the statements of triggers are.
 type nesting struct {

@@ -106,10 +106,31 @@ func (c *compiler) compile(s any) (Step, error) {
 			r.Number, err = c.expr(s.Number)
 		}
 		return r, err
+	case *parse.Diagnostics:
+		return c.diagnostics(s)
 	case *parse.SQL:
 		return c.sql(s)
 	}
 	return nil, sqlerr.Internal.New("no way to compile a %T", s)
+}
+
+func (c *compiler) diagnostics(s *parse.Diagnostics) (Step, error) {
+	d := &Diagnose{Stacked: s.Stacked}
+	if s.Condition != nil {
+		n, err := c.expr(s.Condition)
+		if err != nil {
+			return nil, err
+		}
+		d.Condition = expr.CastTo(n, types.Int64Type)
+	}
+	for i := range s.Items {
+		l, err := c.target(&s.Items[i].To)
+		if err != nil {
+			return nil, err
+		}
+		d.Into, d.Items = append(d.Into, *l), append(d.Items, s.Items[i].What)
+	}
+	return d, nil
 }
 
 func (c *compiler) loop(s *parse.Loop) (Step, error) {

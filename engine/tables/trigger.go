@@ -168,6 +168,8 @@ func (f *firing) simple(ctx context.Context, s plan.Step) error {
 		return f.let(s, s.Value.Type(), v)
 	case *plan.Raise:
 		return f.raise(s)
+	case *plan.Diagnose:
+		return f.diagnose(s)
 	case *plan.Fail:
 		return s.Err
 	case *plan.Run:
@@ -315,6 +317,42 @@ func (f *firing) loop(ctx context.Context, s *plan.While) error {
 			return err
 		}
 	}
+}
+
+// diagnose runs GET DIAGNOSTICS, of the condition that is handled.
+func (f *firing) diagnose(s *plan.Diagnose) error {
+	if s.Stacked && f.handled == nil {
+		return sqlerr.StackedNoHandler.New("GET STACKED DIAGNOSTICS when handler not active")
+	}
+	if s.Condition != nil {
+		n, err := expr.EvalConst(&f.env, s.Condition)
+		if err != nil {
+			return err
+		}
+		if n.IsNull() || n.Int() != 1 || f.handled == nil {
+			return sqlerr.InvalidConditionNumber.New("Invalid condition number")
+		}
+	}
+	for i, what := range s.Items {
+		var v any = int64(0)
+		switch {
+		case s.Condition != nil:
+			v = sqlerr.Diagnostic(f.handled, what)
+		case f.handled != nil:
+			v = int64(1)
+		}
+		t, value := types.Int64Type, types.Value{}
+		switch v := v.(type) {
+		case int64:
+			value = types.NewInt(v)
+		case string:
+			t, value = types.TextType, types.NewString(v)
+		}
+		if err := f.let(&s.Into[i], t, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *firing) raise(s *plan.Raise) error {
