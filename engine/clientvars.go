@@ -35,7 +35,7 @@ var clientConstants = map[string]any{
 // clientFixed can be set to what they are.
 var clientFixed = map[string]any{
 	"block_encryption_mode": "aes-128-ecb", "default_week_format": int64(0), "lc_time_names": "en_US", "lc_messages": "en_US",
-	"completion_type": "NO_CHAIN", "default_collation_for_utf8mb4": "utf8mb4_bin", "windowing_use_high_precision": int64(1),
+	"max_join_size": "18446744073709551615", "completion_type": "NO_CHAIN", "default_collation_for_utf8mb4": "utf8mb4_bin", "windowing_use_high_precision": int64(1),
 	"sql_require_primary_key": int64(0), "sql_generate_invisible_primary_key": int64(0),
 }
 

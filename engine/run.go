@@ -463,6 +463,9 @@ func (s *Session) write(ctx context.Context, st *parse.Statement, args arguments
 		if err := s.withinLocked(p.Plan); err != nil {
 			return Result{}, nil, err
 		}
+		if err := s.safe(st.AST, p.Plan); err != nil {
+			return Result{}, nil, err
+		}
 		if refused > maxRefused { // others are too fast: they have to wait
 			err = lockAll(ctx, t, p.Plan)
 		} else {

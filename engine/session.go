@@ -100,6 +100,7 @@ type settings struct {
 	autocommit    bool
 	modes         sqlModes
 	noForeignKeys bool          // foreign_key_checks is off
+	safeUpdates   bool          // sql_safe_updates
 	defaults      TxOptions     // of transactions
 	next          *TxOptions    // of the next one, by SET TRANSACTION
 	concatLen     int64         // group_concat_max_len

@@ -176,7 +176,7 @@ func init() { // not a literal: some variables refer to others
 		"auto_increment_increment": fixed(int64(1)),
 		"auto_increment_offset":    fixed(int64(1)),
 		"sql_auto_is_null":         fixed(int64(0)),
-		"sql_safe_updates":         fixed(int64(0)),
+		"sql_safe_updates":         {func(s *Session) any { return boolInt(s.safeUpdates) }, setSafeUpdates},
 		"sql_notes":                toggle("sql_notes", 1), // there are no notes
 		"sql_quote_show_create":    fixed(int64(1)),
 		"sql_big_selects":          toggle("sql_big_selects", 1), // off refuses by max_join_size, which has no limit

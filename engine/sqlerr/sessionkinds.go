@@ -5,6 +5,7 @@ package sqlerr
 var (
 	NoSuchThread           = kind("no_such_session", 1094, "HY000")          // KILL names a session that is not there.
 	TooManyRows            = kind("too_many_rows", 1172, "42000")            // SELECT ... INTO has more than one row.
+	UnsafeUpdate           = kind("unsafe_update", 1175, "HY000")            // sql_safe_updates forbids a change of rows that no key finds.
 	NotUpdatable           = kind("view_not_updatable", 1288, "HY000")       // a view that cannot be written is the target of a statement.
 	NotPreparable          = kind("not_preparable", 1295, "HY000")           // PREPARE is given a statement that cannot be prepared.
 	UndeclaredVariable     = kind("undeclared_variable", 1327, "42000")      // a trigger names a variable that it does not declare, or INTO one of a stored routine.
