@@ -21,11 +21,13 @@ type query struct {
 	// head is what stands before the condition where, of a query without
 	// aggregates, windows, DISTINCT and LIMIT; "" if it has some.
 	head, where string
+	// json tells that texts are compared as JSON.
+	json bool
 }
 
 // same reports whether two answers to the query agree.
 func (q query) same(a, b answer) bool {
-	return same(a, b, q.ordered) || picksOne.MatchString(q.sql) && same(a.folded(), b.folded(), q.ordered)
+	return same(a, b, q.ordered) || q.json && sameDocuments(a, b) || picksOne.MatchString(q.sql) && same(a.folded(), b.folded(), q.ordered)
 }
 
 // picksOne are clauses that leave one of texts which their collation takes for equal: any.
@@ -43,6 +45,8 @@ func (g *generator) query() query {
 		return g.setOperation(with)
 	case g.chance(8):
 		return g.expressions()
+	case g.chance(5):
+		return g.document()
 	}
 	q, _ := g.selection(scope{}, true)
 	q.sql, q.head = with+q.sql, with+q.head

@@ -38,7 +38,7 @@ var columnTypes = [kinds][]string{
 	integer:  {"INT", "BIGINT", "SMALLINT", "INT UNSIGNED"},
 	decimal:  {"DECIMAL(8,2)", "DECIMAL(20,4)", "DECIMAL(30,6)"},
 	double:   {"DOUBLE"},
-	text:     {"VARCHAR(20)", "TEXT", "VARCHAR(20)", "VARCHAR(20)", "VARCHAR(20) COLLATE ci"},
+	text:     {"VARCHAR(20)", "TEXT", "VARCHAR(20)", "VARCHAR(20)", "VARCHAR(20) COLLATE ci", "VARCHAR(20) COLLATE ci", "VARBINARY(20)"},
 	date:     {"DATE"},
 	datetime: {"DATETIME"},
 	clock:    {"TIME"},
@@ -48,7 +48,8 @@ var columnTypes = [kinds][]string{
 // values.
 func newDatabase(c *choices) []*table {
 	var tables []*table
-	ci := pick(c, "utf8mb4_general_ci", "utf8mb4_unicode_ci") // two would be an illegal mix
+	// Two would be an illegal mix.
+	ci := pick(c, "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb4_spanish_ci", "utf8mb4_german2_ci", "utf8mb4_swedish_ci")
 	for i := range 2 + c.below(3) {
 		t := &table{name: fmt.Sprintf("t%d", i), columns: []column{{"id", integer}}, definitions: []string{"id INT PRIMARY KEY"}}
 		for j := range 2 + c.below(5) {

@@ -126,6 +126,9 @@ func (b *Binder) collate(n *sqlparser.CollateExpr) (Expr, error) {
 	if cs := vitess().CollationEnv().LookupCharsetName(id); cs != "utf8mb4" && !(cs == "binary" && arg.Type().IsBinary()) {
 		return nil, sqlerr.CollationMismatch.New("COLLATION '%s' is not valid for CHARACTER SET 'utf8mb4'", n.Collation)
 	}
+	if arg.Type().IsBinary() && id != collations.CollationBinaryID {
+		return nil, sqlerr.CollationMismatch.New("COLLATION '%s' is not valid for CHARACTER SET 'binary'", n.Collation)
+	}
 	t := types.TextType
 	if arg.Type().IsText() {
 		t = arg.Type()
