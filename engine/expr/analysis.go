@@ -277,7 +277,11 @@ func Fold(e Expr) Expr {
 		warned := false
 		env := &Env{Context: context.Background(), Strict: true, Warn: func(error) { warned = true }}
 		if v, err := EvalConst(env, e); err == nil && !warned && len(v.Bytes()) <= maxFolded {
-			return &Literal{Value: v.Clone(), T: e.Type(), coercibility: int8(derive(e).strength.coercibility()) + 1}
+			l := &Literal{Value: v.Clone(), T: e.Type(), coercibility: int8(derive(e).strength.coercibility()) + 1}
+			if x := exact(e); x != e {
+				l.exact, _ = Fold(x).(*Literal)
+			}
+			return l
 		}
 	}
 	old := e.Children()

@@ -104,10 +104,13 @@ func hexLiteral(l *Literal) *Literal {
 }
 
 // ForColumn returns a value as a column of type t takes it: a hexadecimal literal
-// of up to 8 bytes is a number for a numeric column.
+// of up to 8 bytes is a number for a numeric column, and a quotient is not rounded before.
 func ForColumn(e Expr, t types.Type) Expr {
 	if l, ok := e.(*Literal); ok && l.Hex && t.IsNumeric() && len(l.Value.Bytes()) <= 8 {
 		return hexLiteral(l)
+	}
+	if t.Kind == types.Decimal || t.IsFloat() {
+		return exact(e)
 	}
 	return e
 }

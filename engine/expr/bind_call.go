@@ -468,9 +468,6 @@ func (b *Binder) cast(n, operand sqlparser.Expr, to *sqlparser.ConvertType) (Exp
 	if arg = ForColumn(arg, t); arg.Type() != from {
 		return &Cast{Arg: arg, T: t, Written: true}, nil
 	}
-	if t.Kind == types.Decimal || t.IsFloat() {
-		arg = exact(arg)
-	}
 	own := false
 	switch {
 	case t.IsTemporal():

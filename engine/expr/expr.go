@@ -115,6 +115,8 @@ type Literal struct {
 	// coercibility is one more than that of the expression which this is the value of; 0:
 	// it was written like that.
 	coercibility int8
+	// exact is the value unrounded, of a quotient; or nil.
+	exact *Literal
 }
 
 // Aggregate stands for an aggregate function's value. It cannot be evaluated:

@@ -182,6 +182,10 @@ func exact(e Expr) Expr {
 		if e.Exact != nil {
 			return e.Exact
 		}
+	case *Literal:
+		if e.exact != nil {
+			return e.exact
+		}
 	case *Arith:
 		if e.exact.Kind == types.Decimal && e.exact != e.T {
 			n := *e

@@ -158,9 +158,10 @@ type query struct {
 	// distinct they may not be told apart.
 	from     *from
 	distinct bool
-	// exprs are what the columns of out are, of a SELECT that MySQL merges with the query
-	// around it; else nil.
-	exprs []expr.Expr
+	// exprs are what the columns of out are, of a SELECT without groups, windows and DISTINCT;
+	// else nil. MySQL merges it with the query around it if it has no LIMIT either.
+	exprs  []expr.Expr
+	merged bool
 }
 
 // output is a column of a query's result.

@@ -224,7 +224,10 @@ func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (
 		return nil, sqlerr.ViewColumnCount.New("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")
 	}
 	q.rel = unordered(q.rel) // a derived table's rows have no order
-	exact := b.exactly(q)
+	var exact map[int]int
+	if q.merged {
+		exact = b.exactly(q, q.exprs)
+	}
 	src := &source{alias: alias}
 	for i, o := range q.out {
 		name := o.name
@@ -241,12 +244,12 @@ func (b *builder) derivedFrom(q *query, alias string, names sqlparser.Columns) (
 	return &from{rel: q.rel, sources: []*source{src}, visible: src.cols}, nil
 }
 
-// exactly adds to a derived table that MySQL merges with the query around it the columns that
-// have quotients unrounded, and returns them by those that have them rounded.
-func (b *builder) exactly(q *query) map[int]int {
+// exactly adds to a query of list the columns that have quotients unrounded, and returns them
+// by those that have them rounded.
+func (b *builder) exactly(q *query, list []expr.Expr) map[int]int {
 	var exact []expr.Expr
 	var of []int
-	for i, e := range q.exprs {
+	for i, e := range list {
 		if x := expr.Exact(e); x != e && expr.Deterministic(e) {
 			exact, of = append(exact, x), append(of, q.out[i].col)
 		}

@@ -347,12 +347,22 @@ func (b *builder) insertQuery(t *schema.Table, cols []int, s sqlparser.TableStat
 			return nil, err
 		}
 	}
+	read := b.reads[t.ID]
 	q, err := b.query(s, &frame{})
 	if err != nil {
 		return nil, err
 	}
 	if len(q.out) != len(cols) {
 		return nil, wrongRow(0)
+	}
+	if b.reads[t.ID] > read { // MySQL keeps the rows in a temporary table, which has quotients rounded
+		return q, nil
+	}
+	exact := b.exactly(q, q.exprs)
+	for i, c := range cols {
+		if id := exact[q.out[i].col]; id > 0 && (t.Columns[c].Type.Kind == types.Decimal || t.Columns[c].Type.IsFloat()) {
+			q.out[i].col = id
+		}
 	}
 	return q, nil
 }

@@ -113,18 +113,18 @@ func (b *builder) selectQuery(s *sqlparser.Select, f *frame) (*query, error) {
 			order = append(order, orderItem{b.ref(o.col), o.desc})
 		}
 	}
-	merged := g.rel == nil && !s.Distinct && s.Limit == nil
+	plain := g.rel == nil && !s.Distinct
 	var exprs []expr.Expr
 	for _, it := range items {
-		merged = merged && !expr.HasWindow(it.expr)
+		plain = plain && !expr.HasWindow(it.expr)
 		exprs = append(exprs, it.expr)
 	}
 	rel = b.windows(rel, items, order)
 	q, err := b.finish(rel, items, order, s.Distinct, s.Limit, f)
 	if err == nil && g.rel == nil {
 		q.from, q.distinct = fr, s.Distinct
-		if merged {
-			q.exprs = exprs
+		if plain {
+			q.exprs, q.merged = exprs, s.Limit == nil
 		}
 	}
 	if err == nil && lock != nil {
