@@ -387,16 +387,16 @@ var (
 // What MariaDB 10.11 is known to do in another way than MySQL 8.
 var (
 	mariadbOnly = []*regexp.Regexp{
-		regexp.MustCompile(`\bREPLACE\(`),                                    // by NULL is NULL; there only where something is replaced
-		regexp.MustCompile(`\b(FIELD|INTERVAL)\(`),                           // of NULL is 0 or -1, but there rows are left out as if it were NULL
-		regexp.MustCompile(`JOIN.*\bELT\(`),                                  // of one text that is NULL is not always NULL; there outer joins become inner ones
-		regexp.MustCompile(`BIT_\w+\([^()]*\) OVER`),                         // counts bits wrongly there where frames move
-		regexp.MustCompile(`IN \(\(SELECT (MAX|MIN)\(`),                      // NULL, of no rows, is no value there
+		regexp.MustCompile(`\bREPLACE\(`),                                        // by NULL is NULL; there only where something is replaced
+		regexp.MustCompile(`\b(FIELD|INTERVAL)\(`),                               // of NULL is 0 or -1, but there rows are left out as if it were NULL
+		regexp.MustCompile(`JOIN.*\bELT\(`),                                      // of one text that is NULL is not always NULL; there outer joins become inner ones
+		regexp.MustCompile(`BIT_\w+\([^()]*\) OVER`),                             // counts bits wrongly there where frames move
+		regexp.MustCompile(`IN \(\(SELECT (MAX|MIN)\(`),                          // NULL, of no rows, is no value there
 		regexp.MustCompile(`\(SELECT (MAX|MIN|COUNT)\(.* (ALL|ANY|IN) \(SELECT`), // is not always true there where it should be
-		regexp.MustCompile(`AS UNSIGNED`),                                    // of a negative DECIMAL is 0 there
-		regexp.MustCompile(`GROUPS |LATERAL`),                                // unknown there
-		regexp.MustCompile(`(EXCEPT|INTERSECT) ALL.*(EXCEPT|INTERSECT) ALL`), // may never end there
-		regexp.MustCompile(`NOT \(.*NOT \(.*\b(ANY|ALL) \(`),                 // NOT (NOT (1 < ANY (…))) is false there where 1 < ANY (…) is true
+		regexp.MustCompile(`AS UNSIGNED`),                                        // of a negative DECIMAL is 0 there
+		regexp.MustCompile(`GROUPS |LATERAL`),                                    // unknown there
+		regexp.MustCompile(`(EXCEPT|INTERSECT) ALL.*(EXCEPT|INTERSECT) ALL`),     // may never end there
+		regexp.MustCompile(`NOT \(.*NOT \(.*\b(ANY|ALL) \(`),                     // NOT (NOT (1 < ANY (…))) is false there where 1 < ANY (…) is true
 	}
 	unsupported = []string{
 		"SUBQUERY in ROW in left expression", "Invalid use of group function",
