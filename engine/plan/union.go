@@ -129,8 +129,13 @@ func (b *builder) unionAll(op string, parts []*query, marks []mark) (*unionRel, 
 	}
 	for i, p := range parts {
 		casts := make([]expr.Expr, len(p.out))
+		exact := b.exactly(p, p.exprs)
 		for k, o := range p.out {
-			casts[k] = expr.CastTo(b.ref(o.col), b.cols[rel.cols[k]].t)
+			from, t := o.col, b.cols[rel.cols[k]].t
+			if id := exact[from]; id > 0 && (t.IsFloat() || t.Kind == types.Decimal && t.Scale > b.cols[from].t.Scale) {
+				from = id // the column has the digits
+			}
+			casts[k] = expr.CastTo(b.ref(from), t)
 		}
 		for _, m := range marks {
 			casts = append(casts, m.values[i])
