@@ -133,6 +133,8 @@ func (s *Session) command(ctx context.Context, st *parse.Statement, args argumen
 		set, err = s.analyze(ctx, n)
 	case *sqlparser.ExplainStmt:
 		set, err = s.explain(ctx, st, n, args)
+	case *parse.ChecksumTable:
+		set, err = s.checksums(ctx, n)
 	case *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable, *parse.PackTable:
 		set, err = s.maintain(ctx, st)
 	case *parse.Backup, *parse.Restore, *parse.VerifyBackup:
@@ -161,7 +163,7 @@ func checkCommand(st *parse.Statement) error {
 		return checkUsers(n.Users)
 	case *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
 		*sqlparser.Use, *parse.DropUser, *parse.Grant, *parse.ShowGrants, *parse.DescribeHistory, *sqlparser.ExplainTab, *parse.CheckTable, *parse.CheckDatabase, *parse.RepairTable, *parse.PackTable,
-		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount, *parse.Diagnostics:
+		*parse.Backup, *parse.Restore, *parse.VerifyBackup, *parse.Analyze, *parse.KillJob, *parse.KillLive, *parse.ShowCount, *parse.Diagnostics, *parse.ChecksumTable:
 		return nil
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt, *sqlparser.Kill, *sqlparser.LockTables, *sqlparser.UnlockTables,
 		*parse.CreateTopic, *parse.DropTopic, *parse.AddSource, *parse.DropSource, *parse.DropGroup, *parse.Consume, *parse.Ack, *parse.ShowTopics:

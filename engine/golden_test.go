@@ -266,7 +266,7 @@ func hasRows(sql string) bool {
 	switch word {
 	case "with":
 		return !withWrites.MatchString(sql)
-	case "check", "pack", "optimize":
+	case "check", "pack", "optimize", "checksum":
 		return true
 	case "select", "show", "consume", "execute", "describe", "desc", "explain", "values", "table", "analyze":
 		return true

@@ -111,7 +111,7 @@ func (s *Session) mayRun(ctx context.Context, st *parse.Statement) error {
 	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release,
 		*sqlparser.Use, *sqlparser.Set, *sqlparser.PrepareStmt, *sqlparser.DeallocateStmt:
 		return nil
-	case *sqlparser.ExplainStmt, *parse.Subscribe: // its plan is made
+	case *sqlparser.ExplainStmt, *parse.Subscribe, *parse.ChecksumTable: // its plan is made
 		return nil
 	case *sqlparser.Show, *sqlparser.ExplainTab, *parse.ShowCount, *parse.Diagnostics, *parse.ShowGrants, *parse.DescribeHistory: // of what the user sees
 		return nil

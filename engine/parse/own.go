@@ -36,6 +36,12 @@ type (
 		Tables   []sqlparser.TableName
 		Optimize bool
 	}
+	// ChecksumTable is CHECKSUM TABLE.
+	ChecksumTable struct {
+		*sqlparser.OtherAdmin
+		Tables []sqlparser.TableName
+		Quick  bool
+	}
 	// Backup is BACKUP DATABASE [ns] TO 'dir' [KEEP n].
 	Backup struct {
 		*sqlparser.OtherAdmin
@@ -167,6 +173,15 @@ func (p *piece) own(sql string, whole *Statement) (sqlparser.Statement, error) {
 			return nil, nil
 		}
 		st = &PackTable{Tables: r.tables()}
+	case r.take("checksum"):
+		if !r.take("table") && !r.take("tables") {
+			return nil, nil
+		}
+		n := &ChecksumTable{Tables: r.tables()}
+		if n.Quick = r.take("quick"); !n.Quick {
+			r.take("extended")
+		}
+		st = n
 	case r.take("optimize"):
 		r.skip("no_write_to_binlog", "local")
 		if !r.take("table") && !r.take("tables") {

@@ -267,7 +267,7 @@ func (s *parens) add(t token, recent [2]token) {
 var unread = map[string][]string{
 	"GRANT": nil, "REVOKE": nil, "XA": nil, "HANDLER": nil, "INSTALL": nil, "UNINSTALL": nil, "SIGNAL": nil,
 	"RESIGNAL": nil, "HELP": nil, "SHUTDOWN": nil, "RESTART": nil, "CLONE": nil, "BINLOG": nil, "RESET": nil,
-	"CHECKSUM": {"TABLE", "TABLES"}, "CACHE": {"INDEX"}, "IMPORT": {"TABLE"},
+	"CACHE": {"INDEX"}, "IMPORT": {"TABLE"},
 	"CHANGE": {"MASTER", "REPLICATION"}, "START": {"REPLICA", "SLAVE", "GROUP_REPLICATION"}, "STOP": {"REPLICA", "SLAVE", "GROUP_REPLICATION"},
 	"PURGE":  {"BINARY", "MASTER"},
 	"CREATE": {"FUNCTION", "EVENT", "ROLE", "SERVER", "TABLESPACE", "AGGREGATE"},
