@@ -259,6 +259,9 @@ func textLength(t types.Type) (chars, bytes any) {
 
 // numericPrecision returns the digits of a number, nil of others.
 func numericPrecision(t types.Type) (precision, scale any) {
+	if t.HasPlaces() {
+		return t.Size, t.Scale
+	}
 	switch t.Kind {
 	case types.TinyInt:
 		return 3, 0

@@ -300,6 +300,14 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 	if _, ok := tmpl.(*sqlparser.SubstrExpr); ok && slices.ContainsFunc(args, func(e Expr) bool { return e.Type().Kind == types.Null }) {
 		return &Cast{Arg: &Literal{T: types.NullType}, T: types.TextType}, nil // evalengine does not expect it
 	}
+	if keepsText[name] {
+		args = slices.Clone(args)
+		for i, a := range args {
+			if a.Type().HasPlaces() {
+				args[i] = CastTo(a, types.TextType)
+			}
+		}
+	}
 	texts := args
 	args, tmpl, err := collateCall(name, readableTime(name, args, tmpl), tmpl)
 	if err != nil {

@@ -267,7 +267,9 @@ func widens(from, to types.Type) bool {
 	case types.Enum, types.Set:
 		return from.Members != nil && to.Members != nil && len(to.Members.Names) >= len(from.Members.Names) &&
 			slices.Equal(from.Members.Names, to.Members.Names[:len(from.Members.Names)])
-	case types.Float, types.Double, types.Date, types.Year, types.JSON, types.UUID:
+	case types.Float, types.Double:
+		return !to.HasPlaces()
+	case types.Date, types.Year, types.JSON, types.UUID:
 		return true
 	}
 	return false

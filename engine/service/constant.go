@@ -1,6 +1,7 @@
 package service
 
 import (
+	"strconv"
 	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -29,6 +30,13 @@ func literal(e sqlparser.Expr, c *schema.Column, zeroDates bool) (string, error)
 	}
 	if v, err = types.Assign(&types.Target{Type: c.Type, Column: c.Name, ZeroDates: zeroDates}, bound.Type(), v); err != nil {
 		return "", err
+	}
+	switch {
+	case v.IsNull():
+	case c.Type.Kind == types.Float && !c.Type.HasPlaces(): // all its digits
+		return strconv.FormatFloat(v.Float(), 'g', -1, 32), nil
+	case c.Type.IsFloat():
+		return string(types.AppendText(nil, c.Type, v)), nil
 	}
 	return string(types.AppendSQL(nil, c.Type, v)), nil
 }

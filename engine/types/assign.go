@@ -38,7 +38,7 @@ func AssignNeedsNothing(to, from Type) bool {
 	switch {
 	case to.IsInteger() && from.IsInteger():
 		return to.Unsigned == from.Unsigned && to.Kind >= from.Kind
-	case to.Kind == Double && !to.Unsigned:
+	case to.Kind == Double && !to.Unsigned && !to.HasPlaces():
 		return from.IsFloat()
 	case to.Kind == Decimal && from.Kind == Decimal && !to.Unsigned && from.Size >= 0:
 		return to.Scale == from.Scale && to.Size >= from.Size && to.Physical() == from.Physical()
@@ -460,6 +460,18 @@ func (to *Target) float(from Type, v Value) (Value, *sqlerr.Error) {
 		var bad bool
 		if f, bad = floatOf(from, v); bad {
 			err = to.truncated()
+		}
+	}
+	if to.Type.HasPlaces() && !(to.Type.Unsigned && f < 0) {
+		unit := math.Pow10(to.Type.Scale)
+		most := math.Pow10(to.Type.Size-to.Type.Scale) - 1/unit
+		whole := math.Floor(f)
+		part := math.RoundToEven((f - whole) * unit) // MySQL rounds halves after the point to even
+		if f = whole + part/unit; math.Abs(whole*unit) < 1<<53 {
+			f = (whole*unit + part) / unit // the number nearest to the decimal
+		}
+		if math.Abs(f) > most {
+			f, err = math.Copysign(most, f), to.outOfRange()
 		}
 	}
 	switch {

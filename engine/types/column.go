@@ -89,8 +89,7 @@ func FromColumnType(name string, ct *sqlparser.ColumnType) (Type, error) {
 	case kind == Decimal:
 		t.Size, t.Scale, err = decimalSize(name, ct)
 	case t.IsFloat():
-		t.Kind, err = floatKind(name, kind, ct)
-		t.Scale = -1
+		t.Kind, t.Size, t.Scale, err = floatSize(name, kind, ct)
 	case kind == Bit:
 		t.Unsigned = false
 		t.Size, err = length(name, ct, 1, maxSetMembers)
@@ -178,17 +177,25 @@ func decimalSize(name string, ct *sqlparser.ColumnType) (precision, scale int, e
 	return precision, scale, err
 }
 
-func floatKind(name string, kind Kind, ct *sqlparser.ColumnType) (Kind, error) {
+// floatSize returns a FLOAT's or DOUBLE's kind, and its digits, -1 where they are not bounded.
+func floatSize(name string, kind Kind, ct *sqlparser.ColumnType) (_ Kind, size, scale int, err error) {
 	switch {
+	case ct.Scale != nil && ct.Length != nil && *ct.Length == 0:
+		return kind, -1, -1, nil
 	case ct.Scale != nil:
-		return 0, sqlerr.Unsupported("FLOAT(M,D) and DOUBLE(M,D)").In(name)
+		size, scale, err = decimalSize(name, &sqlparser.ColumnType{Length: ct.Length, Scale: ct.Scale})
+		return kind, size, scale, err
 	case kind == Double || ct.Length == nil || *ct.Length >= 0 && *ct.Length <= maxFloatDigits:
-		return kind, nil
+		return kind, -1, -1, nil
 	case *ct.Length > maxDoubleDigits || *ct.Length < 0:
-		return 0, sqlerr.WrongColumnSpec.New("Incorrect column specifier for column '%s'", name).In(name)
+		return 0, 0, 0, sqlerr.WrongColumnSpec.New("Incorrect column specifier for column '%s'", name).In(name)
 	}
-	return Double, nil
+	return Double, -1, -1, nil
 }
+
+// HasPlaces reports whether t is FLOAT(M,D) or DOUBLE(M,D): Size digits, Scale of them after
+// the point.
+func (t Type) HasPlaces() bool { return t.IsFloat() && t.Size > 0 && t.Scale >= 0 }
 
 // stringSize returns a text or binary type's kind and length. TEXT(n) and
 // BLOB(n) are the smallest of their family that holds n characters.
@@ -378,7 +385,7 @@ func (t Type) SQL() string {
 			b = append(append(b, memberQuotes.Replace(name)...), '\'')
 		}
 		return string(append(b, ')'))
-	case t.Kind == Decimal && t.Size >= 0:
+	case t.Kind == Decimal && t.Size >= 0, t.HasPlaces():
 		s = fmt.Sprintf("%s(%d,%d)", s, t.Size, t.Scale)
 	case t.IsTemporal() && t.Kind != Date && t.Scale > 0:
 		s = fmt.Sprintf("%s(%d)", s, t.Scale)

@@ -26,6 +26,9 @@ func AppendText(dst []byte, t Type, v Value) []byte {
 		}
 		return strconv.AppendUint(dst, v.bits, 10)
 	case PhysFloat64:
+		if t.HasPlaces() {
+			return strconv.AppendFloat(dst, v.Float(), 'f', t.Scale, 64)
+		}
 		if t.Kind == Float {
 			return appendFloat(dst, v.Float())
 		}
