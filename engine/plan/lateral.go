@@ -94,6 +94,7 @@ func (b *builder) follow(te sqlparser.TableExpr, left, known *from, f *frame, ki
 	src := fr.sources[0]
 	fresh := len(own.args) > 0 && computedOfGroup(fr.rel)
 	for _, c := range src.cols {
+		c.exact = 0 // only these columns come out
 		l.q.out = append(l.q.out, output{c.name, c.id})
 		if fresh {
 			of := &b.cols[c.id]
