@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/tables"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -27,21 +28,14 @@ func (s *Session) diagnostics(n *parse.Diagnostics) error {
 		condition = s.warnings[at-1]
 	}
 	for _, item := range n.Items {
-		var v any
+		t, v := types.Int64Type, types.NewInt(s.rowCount)
 		switch {
 		case condition != nil:
-			v = sqlerr.Diagnostic(condition, item.What)
+			t, v = tables.Diagnostic(condition, item.What)
 		case item.What == "NUMBER":
-			v = int64(len(s.warnings))
-		default:
-			v = s.rowCount
+			v = types.NewInt(int64(len(s.warnings)))
 		}
-		switch v := v.(type) {
-		case int64:
-			s.setUserVariable(item.To.Name, types.Int64Type, types.NewInt(v))
-		case string:
-			s.setUserVariable(item.To.Name, types.TextType, types.NewString(v))
-		}
+		s.setUserVariable(item.To.Name, t, v)
 	}
 	return nil
 }

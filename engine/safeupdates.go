@@ -10,11 +10,7 @@ import (
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
 
-func setSafeUpdates(s *Session, v any) error {
-	on, ok := truth(v)
-	if !ok {
-		return errWrongValue
-	}
+func setSafeUpdates(s *Session, on bool) error {
 	s.safeUpdates = on
 	return nil
 }

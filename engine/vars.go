@@ -117,13 +117,7 @@ func (s *Session) remember(name string, n int64) {
 func toggle(name string, normal int64) variable {
 	x := remembered(name, normal, 0)
 	keep := x.set
-	x.set = func(s *Session, v any) error {
-		on, ok := truth(v)
-		if !ok {
-			return errWrongValue
-		}
-		return keep(s, boolInt(on))
-	}
+	x.set = switched(func(s *Session, on bool) error { return keep(s, boolInt(on)) })
 	return x
 }
 
@@ -147,10 +141,10 @@ var variables map[string]variable
 
 func init() { // not a literal: some variables refer to others
 	variables = map[string]variable{
-		"autocommit":            {func(s *Session) any { return boolInt(s.autocommit) }, setAutocommit},
+		"autocommit":            {func(s *Session) any { return boolInt(s.autocommit) }, switched(setAutocommit)},
 		"time_zone":             {func(s *Session) any { return zoneName(s.zone) }, setZone},
 		"transaction_isolation": {func(s *Session) any { return isolationNames[s.defaults.Isolation] }, setIsolation},
-		"transaction_read_only": {func(s *Session) any { return boolInt(s.defaults.ReadOnly) }, setReadOnly},
+		"transaction_read_only": {func(s *Session) any { return boolInt(s.defaults.ReadOnly) }, switched(setReadOnly)},
 		"sql_mode":              {getMode, setMode},
 		"last_insert_id":        {func(s *Session) any { return int64(s.lastInsertID) }, nil},
 		"warning_count":         {func(s *Session) any { return int64(len(s.warnings)) }, nil},
@@ -176,7 +170,7 @@ func init() { // not a literal: some variables refer to others
 		"auto_increment_increment": fixed(int64(1)),
 		"auto_increment_offset":    fixed(int64(1)),
 		"sql_auto_is_null":         fixed(int64(0)),
-		"sql_safe_updates":         {func(s *Session) any { return boolInt(s.safeUpdates) }, setSafeUpdates},
+		"sql_safe_updates":         {func(s *Session) any { return boolInt(s.safeUpdates) }, switched(setSafeUpdates)},
 		"sql_notes":                toggle("sql_notes", 1), // there are no notes
 		"sql_quote_show_create":    fixed(int64(1)),
 		"sql_big_selects":          toggle("sql_big_selects", 1), // off refuses by max_join_size, which has no limit
@@ -188,7 +182,7 @@ func init() { // not a literal: some variables refer to others
 		"cte_max_recursion_depth":  {func(s *Session) any { return max(s.recursion, 0) }, setRecursion},
 		"mem_limit":                {func(s *Session) any { return s.memoryBytes() }, setMemLimit},
 		"unique_checks":            toggle("unique_checks", 1), // off permits a check less, and demands none
-		"foreign_key_checks":       {func(s *Session) any { return boolInt(!s.noForeignKeys) }, setForeignKeys},
+		"foreign_key_checks":       {func(s *Session) any { return boolInt(!s.noForeignKeys) }, switched(setForeignKeys)},
 		"wait_timeout":             remembered("wait_timeout", 28800, 1),
 		"interactive_timeout":      remembered("interactive_timeout", 28800, 1),
 		"net_write_timeout":        remembered("net_write_timeout", 60, 1),
@@ -263,11 +257,18 @@ func truth(v any) (on, ok bool) {
 	return false, false
 }
 
-func setAutocommit(s *Session, v any) error {
-	on, ok := truth(v)
-	if !ok {
-		return errWrongValue
+// switched returns how a variable is set that is on or off.
+func switched(set func(s *Session, on bool) error) func(*Session, any) error {
+	return func(s *Session, v any) error {
+		on, ok := truth(v)
+		if !ok {
+			return errWrongValue
+		}
+		return set(s, on)
 	}
+}
+
+func setAutocommit(s *Session, on bool) error {
 	if on && !s.autocommit {
 		if err := s.commit(context.Background()); err != nil {
 			return err
@@ -277,20 +278,12 @@ func setAutocommit(s *Session, v any) error {
 	return nil
 }
 
-func setForeignKeys(s *Session, v any) error {
-	on, ok := truth(v)
-	if !ok {
-		return errWrongValue
-	}
+func setForeignKeys(s *Session, on bool) error {
 	s.noForeignKeys = !on
 	return nil
 }
 
-func setReadOnly(s *Session, v any) error {
-	on, ok := truth(v)
-	if !ok {
-		return errWrongValue
-	}
+func setReadOnly(s *Session, on bool) error {
 	s.defaults.ReadOnly = on || s.cfg.ReadOnly
 	return nil
 }

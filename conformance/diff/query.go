@@ -270,28 +270,34 @@ func (g *generator) kindIn(s scope) kind {
 	return kind(g.below(int(kinds)))
 }
 
+// selectList is what a SELECT gives, each under a name.
+type selectList struct {
+	items   []string
+	columns []column
+}
+
+func (l *selectList) add(sql string, k kind) {
+	name := fmt.Sprintf("a%d", len(l.items))
+	l.items = append(l.items, sql+" AS "+name)
+	l.columns = append(l.columns, column{name, k})
+}
+
 // grouped returns a SELECT with GROUP BY.
 func (g *generator) grouped(from, where string, s scope) (query, []column) {
-	var items, keys []string
-	var columns []column
-	add := func(sql string, k kind) {
-		name := fmt.Sprintf("a%d", len(items))
-		items = append(items, sql+" AS "+name)
-		columns = append(columns, column{name, k})
-	}
+	var list selectList
+	var keys []string
 	for range g.below(3) {
 		key := s.columns[g.below(len(s.columns))]
 		if slices.Contains(keys, key.sql) {
 			continue
 		}
 		keys = append(keys, key.sql)
-		add(key.sql, key.k)
+		list.add(key.sql, key.k)
 	}
 	for range 1 + g.below(3) {
-		sql, k := g.aggregate(s)
-		add(sql, k)
+		list.add(g.aggregate(s))
 	}
-	q := query{sql: "SELECT " + strings.Join(items, ", ") + " FROM " + from + clause(" WHERE ", where)}
+	q := query{sql: "SELECT " + strings.Join(list.items, ", ") + " FROM " + from + clause(" WHERE ", where)}
 	if keys != nil {
 		q.sql += " GROUP BY " + strings.Join(keys, ", ")
 		q.sql += pick(g.choices, "", "", "", " WITH ROLLUP")
@@ -300,7 +306,7 @@ func (g *generator) grouped(from, where string, s scope) (query, []column) {
 		sql, k := g.aggregate(s)
 		q.sql += fmt.Sprintf(" HAVING %s %s %s", sql, pick(g.choices, ">", "<", "<=", "="), literal(g.choices, k))
 	}
-	return q, columns
+	return q, list.columns
 }
 
 // aggregate returns an aggregate function's call, and what it gives. Sums of

@@ -7,19 +7,14 @@ import (
 
 // windowed returns a SELECT with window functions.
 func (g *generator) windowed(from, where string, s scope) (query, []column) {
-	var items, all []string
-	var columns []column
-	add := func(sql string, k kind) {
-		name := fmt.Sprintf("a%d", len(items))
-		items = append(items, sql+" AS "+name)
-		columns = append(columns, column{name, k})
-	}
+	var list selectList
+	var all []string
 	for _, c := range s.columns {
 		all = append(all, c.sql+pick(g.choices, "", " DESC"))
 	}
 	for range 1 + g.below(2) {
 		c := s.columns[g.below(len(s.columns))]
-		add(c.sql, c.k)
+		list.add(c.sql, c.k)
 	}
 	for range 1 + g.below(2) {
 		over := ""
@@ -30,7 +25,7 @@ func (g *generator) windowed(from, where string, s scope) (query, []column) {
 		full := over + "ORDER BY " + strings.Join(all, ", ")
 		switch g.below(9) {
 		case 6:
-			add(fmt.Sprintf("ROUND(%s() OVER (%sORDER BY %s%s), 8)", pick(g.choices, "PERCENT_RANK", "CUME_DIST"), over, c.sql, pick(g.choices, "", " DESC")), double)
+			list.add(fmt.Sprintf("ROUND(%s() OVER (%sORDER BY %s%s), 8)", pick(g.choices, "PERCENT_RANK", "CUME_DIST"), over, c.sql, pick(g.choices, "", " DESC")), double)
 		case 7:
 			if numbers := append(of(s.columns, integer), of(s.columns, decimal)...); len(numbers) > 0 {
 				k, value := g.framed(numbers[g.below(len(numbers))], c)
@@ -38,33 +33,33 @@ func (g *generator) windowed(from, where string, s scope) (query, []column) {
 				if order.k == integer && !strings.HasSuffix(order.sql, "id") {
 					order.sql = "CAST(" + order.sql + " AS SIGNED)" // MariaDB fails below 0 UNSIGNED
 				}
-				add(fmt.Sprintf("%s OVER (%sORDER BY %s%s RANGE %s)", value, over, order.sql, pick(g.choices, "", " DESC"), g.frame()), k)
+				list.add(fmt.Sprintf("%s OVER (%sORDER BY %s%s RANGE %s)", value, over, order.sql, pick(g.choices, "", " DESC"), g.frame()), k)
 			}
 		case 8:
 			k, value := g.framed(c, c)
 			if g.chance(25) {
-				add(fmt.Sprintf("%s OVER (%sORDER BY %s GROUPS %s)", value, over, s.columns[g.below(len(s.columns))].sql, g.frame()), k)
+				list.add(fmt.Sprintf("%s OVER (%sORDER BY %s GROUPS %s)", value, over, s.columns[g.below(len(s.columns))].sql, g.frame()), k)
 				break
 			}
-			add(fmt.Sprintf("%s OVER (%s ROWS %s)", value, full, g.frame()), k)
+			list.add(fmt.Sprintf("%s OVER (%s ROWS %s)", value, full, g.frame()), k)
 		case 0:
-			add("ROW_NUMBER() OVER ("+full+")", integer)
+			list.add("ROW_NUMBER() OVER ("+full+")", integer)
 		case 1:
-			add(fmt.Sprintf("%s() OVER (%sORDER BY %s)", pick(g.choices, "RANK", "DENSE_RANK"), over, c.sql), integer)
+			list.add(fmt.Sprintf("%s() OVER (%sORDER BY %s)", pick(g.choices, "RANK", "DENSE_RANK"), over, c.sql), integer)
 		case 2:
-			add(fmt.Sprintf("%s(%s, %d) OVER (%s)", pick(g.choices, "LAG", "LEAD"), c.sql, g.below(3), full), c.k)
+			list.add(fmt.Sprintf("%s(%s, %d) OVER (%s)", pick(g.choices, "LAG", "LEAD"), c.sql, g.below(3), full), c.k)
 		case 3:
-			add(fmt.Sprintf("%s(%s) OVER (%s ROWS BETWEEN %d PRECEDING AND %d FOLLOWING)",
+			list.add(fmt.Sprintf("%s(%s) OVER (%s ROWS BETWEEN %d PRECEDING AND %d FOLLOWING)",
 				pick(g.choices, "COUNT", "MAX", "MIN", "FIRST_VALUE", "LAST_VALUE"), c.sql, full, g.below(4), g.below(3)), c.k)
 		case 4:
 			if sums := append(of(s.columns, integer), of(s.columns, decimal)...); len(sums) > 0 {
-				add(fmt.Sprintf("SUM(%s) OVER (%s)", sums[g.below(len(sums))].sql, pick(g.choices, full, over+"ORDER BY "+c.sql, over)), decimal)
+				list.add(fmt.Sprintf("SUM(%s) OVER (%s)", sums[g.below(len(sums))].sql, pick(g.choices, full, over+"ORDER BY "+c.sql, over)), decimal)
 			}
 		case 5:
-			add(fmt.Sprintf("NTILE(%d) OVER (%s)", 1+g.below(4), full), integer)
+			list.add(fmt.Sprintf("NTILE(%d) OVER (%s)", 1+g.below(4), full), integer)
 		}
 	}
-	return query{sql: "SELECT " + strings.Join(items, ", ") + " FROM " + from + clause(" WHERE ", where)}, columns
+	return query{sql: "SELECT " + strings.Join(list.items, ", ") + " FROM " + from + clause(" WHERE ", where)}, list.columns
 }
 
 // frame returns the bounds of a frame, in rows, groups or by numbers.

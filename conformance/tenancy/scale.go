@@ -121,14 +121,11 @@ func (s *scale) run(ctx context.Context, out io.Writer) (failed int, err error) 
 
 // fewRows makes a database of few users.
 func (s *scale) fewRows(ctx context.Context, dir string) (err error) {
-	db, err := s.open(dir)
+	db, err := s.create(ctx, dir, userTable)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.ExecContext(ctx, userTable); err != nil {
-		return err
-	}
 	return s.load(ctx, db, 0, fewUsers)
 }
 
@@ -136,14 +133,11 @@ func userName(n int) string { return fmt.Sprintf("user-%07d@example.org", n) }
 
 // ownRows loads the user table and measures at each power of ten.
 func (s *scale) ownRows(ctx context.Context, out io.Writer, dir string) (err error) {
-	db, err := s.open(dir)
+	db, err := s.create(ctx, dir, userTable)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.ExecContext(ctx, userTable); err != nil {
-		return err
-	}
 	fmt.Fprintf(out, "%d rows of each user, each user's INSERT a transaction; times are medians of %d users picked at random:\n"+
 		"right after the load, while it is compacted; once that is over the first for a user, which may have to read files,\n"+
 		"and after it\n\n", s.rows, asked)
@@ -191,14 +185,11 @@ func (s *scale) counts() (list []int) {
 
 // sharedRows loads the same rows into one table and returns rows a second.
 func (s *scale) sharedRows(ctx context.Context, dir string) (rate float64, err error) {
-	db, err := s.open(dir)
+	db, err := s.create(ctx, dir, sharedTable)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.ExecContext(ctx, sharedTable); err != nil {
-		return 0, err
-	}
 	insert, err := db.PrepareContext(ctx, "INSERT INTO notes (user, id, title, body) VALUES "+list("(?, ?, ?, ?)", s.rows))
 	if err != nil {
 		return 0, err
@@ -219,6 +210,18 @@ func (s *scale) sharedRows(ctx context.Context, dir string) (rate float64, err e
 // open opens a database whose commits survive the process, as most are loaded.
 func (s *scale) open(dir string) (*sql.DB, error) {
 	return sql.Open("kalam", "file:"+dir+"?sync=normal")
+}
+
+// create makes a database with a table.
+func (s *scale) create(ctx context.Context, dir, table string) (*sql.DB, error) {
+	db, err := s.open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.ExecContext(ctx, table); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // each calls f with the users from one number to before another, on all cores.

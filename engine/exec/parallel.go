@@ -15,19 +15,17 @@ import (
 // so that their order is that of the rows. Should a part's groups take much memory, all
 // is done again one row after the other.
 type parallelAggregate struct {
-	*aggregate
-	rt     *Runtime
-	first  *Runtime // of the aggregate, which reads the first part
-	others []*part
-	merged bool
-	warned *warnings // by the first part
+	*aggregate // of the first part, which gets the others' groups
+	rt         *Runtime
+	parts      []*part
+	merged     bool
 }
 
-// part is a part of the work but the first.
+// part is a part of the work.
 type part struct {
 	*aggregate
 	rt     *Runtime
-	warned *warnings
+	warned warnings
 }
 
 // warnings keeps those of a part until its turn comes.
@@ -62,52 +60,44 @@ var errManyGroups = errors.New("many groups")
 
 func newParallelAggregate(n *plan.Aggregate, rt *Runtime) (Operator, error) {
 	rt.memory() // which the first part shares
-	p := &parallelAggregate{rt: rt, first: partOf(rt, 0), warned: new(warnings)}
-	var err error
-	if p.aggregate, err = newAggregate(n, p.first); err != nil {
-		return nil, err
-	}
-	for i := 1; i < rt.Workers; i++ {
-		r := partOf(rt, i)
-		r.mem = &memory{limit: rt.mem.limit / 16}
-		if rt.Watch != nil {
-			r.Watch, r.actual = map[plan.Node]*plan.Actual{}, nil
+	p := &parallelAggregate{rt: rt}
+	for i := range rt.Workers {
+		r := *rt
+		r.Env, r.part = new(expr.Env), i
+		if i > 0 {
+			r.mem = &memory{limit: rt.mem.limit / 16}
+			if rt.Watch != nil {
+				r.Watch, r.actual = map[plan.Node]*plan.Actual{}, nil
+			}
 		}
-		a, err := newAggregate(n, r)
+		a, err := newAggregate(n, &r)
 		if err != nil {
 			return nil, err
 		}
-		p.others = append(p.others, &part{a, r, new(warnings)})
+		p.parts = append(p.parts, &part{aggregate: a, rt: &r})
 	}
+	p.aggregate = p.parts[0].aggregate
 	return p, nil
-}
-
-// partOf returns what the operators of part i run in.
-func partOf(rt *Runtime, i int) *Runtime {
-	r := *rt
-	r.Env, r.part, r.parts = new(expr.Env), i, rt.Workers
-	return &r
 }
 
 // Open implements Operator.
 func (p *parallelAggregate) Open(ctx context.Context) error {
-	p.merged, p.first.parts = false, len(p.others)+1
-	p.set(p.first, p.warned)
-	for _, o := range p.others {
-		p.set(o.rt, o.warned)
+	p.merged = false
+	return p.open(ctx, p.parts)
+}
+
+// open opens the parts that are to share the work, in the environment of this execution.
+func (p *parallelAggregate) open(ctx context.Context, parts []*part) error {
+	for _, o := range parts {
+		*o.rt.Env, o.rt.parts, o.warned = *p.rt.Env, len(parts), warnings{}
+		if o.rt.Env.Warn != nil {
+			o.rt.Env.Warn = o.warned.add
+		}
 		if err := o.aggregate.Open(ctx); err != nil {
 			return err
 		}
 	}
-	return p.aggregate.Open(ctx)
-}
-
-// set gives a part the environment of this execution.
-func (p *parallelAggregate) set(rt *Runtime, warned *warnings) {
-	*rt.Env, *warned = *p.rt.Env, warnings{}
-	if rt.Env.Warn != nil {
-		rt.Env.Warn = warned.add
-	}
+	return nil
 }
 
 // Next implements Operator.
@@ -141,7 +131,7 @@ func (p *parallelAggregate) work(ctx context.Context) error {
 			stop()
 		}
 	}
-	for _, o := range p.others {
+	for _, o := range p.parts[1:] {
 		running.Go(func() { read(o.aggregate) })
 	}
 	read(p.aggregate)
@@ -149,12 +139,12 @@ func (p *parallelAggregate) work(ctx context.Context) error {
 	if failure != nil {
 		return failure
 	}
-	for _, o := range p.others {
+	for _, o := range p.parts[1:] {
 		if err := p.take(o); err != nil {
 			return err
 		}
 	}
-	p.source, p.emitting, p.chunk, p.aggregate.first = nil, true, 0, 0
+	p.source, p.emitting, p.chunk, p.first = nil, true, 0, 0
 	return nil
 }
 
@@ -198,31 +188,31 @@ func (p *parallelAggregate) take(o *part) error {
 // pass passes on what the parts warned of, as one after the other would have.
 func (p *parallelAggregate) pass() {
 	if warn := p.rt.Env.Warn; warn != nil {
-		p.warned.pass(warn)
-		for _, o := range p.others {
+		for _, o := range p.parts {
 			o.warned.pass(warn)
 		}
 	}
 }
 
-// again does all the work in the first part.
+// again begins anew, with the first part alone, which warns as it goes.
 func (p *parallelAggregate) again(ctx context.Context) error {
 	if err := p.Close(); err != nil {
 		return err
 	}
-	p.first.parts = 1
-	p.set(p.first, p.warned)
-	for _, o := range p.others {
-		*o.warned = warnings{}
+	for _, o := range p.parts {
+		o.warned = warnings{}
 	}
-	p.first.Env.Warn = p.rt.Env.Warn
-	return p.aggregate.Open(ctx)
+	if err := p.open(ctx, p.parts[:1]); err != nil {
+		return err
+	}
+	p.parts[0].rt.Env.Warn = p.rt.Env.Warn
+	return nil
 }
 
 // Close implements Operator.
 func (p *parallelAggregate) Close() error {
-	err := p.aggregate.Close()
-	for _, o := range p.others {
+	var err error
+	for _, o := range p.parts {
 		err = errors.Join(err, o.aggregate.Close())
 	}
 	return err

@@ -110,7 +110,7 @@ func TestParallelWarnings(t *testing.T) {
 	}
 
 	failing := errors.New("failed")
-	for _, part := range []int{0, 1, 2} {
+	build := func() Operator {
 		rt := runtime(t, 0)
 		m.use(t, rt)
 		rt.Workers = 3
@@ -118,13 +118,12 @@ func TestParallelWarnings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := op.(*parallelAggregate)
-		if part == 0 {
-			p.input = &failingInput{p.input, failing}
-		} else {
-			a := p.others[part-1].aggregate
-			a.input = &failingInput{a.input, failing}
-		}
+		return op
+	}
+	for _, part := range []int{0, 1, 2} {
+		op := build()
+		a := op.(*parallelAggregate).parts[part].aggregate
+		a.input = &failingInput{a.input, failing}
 		for range 2 {
 			if err := op.Open(t.Context()); err != nil {
 				t.Fatal(err)
@@ -138,20 +137,14 @@ func TestParallelWarnings(t *testing.T) {
 		}
 	}
 
-	rt := runtime(t, 0)
-	m.use(t, rt)
-	rt.Workers = 3
-	op, err := Build(n, rt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	op := build()
 	defer op.Close()
 	if err := op.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = op.Next(ctx)
+	_, err := op.Next(ctx)
 	wantKind(t, err, sqlerr.Interrupted)
 }
 

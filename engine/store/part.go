@@ -21,11 +21,7 @@ func (s *scanner) takePart(tx *Tx, part, parts int) error {
 		return nil
 	}
 	if part > 0 {
-		from := cuts[part-1]
-		s.spans = slices.DeleteFunc(s.spans, func(sp span) bool { return bytes.Compare(sp.end, from) <= 0 })
-		if len(s.spans) > 0 && bytes.Compare(s.spans[0].start, from) < 0 {
-			s.spans[0].start = from
-		}
+		s.beginAt(cuts[part-1])
 	}
 	if part < len(cuts) {
 		to := cuts[part]

@@ -171,7 +171,12 @@ func (s *scanner) raise(floor []byte) {
 		s.floor = floor
 		return
 	}
-	low := append(bytes.Clone(s.prefix), floor...)
+	s.beginAt(append(bytes.Clone(s.prefix), floor...))
+	s.done = s.done || s.lookups && len(s.spans) == 0
+}
+
+// beginAt leaves out the keys before low.
+func (s *scanner) beginAt(low []byte) {
 	s.spans = slices.DeleteFunc(s.spans, func(sp span) bool {
 		if s.lookups {
 			return bytes.Compare(sp.start, low) < 0
@@ -183,7 +188,6 @@ func (s *scanner) raise(floor []byte) {
 			s.spans[i].start = low
 		}
 	}
-	s.done = s.done || s.lookups && len(s.spans) == 0
 }
 
 // filtered reports whether entries' values are needed to tell whether they

@@ -319,6 +319,16 @@ func (f *firing) loop(ctx context.Context, s *plan.While) error {
 	}
 }
 
+// Diagnostic returns what GET DIAGNOSTICS tells of a condition, by MySQL's name of the item.
+func Diagnostic(condition error, item string) (types.Type, types.Value) {
+	switch v := sqlerr.Diagnostic(condition, item).(type) {
+	case int64:
+		return types.Int64Type, types.NewInt(v)
+	default:
+		return types.TextType, types.NewString(v.(string))
+	}
+}
+
 // diagnose runs GET DIAGNOSTICS, of the condition that is handled.
 func (f *firing) diagnose(s *plan.Diagnose) error {
 	if s.Stacked && f.handled == nil {
@@ -334,19 +344,12 @@ func (f *firing) diagnose(s *plan.Diagnose) error {
 		}
 	}
 	for i, what := range s.Items {
-		var v any = int64(0)
+		t, value := types.Int64Type, types.NewInt(0)
 		switch {
 		case s.Condition != nil:
-			v = sqlerr.Diagnostic(f.handled, what)
+			t, value = Diagnostic(f.handled, what)
 		case f.handled != nil:
-			v = int64(1)
-		}
-		t, value := types.Int64Type, types.Value{}
-		switch v := v.(type) {
-		case int64:
-			value = types.NewInt(v)
-		case string:
-			t, value = types.TextType, types.NewString(v)
+			value = types.NewInt(1)
 		}
 		if err := f.let(&s.Into[i], t, value); err != nil {
 			return err
