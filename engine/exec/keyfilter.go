@@ -160,7 +160,7 @@ func (j *hashJoin) filterLeft() error {
 }
 
 // maxEarly is of how many left rows the right side is filtered by.
-const maxEarly = 1 << 16
+const maxEarly = 1 << 18
 
 // readLeft reads left rows, and if those are all, has the scans of the right side leave
 // out rows without a match. It returns the left rows, and whether there are none.

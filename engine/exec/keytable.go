@@ -207,12 +207,20 @@ const largeTable = 1 << 16
 // fetch has the slots of a batch's keys brought into the processor's caches, those of
 // many keys at a time: find alone waits for one after the other.
 func (t *keyTable) fetch(k *keyBatch) {
-	if len(t.slots) < largeTable || t.dense {
+	if len(t.slots) < largeTable {
 		return
 	}
 	mask, sum := uint64(len(t.slots)-1), uint32(0)
-	for _, h := range k.hashes {
-		sum += t.slots[h&mask]
+	if t.dense {
+		for _, x := range k.ints {
+			if x := uint64(x - t.low); x <= mask {
+				sum += t.slots[x]
+			}
+		}
+	} else {
+		for _, h := range k.hashes {
+			sum += t.slots[h&mask]
+		}
 	}
 	t.fetched = sum // or the loop would be left out
 }

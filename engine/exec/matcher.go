@@ -203,6 +203,7 @@ func (t *joinTable) bytes() int64 {
 // nothing, but take their place.
 func (t *joinTable) add(b *types.Batch, keys []*types.Vector) {
 	t.batch.read(keys, b.Len)
+	t.keys.fetch(&t.batch)
 	t.refs = t.rows.append(b, t.refs[:0])
 	for i, ref := range t.refs {
 		if t.batch.nulls[i] {
@@ -235,6 +236,7 @@ type hashCandidates struct {
 // begin looks for n left rows' keys.
 func (c *hashCandidates) begin(t *joinTable, keys []*types.Vector, n int) {
 	c.keys.read(keys, n)
+	t.keys.fetch(&c.keys)
 	c.table, c.n, c.row, c.ref = t, n, 0, noRow
 }
 

@@ -21,10 +21,20 @@ type rows struct {
 	maxRow int    // upper bound of the bytes of a row's strings
 	closed int64  // memory of all chunks but the last
 	nulls  []bool // columns that have NULLs
+	views  []view // of the columns that were gathered
+}
+
+// view is the numbers of a column by chunk, of the first n rows: what one row after the
+// other is read from is two steps away, not five.
+type view struct {
+	n      int
+	ints   [][]int64
+	uints  [][]uint64
+	floats [][]float64
 }
 
 func newRows(ts []types.Type) *rows {
-	return &rows{types: ts, nulls: make([]bool, len(ts))}
+	return &rows{types: ts, nulls: make([]bool, len(ts)), views: make([]view, len(ts))}
 }
 
 // append copies b's rows and appends their references to refs.
@@ -80,8 +90,9 @@ func (r *rows) bytes() int64 {
 
 // clear drops all rows.
 func (r *rows) clear() {
-	*r = rows{types: r.types, nulls: r.nulls}
+	*r = rows{types: r.types, nulls: r.nulls, views: r.views}
 	clear(r.nulls)
+	clear(r.views)
 }
 
 // at returns the chunk that has a row and its place in it.
@@ -99,11 +110,11 @@ func (r *rows) gather(dst *types.Vector, c int, refs []uint32, gaps bool) {
 	gaps = gaps || r.nulls[c]
 	switch dst.Type.Physical() {
 	case types.PhysInt64:
-		dst.Int64s = gatherRows(r, dst.Int64s, c, refs, gaps, func(v *types.Vector) []int64 { return v.Int64s })
+		dst.Int64s = gatherRows(r.view(c).ints, dst.Int64s, refs, gaps)
 	case types.PhysUint64:
-		dst.Uint64s = gatherRows(r, dst.Uint64s, c, refs, gaps, func(v *types.Vector) []uint64 { return v.Uint64s })
+		dst.Uint64s = gatherRows(r.view(c).uints, dst.Uint64s, refs, gaps)
 	case types.PhysFloat64:
-		dst.Float64s = gatherRows(r, dst.Float64s, c, refs, gaps, func(v *types.Vector) []float64 { return v.Float64s })
+		dst.Float64s = gatherRows(r.view(c).floats, dst.Float64s, refs, gaps)
 	case types.PhysBytes:
 		for _, i := range refs {
 			if i != noRow {
@@ -120,21 +131,36 @@ func (r *rows) gather(dst *types.Vector, c int, refs []uint32, gaps bool) {
 
 const rowMask = chunkRows - 1
 
+// view returns column c's numbers.
+func (r *rows) view(c int) *view {
+	v := &r.views[c]
+	if v.n == r.n {
+		return v
+	}
+	*v = view{n: r.n, ints: v.ints[:0], uints: v.uints[:0], floats: v.floats[:0]}
+	for _, b := range r.chunks {
+		switch from := b.Columns[c]; r.types[c].Physical() {
+		case types.PhysInt64:
+			v.ints = append(v.ints, from.Int64s)
+		case types.PhysUint64:
+			v.uints = append(v.uints, from.Uint64s)
+		case types.PhysFloat64:
+			v.floats = append(v.floats, from.Float64s)
+		}
+	}
+	return v
+}
+
 // gatherRows is gather of numbers.
-func gatherRows[T any](r *rows, dst []T, c int, refs []uint32, gaps bool, of func(*types.Vector) []T) []T {
+func gatherRows[T any](chunks [][]T, dst []T, refs []uint32, gaps bool) []T {
 	dst = slices.Grow(dst[:0], len(refs))[:len(refs)]
-	chunk, values := uint32(noRow), []T(nil)
 	for k, i := range refs {
 		if gaps && i == noRow {
 			var none T
 			dst[k] = none
 			continue
 		}
-		if i>>refBits != chunk {
-			chunk = i >> refBits
-			values = of(r.chunks[chunk].Columns[c])
-		}
-		dst[k] = values[i&rowMask]
+		dst[k] = chunks[i>>refBits][i&rowMask]
 	}
 	return dst
 }
