@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -197,13 +198,25 @@ func (m *memTable) Scan(req store.ScanRequest) store.Scanner {
 			sc.rows = append(sc.rows, row)
 		}
 	}
-	if n := len(sc.rows); req.Parts > 1 {
-		sc.rows = sc.rows[req.Part*n/req.Parts : (req.Part+1)*n/req.Parts]
+	if req.Part.To != nil {
+		sc.rows = sc.rows[binary.BigEndian.Uint64(req.Part.From):binary.BigEndian.Uint64(req.Part.To)]
 	}
 	if req.Reverse {
 		slices.Reverse(sc.rows)
 	}
 	return store.Filtered(sc, req.Filter)
+}
+
+// Parts returns places in the list of rows.
+func (m *memTable) Parts(req store.ScanRequest, n int) (parts []store.Part, err error) {
+	req.Filter = nil
+	sc := m.Scan(req).(*memScanner)
+	all := len(sc.rows)
+	place := func(i int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i*all/n)) }
+	for i := range n {
+		parts = append(parts, store.Part{From: place(i), To: place(i + 1)})
+	}
+	return parts, sc.Close()
 }
 
 // contains reports whether a row of the table is in r.

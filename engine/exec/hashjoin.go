@@ -267,7 +267,6 @@ func (j *hashJoin) flags(n int) []bool {
 
 func (j *hashJoin) Close() error {
 	j.table.clear()
-	j.clearFilters()
 	j.mem.set(0)
 	j.work, j.build, j.probe, j.again, j.matched = nil, nil, nil, nil, nil
 	j.m.ended = true
@@ -275,5 +274,6 @@ func (j *hashJoin) Close() error {
 	if e := closeAll(j.left, j.right, &j.file); err == nil {
 		err = e
 	}
+	j.clearFilters() // which scans read ahead with
 	return err
 }

@@ -66,8 +66,10 @@ type Runtime struct {
 	// keyFilters are those that joins and sorts have for scans that are to be built.
 	keyFilters map[*plan.Scan][]scanKey
 
-	// part is which of parts of its rows a scan reads, see store.ScanRequest.
-	part, parts int
+	// division, unless it is nil, is that of the rows of a scan, which reads but one part
+	// of them, by number.
+	division *division
+	part     int
 
 	mem    *memory      // shared by the operators of the execution and its subqueries
 	actual *plan.Actual // of the operator that is being built, when watched

@@ -3,10 +3,14 @@ package exec
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/kalamgo/kalam/engine/expr"
 	"github.com/kalamgo/kalam/engine/plan"
+	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/store"
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -26,6 +30,29 @@ type part struct {
 	*aggregate
 	rt     *Runtime
 	warned warnings
+}
+
+// division is how the rows of a scan are divided into parts, which several scans read.
+type division struct {
+	n     int // parts at most
+	found bool
+	parts []store.Part
+}
+
+// part returns part i of the rows of a request, if there are so many.
+func (d *division) part(t store.Table, req store.ScanRequest, i int) (p store.Part, ok bool, err error) {
+	if !d.found {
+		if d.parts, err = t.Parts(req, d.n); err != nil {
+			return p, false, err
+		}
+		if d.found = true; len(d.parts) == 0 {
+			d.parts = make([]store.Part, 1)
+		}
+	}
+	if i >= len(d.parts) {
+		return p, false, nil
+	}
+	return d.parts[i], true, nil
 }
 
 // warnings keeps those of a part until its turn comes.
@@ -88,8 +115,9 @@ func (p *parallelAggregate) Open(ctx context.Context) error {
 
 // open opens the parts that are to share the work, in the environment of this execution.
 func (p *parallelAggregate) open(ctx context.Context, parts []*part) error {
+	rows := &division{n: len(parts)}
 	for _, o := range parts {
-		*o.rt.Env, o.rt.parts, o.warned = *p.rt.Env, len(parts), warnings{}
+		*o.rt.Env, o.rt.division, o.warned = *p.rt.Env, rows, warnings{}
 		if o.rt.Env.Warn != nil {
 			o.rt.Env.Warn = o.warned.add
 		}
@@ -126,7 +154,7 @@ func (p *parallelAggregate) work(ctx context.Context) error {
 		failure error // the first
 	)
 	read := func(a *aggregate) {
-		if err := a.readAll(ctx); err != nil {
+		if err := caught(func() error { return a.readAll(ctx) }); err != nil {
 			once.Do(func() { failure = err })
 			stop()
 		}
@@ -146,6 +174,16 @@ func (p *parallelAggregate) work(ctx context.Context) error {
 	}
 	p.source, p.emitting, p.chunk, p.first = nil, true, 0, 0
 	return nil
+}
+
+// caught calls f, which is run by a goroutine of its own, and returns its panic as an error.
+func caught(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = sqlerr.Internal.Wrap(fmt.Errorf("%v\n%s", p, debug.Stack()), "Kalam failed: %v", p)
+		}
+	}()
+	return f()
 }
 
 // readAll adds all rows to groups in memory.

@@ -74,14 +74,12 @@ func (r *scanReader) open(req store.ScanRequest) error {
 	if err != nil {
 		return err
 	}
-	if r.filter != nil {
-		req.Limit = 0
+	if req = r.request(req); r.rt.division != nil {
+		var ok bool
+		if req.Part, ok, err = r.rt.division.part(t, req, r.rt.part); !ok {
+			return err
+		}
 	}
-	if r.pushed != nil {
-		r.pushed.begin()
-		req.Filter = r.pushed
-	}
-	req.Index, req.Columns, req.Reverse, req.Deleted = r.scan.Index, r.columns, r.scan.Reverse, r.scan.Which == plan.Deleted
 	req.Reuse, r.spare = r.spare, nil
 	r.scanner = t.Scan(req)
 	req.Reuse = nil
@@ -90,6 +88,18 @@ func (r *scanReader) open(req store.ScanRequest) error {
 		r.after = t.Scan(req)
 	}
 	return nil
+}
+
+// request completes a request.
+func (r *scanReader) request(req store.ScanRequest) store.ScanRequest {
+	if r.filter != nil {
+		req.Limit = 0
+	}
+	if r.pushed != nil {
+		req.Filter = r.pushed
+	}
+	req.Index, req.Columns, req.Reverse, req.Deleted = r.scan.Index, r.columns, r.scan.Reverse, r.scan.Which == plan.Deleted
+	return req
 }
 
 // Next returns the next rows that pass the filter.
@@ -157,6 +167,13 @@ type scan struct {
 }
 
 func buildScan(n *plan.Scan, rt *Runtime) (Operator, error) {
+	if n.Ahead > 0 && rt.Workers > 1 && rt.division == nil {
+		return newAheadScan(n, rt)
+	}
+	return newScan(n, rt)
+}
+
+func newScan(n *plan.Scan, rt *Runtime) (*scan, error) {
 	r, err := newScanReader(n, rt, nil)
 	if err != nil {
 		return nil, err
@@ -201,28 +218,38 @@ func (s *scan) only() []store.ColumnRanges {
 	return list
 }
 
-func (s *scan) Open(ctx context.Context) (err error) {
-	if s.left, err = rowCount(s.rt.Env, s.scan.Limit, noLimit); err != nil {
-		return err
+func (s *scan) Open(ctx context.Context) error {
+	req, ok, err := s.begin()
+	if err != nil || !ok {
+		return errors.Join(err, s.close())
 	}
-	var ranges []store.KeyRange
+	return s.open(req)
+}
+
+// begin returns what rows an execution reads, and whether there may be any.
+func (s *scan) begin() (req store.ScanRequest, ok bool, err error) {
+	if s.left, err = rowCount(s.rt.Env, s.scan.Limit, noLimit); err != nil {
+		return req, false, err
+	}
 	if s.ranges != nil {
-		if ranges, err = s.ranges.eval(s.rt.Env); err != nil {
-			return err
+		if req.Ranges, err = s.ranges.eval(s.rt.Env); err != nil {
+			return req, false, err
 		}
 	}
-	if s.left == 0 || ranges != nil && len(ranges) == 0 {
-		return s.close()
+	if s.left == 0 || req.Ranges != nil && len(req.Ranges) == 0 {
+		return req, false, nil
 	}
-	limit := 0
 	if s.left < noLimit {
-		limit = int(s.left)
+		req.Limit = int(s.left)
 	}
-	req := store.ScanRequest{Ranges: ranges, Limit: limit, Only: s.only(), Part: s.rt.part, Parts: s.rt.parts}
+	if s.pushed != nil {
+		s.pushed.begin()
+	}
+	req.Only = s.only()
 	if s.actual != nil {
 		req.Skipped = &s.actual.Skipped
 	}
-	return s.open(req)
+	return req, true, nil
 }
 
 func (s *scan) Next(ctx context.Context) (*types.Batch, error) {

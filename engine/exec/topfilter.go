@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"sync/atomic"
+
 	"github.com/kalamgo/kalam/engine/plan"
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -8,11 +10,10 @@ import (
 // topFilter has the scans below a sort with LIMIT leave out rows that come after as many
 // others as are wanted: the wide columns of most rows are not read then.
 type topFilter struct {
-	on       bool
-	cut      uint64 // the greatest prefix of the first key that is wanted
-	t        types.Type
-	desc     bool
-	prefixes []uint64
+	on   atomic.Bool
+	cut  atomic.Uint64 // the greatest prefix of the first key that is wanted
+	t    types.Type
+	desc bool
 }
 
 // newTopFilter makes the filter of a sort and gives it to the scans of its input, which is
@@ -31,24 +32,26 @@ func newTopFilter(n *plan.Sort, o *rowOrder, rt *Runtime) *topFilter {
 // set lets only rows pass whose prefix is cut or less.
 func (f *topFilter) set(cut uint64) {
 	if f != nil {
-		f.on, f.cut = true, cut
+		f.cut.Store(cut)
+		f.on.Store(true)
 	}
 }
 
 // clear turns the filter off.
 func (f *topFilter) clear() {
 	if f != nil {
-		f.on = false
+		f.on.Store(false)
 	}
 }
 
-func (f *topFilter) active() bool { return f.on }
+func (f *topFilter) active() bool { return f.on.Load() }
 
 func (f *topFilter) pick(v *types.Vector, sel []int32) []int32 {
-	f.prefixes = appendPrefixes(f.prefixes[:0], v, v.Len(), f.t, f.desc)
+	var room [types.BatchRows]uint64
+	prefixes, cut := appendPrefixes(room[:0], v, v.Len(), f.t, f.desc), f.cut.Load()
 	k := 0
 	for _, i := range sel {
-		if f.prefixes[i] <= f.cut {
+		if prefixes[i] <= cut {
 			sel[k] = i
 			k++
 		}

@@ -170,6 +170,9 @@ func scanText(n *Scan) string {
 		s.WriteString(", reverse")
 	}
 	s.WriteString(optional(", limit ", n.Limit))
+	if n.Ahead > 0 {
+		s.WriteString(", read ahead")
+	}
 	fmt.Fprintf(&s, ", rows≈%.0f", n.Rows)
 	return s.String()
 }

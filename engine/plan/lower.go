@@ -129,6 +129,7 @@ func (b *builder) root(rel logical, ids []int) *phys {
 	rel = b.unnest(rel)
 	b.infer(rel)
 	p := b.lower(b.push(rel, nil), need, hint{})
+	b.readAhead(p.node, false)
 	if len(ids) == 0 {
 		return p // EXISTS wants rows alone
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/kalamgo/kalam/engine/expr"
-	"github.com/kalamgo/kalam/engine/schema"
 )
 
 func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
@@ -43,12 +42,8 @@ func (b *builder) lowerGroup(l *groupRel, need colSet) *phys {
 	return out
 }
 
-// parallelCost is what a scan has to cost to be worth being read in parts: some 2 ms.
-const parallelCost = 5000
-
 // parallel reports whether an aggregate's rows are to be grouped in parts.
 func (b *builder) parallel(n *Aggregate) bool {
-	safe := func(e expr.Expr) bool { return expr.Deterministic(e) && !expr.HasSubquery(e) }
 	for _, a := range n.Aggs {
 		switch a.Func {
 		case expr.Count, expr.Sum, expr.Avg, expr.Min, expr.Max, expr.BitAnd, expr.BitOr, expr.BitXor,
@@ -74,8 +69,7 @@ func (b *builder) parallel(n *Aggregate) bool {
 				return false
 			}
 		case *Scan:
-			return x.Table.Kind != schema.System && x.Index == nil && x.Which == Live && x.Limit == nil && !x.Reverse && (x.Filter == nil || safe(x.Filter)) &&
-				b.costs[x].Cost >= parallelCost
+			return b.divisible(x)
 		default:
 			return false
 		}

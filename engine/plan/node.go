@@ -96,6 +96,9 @@ type Scan struct {
 	Reverse bool
 	Limit   expr.Expr // rows that suffice after Filter, or nil
 	Rows    float64   // estimate after Filter
+	// Ahead is in how many parts the rows may be read, some of them before they are asked
+	// for; 0: as they are asked for.
+	Ahead int
 }
 
 // ColumnRange is the values of a column that a filter lets pass, as ranges of it:

@@ -20,9 +20,7 @@ func (b *builder) partialGroup(l *groupRel, need colSet, whole *phys) *phys {
 	if l.parted || len(l.groupBy) == 0 {
 		return nil // of no rows there would be no sum, but a count
 	}
-	var rels []logical
-	var on []expr.Expr
-	flatten(l.in, &rels, &on)
+	rels, on, outer := sides(l)
 	if len(rels) < 2 || !deterministic(on) || slices.ContainsFunc(slices.Concat(on, l.groupBy, exprsOf(l.aggs)), expr.HasSubquery) {
 		return nil
 	}
@@ -34,7 +32,7 @@ func (b *builder) partialGroup(l *groupRel, need colSet, whole *phys) *phys {
 	var bestKeys []int
 	for i, rel := range rels {
 		cols := yields(rel)
-		if !cols.contains(args) {
+		if !cols.contains(args) || outer && i == 0 {
 			continue
 		}
 		keys := b.groupKeys(cols, above)
@@ -51,16 +49,36 @@ func (b *builder) partialGroup(l *groupRel, need colSet, whole *phys) *phys {
 	if best < 0 {
 		return nil
 	}
-	two := b.inTwo(l, rels[best], bestKeys)
+	two := b.inTwo(l, rels[best], bestKeys, outer)
 	if two == nil {
 		return nil
 	}
-	rels[best] = two.part
-	two.whole.in = joinAll(rels, on)
+	if rels[best] = two.part; outer {
+		two.whole.in = &joinRel{kind: Left, left: rels[0], right: two.part, on: on}
+	} else {
+		two.whole.in = joinAll(rels, on)
+	}
 	if p := b.lower(two.rel, need, hint{}); p.cost < whole.cost*partialGain {
 		return p
 	}
 	return nil
+}
+
+// sides returns the inputs of the join below l and its conditions: of inner joins all, of an
+// outer one its two, if its aggregates are of columns alone, which a row without a match
+// adds nothing to.
+func sides(l *groupRel) (rels []logical, on []expr.Expr, outer bool) {
+	j, ok := l.in.(*joinRel)
+	if !ok || j.kind != Left || j.straight {
+		flatten(l.in, &rels, &on)
+		return rels, on, false
+	}
+	for _, a := range l.aggs {
+		if len(a.Args) == 0 || slices.ContainsFunc(a.Args, func(e expr.Expr) bool { _, ok := e.(*expr.Column); return !ok }) {
+			return nil, nil, false
+		}
+	}
+	return []logical{j.left, j.right}, j.on, len(l.aggs) > 0
 }
 
 // groupKeys returns those columns of cols that are read above; none if groups by
@@ -86,8 +104,8 @@ type twoGroups struct {
 }
 
 // inTwo makes l's groups of rows of rel that are grouped by keys before; nil if an
-// aggregate cannot be put together from parts.
-func (b *builder) inTwo(l *groupRel, rel logical, keys []int) *twoGroups {
+// aggregate cannot be put together from parts. outer tells that a group may have no part.
+func (b *builder) inTwo(l *groupRel, rel logical, keys []int, outer bool) *twoGroups {
 	part := &groupRel{in: rel, groupBy: b.refs(keys), groupCols: keys, parted: true}
 	whole := &groupRel{groupBy: l.groupBy, groupCols: l.groupCols, parted: true}
 	final := &extendRel{in: whole, cols: l.aggCols}
@@ -118,7 +136,11 @@ func (b *builder) inTwo(l *groupRel, rel logical, keys []int) *twoGroups {
 		}
 		w := b.newColumn(sum.String(), sum.T, true)
 		whole.aggs, whole.aggCols = append(whole.aggs, sum), append(whole.aggCols, w)
-		final.values = append(final.values, expr.CastTo(b.ref(w), a.T))
+		value := expr.CastTo(b.ref(w), a.T)
+		if outer && a.Func == expr.Count {
+			value = &expr.Coalesce{Args: []expr.Expr{value, intLiteral(0)}, T: a.T}
+		}
+		final.values = append(final.values, value)
 	}
 	return &twoGroups{part: part, whole: whole, rel: final}
 }

@@ -63,14 +63,15 @@ func (m *machine) checkCommitted() {
 	defer tx.Close()
 	for _, tab := range m.tables {
 		for _, user := range tab.users {
-			// In parts, which are all open before the first is read.
-			scans := make([]Scanner, 1+m.r.IntN(4))
-			for i := range scans {
-				scans[i] = tx.Rows(tab.Table, user).Scan(ScanRequest{Columns: tx.db.layout(tab.Table).allColumns(), Part: i, Parts: len(scans)})
+			table, req := tx.Rows(tab.Table, user), ScanRequest{Columns: tx.db.layout(tab.Table).allColumns()}
+			parts, err := table.Parts(req, 1+m.r.IntN(4))
+			m.check("parts", err)
+			if len(parts) == 0 {
+				parts = make([]Part, 1)
 			}
 			var got []string
-			for _, sc := range scans {
-				some, err := rows(sc, tab.Types())
+			for _, req.Part = range parts {
+				some, err := rows(table.Scan(req), tab.Types())
 				m.check("scan", err)
 				got = append(got, some...)
 			}

@@ -9,29 +9,35 @@ import (
 	"github.com/kalamgo/kalam/engine/store/kv"
 )
 
-// takePart leaves to a scan its part of the rows, see ScanRequest.Parts. Parts that
-// there are too few rows for have none.
-func (s *scanner) takePart(tx *Tx, part, parts int) error {
-	cuts, err := s.cuts(tx, parts)
-	if err != nil {
-		return err
+// Parts implements Table.
+func (r *relation) Parts(req ScanRequest, n int) ([]Part, error) {
+	s := r.scan(req)
+	cuts, err := s.cuts(r.tx, n)
+	if e := s.Close(); err == nil {
+		err = e
 	}
-	if part > len(cuts) {
-		s.done = true
-		return nil
+	if err != nil || len(cuts) == 0 {
+		return nil, err
 	}
-	if part > 0 {
-		s.beginAt(cuts[part-1])
+	parts := make([]Part, len(cuts)+1)
+	for i, c := range cuts {
+		parts[i].To, parts[i+1].From = c, c
 	}
-	if part < len(cuts) {
-		to := cuts[part]
+	return parts, nil
+}
+
+// within leaves to a scan its part of the rows.
+func (s *scanner) within(p Part) {
+	if p.From != nil {
+		s.beginAt(p.From)
+	}
+	if to := p.To; to != nil {
 		s.spans = slices.DeleteFunc(s.spans, func(sp span) bool { return bytes.Compare(to, sp.start) <= 0 })
 		if last := len(s.spans) - 1; last >= 0 && bytes.Compare(to, s.spans[last].end) < 0 {
 			s.spans[last].end = to
 		}
 	}
-	s.done = s.done || len(cuts) > 0 && len(s.spans) == 0
-	return nil
+	s.done = s.done || (p.From != nil || p.To != nil) && len(s.spans) == 0
 }
 
 // cuts returns up to parts-1 ascending keys that divide the rows into parts; none where
@@ -40,7 +46,7 @@ func (s *scanner) takePart(tx *Tx, part, parts int) error {
 // The parts have about as many segments each, or where there are none, about as many keys
 // if those of the ends differ as numbers do.
 func (s *scanner) cuts(tx *Tx, parts int) ([][]byte, error) {
-	if tx.reads != nil || s.lookups || s.key.ix != nil || s.rng.Reverse || s.view.tx != nil || len(s.spans) == 0 {
+	if s.err != nil || s.done || tx.reads != nil || s.lookups || s.key.ix != nil || s.rng.Reverse || s.view.tx != nil || len(s.spans) == 0 {
 		return nil, nil
 	}
 	start, end := s.spans[0].start, s.spans[len(s.spans)-1].end

@@ -129,9 +129,7 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 	if s.merged = s.packed != nil && req.Index == nil && !s.lookups; s.merged {
 		s.skip = r.l.newSkipper(&req)
 	}
-	if req.Parts > 1 {
-		return s.takePart(r.tx, req.Part, req.Parts)
-	}
+	s.within(req.Part)
 	return nil
 }
 

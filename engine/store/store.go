@@ -23,6 +23,12 @@ type Table interface {
 	// same transaction, do not show in it.
 	Scan(req ScanRequest) Scanner
 
+	// Parts divides the rows of a request into up to n parts, in the order of the rows;
+	// it returns none where one scan has to read all. Scans of parts may be used at the
+	// same time by goroutines, and others opened meanwhile, as long as the transaction is
+	// not changed: until then the parts are good.
+	Parts(req ScanRequest, n int) ([]Part, error)
+
 	// Insert adds rows in order up to the first whose primary or unique key is
 	// taken (by the table, or by an earlier row of the batch), which it reports
 	// as a conflict: the rows before it are in, it and those after are not.
@@ -72,17 +78,19 @@ type ScanRequest struct {
 	// Deleted reads the soft-deleted rows instead of the live ones; only in
 	// primary-key order.
 	Deleted bool
-	// Parts, if it is more than 1, is how many scans read the rows together, each its
-	// part, in the order of the rows; Part counts them from 0 on. Once all are open they
-	// may be used at the same time, while the transaction is not changed. System tables
-	// are not read in parts.
-	Part, Parts int
+	// Part is the part of the rows to read, one that Table.Parts returned; the zero Part
+	// is all of them.
+	Part Part
 	// Reuse is a closed scanner, or nil, whose memory the scan may have. Nobody uses
 	// it any more; nor what it returned.
 	Reuse Scanner
 	// Filter, unless it is nil, picks the rows that are returned; not with Limit.
 	Filter RowFilter
 }
+
+// Part is a part of a scan's rows: those whose keys are From or more and less than To,
+// where these are not nil.
+type Part struct{ From, To []byte }
 
 // RowFilter picks rows of a scan. Of packed rows it sees some columns before the others
 // are read.

@@ -200,6 +200,9 @@ func (s *recordStore) Scan(req store.ScanRequest) store.Scanner {
 	return store.Filtered(&recordScanner{store: s, req: req}, req.Filter)
 }
 
+// Parts implements store.Table: records are read by one scan.
+func (s *recordStore) Parts(store.ScanRequest, int) ([]store.Part, error) { return nil, nil }
+
 // bound returns as much of a range's bound as a key of records has.
 func bound(t *schema.Table, req *store.ScanRequest, values []types.Value) sqlmeta.Bound {
 	var b sqlmeta.Bound
