@@ -64,7 +64,7 @@ func newAheadScan(n *plan.Scan, rt *Runtime) (Operator, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.readers = append(a.readers, &partReader{scan: sc, rt: &r, free: make(chan *types.Batch, aheadBatches+1)})
+		a.readers = append(a.readers, &partReader{scan: sc, rt: &r})
 	}
 	return a, nil
 }
@@ -91,6 +91,7 @@ func (a *aheadScan) Open(ctx context.Context) error {
 	a.req = req
 	for _, r := range a.readers {
 		*r.rt.Env, r.warned = *a.rt.Env, warnings{}
+		r.free = make(chan *types.Batch, aheadBatches+1)
 		if r.rt.Env.Warn != nil {
 			r.rt.Env.Warn = r.warned.add
 		}
@@ -217,6 +218,7 @@ func (a *aheadScan) Close() error {
 	err := a.scan.Close()
 	for _, r := range a.readers {
 		err = errors.Join(err, r.scan.Close())
+		r.ready, r.free = nil, nil
 		if r.actual != nil {
 			a.actual.Skipped += r.actual.Skipped
 			r.actual.Skipped = 0
