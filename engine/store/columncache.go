@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,14 +17,24 @@ import (
 var errSegment = errors.New("damaged segment")
 
 // columnCache keeps columns of segments, as their blocks have them and decoded, as long
-// as they take no more than a budget: by CLOCK, so that a hit costs no lock.
+// as they take no more than a budget. Blocks come first: decoded columns have the room
+// that is left. Where not all fit, a column takes the place of those only that were not
+// used since it was wanted before, so that of what scans read again and again a part
+// stays, instead of all being pushed out before it is read next. Hits cost no lock.
 type columnCache struct {
 	budget int64
+	now    atomic.Int64 // the time: how often a column was not there
 
-	mu   sync.Mutex
-	used int64
-	ring []*cachedColumn
-	hand int
+	mu     sync.Mutex
+	bytes  int64
+	blocks clock // and images, whose columns take reading pairs too
+	copies clock // decoded columns
+}
+
+// cacheSlot is where a column is kept.
+type cacheSlot struct {
+	column atomic.Pointer[cachedColumn] // nil: it is not
+	wanted atomic.Int64                 // when last; 0: never
 }
 
 // cachedColumn is a column of a segment. It may be read after it was dropped from the
@@ -32,7 +43,8 @@ type cachedColumn struct {
 	run   *packedRun
 	slot  int // in run.cached
 	bytes int64
-	used  atomic.Bool // since the hand passed
+	in    *clock // nil: none
+	place int    // there
 
 	// One of them.
 	block  *segment.Block
@@ -44,63 +56,130 @@ type cachedColumn struct {
 	read atomic.Int64 // values of block, but for few at a time
 }
 
-// add puts a column into the cache, unless it is too large for that; without evict, only
-// where there is room.
-func (c *columnCache) add(x *cachedColumn, evict bool) {
-	if x.bytes > c.budget/4 {
-		return
-	}
-	x.used.Store(evict)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if old := x.run.cached[x.slot].Load(); old != nil {
-		if old.at == x.at {
-			return // somebody was faster
+func (x *cachedColumn) home() *cacheSlot { return &x.run.cached[x.slot] }
+
+// get returns what is kept in a slot of a segment, or nil.
+func (c *columnCache) get(p *packedRun, slot int) *cachedColumn {
+	s := &p.cached[slot]
+	x := s.column.Load()
+	if x != nil {
+		if now := c.now.Load(); s.wanted.Load() != now {
+			s.wanted.Store(now)
 		}
-		old.used.Store(false)
 	}
-	if !evict && c.used+x.bytes > c.budget {
-		return
-	}
-	for c.used+x.bytes > c.budget && len(c.ring) > 0 {
-		if c.hand >= len(c.ring) {
-			c.hand = 0
-		}
-		old := c.ring[c.hand]
-		if old.used.Swap(false) {
-			c.hand++
-			continue
-		}
-		old.run.cached[old.slot].CompareAndSwap(old, nil) // unless there is a newer one
-		c.used -= old.bytes
-		last := len(c.ring) - 1
-		c.ring[c.hand] = c.ring[last]
-		c.ring[last] = nil
-		c.ring = c.ring[:last]
-	}
-	x.run.cached[x.slot].Store(x)
-	c.ring = append(c.ring, x)
-	c.used += x.bytes
+	return x
 }
 
-// forget drops what the cache has of segments that are no more.
+// add keeps a column that was not there, if there is room for it.
+func (c *columnCache) add(x *cachedColumn) {
+	if c.reserve(x, &c.blocks) {
+		c.publish(x)
+	}
+}
+
+// reserve makes room for a column that was not there, in one of c's clocks, and reports
+// whether it could.
+func (c *columnCache) reserve(x *cachedColumn, in *clock) bool {
+	now := c.now.Add(1)
+	return c.makeRoom(x, in, now, max(1, x.home().wanted.Swap(now)))
+}
+
+// makeRoom is reserve for a column that was wanted before since some time.
+func (c *columnCache) makeRoom(x *cachedColumn, in *clock, now, since int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := x.home().column.Load(); old != nil {
+		if old.at == x.at {
+			return false // somebody was faster
+		}
+		c.drop(old)
+	}
+	if x.bytes > c.budget/4 {
+		return false
+	}
+	for c.bytes+x.bytes > c.budget {
+		var old *cachedColumn
+		if in == &c.blocks {
+			if old = c.copies.idle(math.MaxInt64); old == nil {
+				old = c.blocks.idle(since)
+			}
+		} else if old = c.copies.idle(since); old == nil {
+			old = c.blocks.idle(now - blockWorth*(now-since))
+		}
+		if old == nil {
+			return false
+		}
+		c.drop(old)
+	}
+	c.bytes += x.bytes
+	x.in, x.place = in, len(in.columns)
+	in.columns = append(in.columns, x)
+	return true
+}
+
+// blockWorth is how many times as long as a decoded column was not wanted a block is to
+// have been unused to leave it its place: to read and open it is so much more work.
+const blockWorth = 64
+
+// publish puts a column where it is found, if its room was not given away.
+func (c *columnCache) publish(x *cachedColumn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x.in == nil {
+		return
+	}
+	if old := x.home().column.Swap(x); old != nil {
+		c.drop(old)
+	}
+}
+
+// drop takes a column out.
+func (c *columnCache) drop(x *cachedColumn) {
+	if x.in == nil {
+		return
+	}
+	x.home().column.CompareAndSwap(x, nil) // unless it is not published, or there is a newer one
+	c.bytes -= x.bytes
+	list := x.in.columns
+	last := list[len(list)-1]
+	list[x.place], last.place = last, x.place
+	list[len(list)-1] = nil
+	x.in.columns, x.in = list[:len(list)-1], nil
+}
+
+// forget drops what is kept of segments that are no more.
 func (c *columnCache) forget(runs []*packedRun) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, r := range runs {
 		for i := range r.cached {
-			if x := r.cached[i].Load(); x != nil {
-				x.used.Store(false)
+			if x := r.cached[i].column.Load(); x != nil {
+				c.drop(x)
 			}
 		}
 	}
 }
 
-// get returns what is cached in a slot, or nil.
-func (p *packedRun) get(slot int) *cachedColumn {
-	x := p.cached[slot].Load()
-	if x != nil && !x.used.Load() {
-		x.used.Store(true)
+// clock is columns that a hand passes, in search of one that can go.
+type clock struct {
+	columns []*cachedColumn
+	hand    int
+}
+
+// idle returns a column that was not used since some time, or nil: it looks at a few.
+func (k *clock) idle(since int64) *cachedColumn {
+	const looks = 8
+	for range min(looks, len(k.columns)) {
+		if k.hand >= len(k.columns) {
+			k.hand = 0
+		}
+		x := k.columns[k.hand]
+		if x.home().wanted.Load() < since {
+			return x
+		}
+		k.hand++
 	}
-	return x
+	return nil
 }
 
 // vectorBytes returns about how much memory a vector takes.
@@ -115,11 +194,13 @@ func (db *DB) column(ctx context.Context, rd kv.Reader, p *packedRun, n int, t t
 	if c.Phys != t.Physical() {
 		return nil, errSegment
 	}
-	// Decoded columns are behind the blocks.
-	for _, slot := range [...]int{p.columns() + n, n} {
-		if x := p.get(slot); x != nil {
-			return x, nil
-		}
+	// Who uses a decoded column uses its block too.
+	block := db.segments.cache.get(p, n)
+	if x := db.segments.cache.get(p, p.columns()+n); x != nil {
+		return x, nil
+	}
+	if block != nil {
+		return block, nil
 	}
 	bytes, ok, err := rd.Get(ctx, kv.Data, p.blockKey(p.table, c.ID))
 	if err != nil {
@@ -132,7 +213,7 @@ func (db *DB) column(ctx context.Context, rd kv.Reader, p *packedRun, n int, t t
 	if err != nil {
 		return nil, errSegment
 	}
-	db.segments.cache.add(x, true)
+	db.segments.cache.add(x)
 	return x, nil
 }
 
@@ -145,31 +226,35 @@ func openColumn(p *packedRun, n int, bytes []byte) (*cachedColumn, error) {
 	return &cachedColumn{run: p, slot: n, bytes: int64(block.Bytes()), block: block}, nil
 }
 
-// offer has the cache take the block of a column that was just made, if there is room.
+// offer has the cache take the block of a column that was just made, if there is room:
+// nobody wanted it yet.
 func (c *columnCache) offer(p *packedRun, n int, bytes []byte) {
-	if x, err := openColumn(p, n, slices.Clone(bytes)); err == nil {
-		c.add(x, false)
+	if x, err := openColumn(p, n, slices.Clone(bytes)); err == nil && c.makeRoom(x, &c.blocks, 0, 0) {
+		c.publish(x)
 	}
 }
 
-// decoded returns x decoded.
+// decoded returns x decoded, if there is room for that, or x.
 func (db *DB) decoded(x *cachedColumn, t types.Type) *cachedColumn {
-	slot := x.run.columns() + x.slot
-	if d := x.run.get(slot); d != nil {
+	c, slot := &db.segments.cache, x.run.columns()+x.slot
+	if d := c.get(x.run, slot); d != nil {
 		return d
 	}
-	v := types.NewVector(t, x.block.Rows())
-	x.block.Append(v, 0, x.block.Rows(), false)
-	d := &cachedColumn{run: x.run, slot: slot, bytes: vectorBytes(v), vector: v}
-	db.segments.cache.add(d, true)
+	d := &cachedColumn{run: x.run, slot: slot, bytes: int64(x.block.DecodedBytes())}
+	if !c.reserve(d, &c.copies) {
+		return x
+	}
+	d.vector = x.block.Decoded(t)
+	c.publish(d)
 	return d
 }
 
 // packedColumn is a column of a segment that is being read, by one goroutine.
 type packedColumn struct {
 	*cachedColumn
-	t    types.Type
-	read int // values that block.read does not count
+	t       types.Type
+	read    int  // values that block.read does not count
+	counted bool // enough of them were
 }
 
 // append appends values from, inclusive, to to, exclusive, to v; backwards from the last.
@@ -187,11 +272,11 @@ func (c *packedColumn) append(db *DB, v *types.Vector, from, to int, backwards b
 // count notes that n values of the block are read. It is decoded when so many were read as
 // it has: once is no more work than decoding it.
 func (c *packedColumn) count(db *DB, n int) {
-	if c.read += n; c.read < types.BatchRows || c.block.Ready() {
+	if c.read += n; c.read < types.BatchRows || c.counted || c.block.Ready() {
 		return
 	}
 	if c.cachedColumn.read.Add(int64(c.read)) > int64(c.block.Rows()) {
-		c.cachedColumn = db.decoded(c.cachedColumn, c.t)
+		c.cachedColumn, c.counted = db.decoded(c.cachedColumn, c.t), true
 	}
 	c.read = 0
 }

@@ -61,7 +61,7 @@ type packedRun struct {
 	writing        atomic.Int32
 	written, reads atomic.Uint64
 	// The blocks by column, what was decoded of them, the image and its columns.
-	cached []atomic.Pointer[cachedColumn]
+	cached []cacheSlot
 }
 
 // Whether there are pairs under keys that a segment covers. Commits note that there may
@@ -77,7 +77,7 @@ func newPackedRun(table uint32, elements []byte, rec *segment.Record, size int) 
 	p.to = p.from
 	if rec != nil {
 		p.to = append(appendPrefix(nil, table, rowsIndex, nil), rec.Last...)
-		p.cached = make([]atomic.Pointer[cachedColumn], 3*len(rec.Columns)+1)
+		p.cached = make([]cacheSlot, 3*len(rec.Columns)+1)
 		for i := range rec.Columns {
 			p.size += rec.Columns[i].Size
 		}

@@ -59,8 +59,8 @@ func (p *packedRun) imageSlot() int { return 2 * p.columns() }
 const imageWorth = 256
 
 // worth counts a read and reports whether it is to have an image as of at.
-func (p *packedRun) worth(at, weight uint64) bool {
-	if x := p.get(p.imageSlot()); x != nil && x.at == at {
+func (c *columnCache) worth(p *packedRun, at, weight uint64) bool {
+	if x := c.get(p, p.imageSlot()); x != nil && x.at == at {
 		return true
 	}
 	const bits = 16
@@ -103,7 +103,7 @@ func (o *openRun) count() int {
 
 // image returns the image of a segment as of at, which still returned for the snapshot.
 func (r *rowReader) image(ctx context.Context, p *packedRun, at uint64) (*image, error) {
-	if x := p.get(p.imageSlot()); x != nil && x.at == at {
+	if x := r.db.segments.cache.get(p, p.imageSlot()); x != nil && x.at == at {
 		return x.image, nil
 	}
 	p.reads.Store(0)
@@ -153,7 +153,7 @@ func (r *rowReader) image(ctx context.Context, p *packedRun, at uint64) (*image,
 		p.pairs.CompareAndSwap(unknownPairs, noPairs) // unless a commit was faster
 	}
 	bytes := int64(cap(img.pairs.Buf) + 4*cap(img.pairs.Pos) + 24*cap(img.parts) + 128)
-	r.db.segments.cache.add(&cachedColumn{run: p, slot: p.imageSlot(), bytes: bytes, image: img, at: at}, true)
+	r.db.segments.cache.add(&cachedColumn{run: p, slot: p.imageSlot(), bytes: bytes, image: img, at: at})
 	return img, nil
 }
 
@@ -166,7 +166,7 @@ func (o *openRun) merged(ctx context.Context, ordinal int) (*types.Vector, error
 		return v, nil
 	}
 	t := o.l.t.At(ordinal).Type
-	slot, x := o.l.mergedColumn(o.packedRun, ordinal, o.image.at)
+	slot, x := o.r.mergedColumn(o.packedRun, ordinal, o.image.at)
 	if x != nil {
 		return x.vector, nil
 	}
@@ -175,7 +175,7 @@ func (o *openRun) merged(ctx context.Context, ordinal int) (*types.Vector, error
 		return nil, err
 	}
 	if slot >= 0 {
-		o.r.db.segments.cache.add(&cachedColumn{run: o.packedRun, slot: slot, bytes: vectorBytes(v), vector: v, at: o.image.at}, true)
+		o.r.db.segments.cache.add(&cachedColumn{run: o.packedRun, slot: slot, bytes: vectorBytes(v), vector: v, at: o.image.at})
 	}
 	if o.mergedColumns == nil {
 		o.mergedColumns = map[int]*types.Vector{}
@@ -186,16 +186,16 @@ func (o *openRun) merged(ctx context.Context, ordinal int) (*types.Vector, error
 
 // mergedColumn returns where in p.cached a column of the image is, -1 where it can't be,
 // and the column as of at, if it is there.
-func (l *layout) mergedColumn(p *packedRun, ordinal int, at uint64) (slot int, x *cachedColumn) {
-	if ordinal >= len(l.types) {
+func (r *rowReader) mergedColumn(p *packedRun, ordinal int, at uint64) (slot int, x *cachedColumn) {
+	if ordinal >= len(r.l.types) {
 		return -1, nil
 	}
-	n := p.rec.Find(l.t.Columns[ordinal].ID)
-	if n < 0 || p.rec.Columns[n].Phys != l.types[ordinal].Physical() {
+	n := p.rec.Find(r.l.t.Columns[ordinal].ID)
+	if n < 0 || p.rec.Columns[n].Phys != r.l.types[ordinal].Physical() {
 		return -1, nil
 	}
 	slot = p.imageSlot() + 1 + n
-	if x = p.get(slot); x != nil && x.at != at {
+	if x = r.db.segments.cache.get(p, slot); x != nil && x.at != at {
 		x = nil
 	}
 	return slot, x
@@ -278,13 +278,13 @@ func (m *merge) begin(ctx context.Context) error {
 // makes it, others have to find it.
 func (m *merge) imaged(p *packedRun, at uint64) bool {
 	if bytes.Compare(m.rng.Start, p.from) <= 0 && bytes.Compare(p.to, m.rng.End) < 0 {
-		return p.worth(at, imageWorth)
+		return m.r.db.segments.cache.worth(p, at, imageWorth)
 	}
-	if x := p.get(p.imageSlot()); x == nil || x.at != at {
+	if x := m.r.db.segments.cache.get(p, p.imageSlot()); x == nil || x.at != at {
 		return false
 	}
 	lacks := func(ordinal int) bool {
-		_, x := m.r.l.mergedColumn(p, ordinal, at)
+		_, x := m.r.mergedColumn(p, ordinal, at)
 		return x == nil
 	}
 	return !slices.ContainsFunc(m.wanted, lacks) &&

@@ -124,7 +124,7 @@ func testImages(t *testing.T, s setup, tab *schema.Table) {
 			}
 		}
 		for _, p := range db.segments.current()[tab.StorageID()] {
-			if x := p.get(p.imageSlot()); x != nil && x.at == p.written.Load() && x.image.pairs.Len() > 0 {
+			if x := db.segments.cache.get(p, p.imageSlot()); x != nil && x.at == p.written.Load() && x.image.pairs.Len() > 0 {
 				made++
 			}
 		}

@@ -497,7 +497,7 @@ func (r *rowReader) lookUp(ctx context.Context, keys [][]byte) ([]foundRow, erro
 		}
 		var err error
 		if v, ok := r.Reader.(*view); ok && p != nil && p.rec != nil && !bare && v.ranges() != nil {
-			if still, ok := p.still(v.snap); ok && p.worth(still, 1) {
+			if still, ok := p.still(v.snap); ok && r.db.segments.cache.worth(p, still, 1) {
 				if found[i], err = r.lookUpImage(ctx, p, still, k); err != nil {
 					return nil, err
 				}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -11,10 +12,10 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// countingDB counts the scans of its snapshots.
+// countingDB counts the scans and single reads of its snapshots.
 type countingDB struct {
 	kv.DB
-	scans atomic.Int64
+	scans, gets atomic.Int64
 }
 
 type countingSnapshot struct {
@@ -30,6 +31,11 @@ func (db *countingDB) Snapshot() (kv.Snapshot, error) {
 func (s countingSnapshot) Scan(sp kv.Space, r kv.Range) kv.Scanner {
 	s.db.scans.Add(1)
 	return s.Snapshot.Scan(sp, r)
+}
+
+func (s countingSnapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bool, error) {
+	s.db.gets.Add(1)
+	return s.Snapshot.Get(ctx, sp, key)
 }
 
 // TestPackPassesUsers has many users who have little among few who have much.

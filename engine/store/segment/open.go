@@ -22,6 +22,7 @@ type Block struct {
 	singles []byte       // 4 bytes each
 	values  types.Vector // of bytes: all of them, or a dictionary's
 	coded   bool         // bytes: numbers are their places in values
+	total   int          // bytes: of all values together
 	nulls   byte
 }
 
@@ -99,6 +100,7 @@ func (b *Block) openStrings(r *reader) {
 	b.values.Offsets, b.values.Data = r.strings(n)
 	b.values.SetLen(n)
 	if !b.coded {
+		b.total = len(b.values.Data)
 		return
 	}
 	b.numbers = r.integers(b.rows, false)
@@ -106,9 +108,8 @@ func (b *Block) openStrings(r *reader) {
 		r.failed = true
 		return
 	}
-	total := 0
-	b.numbers.each(func(c uint64) { total += int(b.values.Offsets[c+1] - b.values.Offsets[c]) })
-	r.failed = total > MaxBytes
+	b.numbers.each(func(c uint64) { b.total += int(b.values.Offsets[c+1] - b.values.Offsets[c]) })
+	r.failed = b.total > MaxBytes
 }
 
 // strings reads n values of bytes: where they begin and the last ends, and the bytes.
@@ -140,6 +141,23 @@ func (b *Block) Bytes() int { return b.size }
 // Ready reports whether values are read as fast as if they were decoded.
 func (b *Block) Ready() bool {
 	return b.nulls == allNulls || b.phys == types.PhysBytes && !b.coded
+}
+
+// DecodedBytes returns about how much memory the values take decoded.
+func (b *Block) DecodedBytes() int {
+	const vector = int(unsafe.Sizeof(types.Vector{}))
+	if b.phys == types.PhysBytes {
+		return vector + len(b.valid) + 4*(b.rows+1) + b.total
+	}
+	return vector + len(b.valid) + 8*b.rows
+}
+
+// Decoded returns all values, as a vector of type t, whose physical form is the block's.
+func (b *Block) Decoded(t types.Type) *types.Vector {
+	v := types.NewVector(t, b.rows)
+	v.Data = make([]byte, 0, b.total)
+	b.Append(v, 0, b.rows, false)
+	return v
 }
 
 // IsNull reports whether value i is NULL.
