@@ -71,8 +71,11 @@ func (v *Vector) AppendRange(src *Vector, from, to int, backwards bool) {
 		start := src.Offsets[from]
 		shift := int32(len(v.Data)) - start
 		v.Data = append(v.Data, src.Data[start:src.Offsets[to]]...)
-		for _, end := range src.Offsets[from+1 : to+1] {
-			v.Offsets = append(v.Offsets, end+shift)
+		n := len(v.Offsets)
+		v.Offsets = slices.Grow(v.Offsets, to-from)[:n+to-from]
+		ends := v.Offsets[n:]
+		for i, end := range src.Offsets[from+1 : to+1] {
+			ends[i] = end + shift
 		}
 	}
 	v.Appended(src.Valid, from, to)

@@ -277,6 +277,13 @@ func (v *Vector) AppendSelected(src *Vector, sel []int32) {
 	v.appendGathered(src, sel)
 }
 
+// AppendCoded appends those values of src, a vector of bytes without NULLs, whose places
+// are in codes.
+func (v *Vector) AppendCoded(src *Vector, codes []uint64) {
+	gatherBytes(v, src, codes)
+	v.Appended(nil, 0, len(codes))
+}
+
 // appendGathered appends the values of src that sel lists, as if none were NULL.
 func (v *Vector) appendGathered(src *Vector, sel []int32) {
 	switch v.Type.Physical() {
@@ -287,12 +294,33 @@ func (v *Vector) appendGathered(src *Vector, sel []int32) {
 	case PhysFloat64:
 		v.Float64s = gather(v.Float64s, src.Float64s, sel)
 	case PhysBytes:
-		for _, i := range sel {
-			v.Data = append(v.Data, src.BytesAt(int(i))...)
-			v.Offsets = append(v.Offsets, int32(len(v.Data)))
-		}
+		gatherBytes(v, src, sel)
 	}
 	v.n += len(sel)
+}
+
+func gatherBytes[T int32 | uint64](v, src *Vector, sel []T) {
+	offsets, from := src.Offsets, src.Data
+	n, at := len(v.Offsets), len(v.Data)
+	v.Offsets = slices.Grow(v.Offsets, len(sel))[:n+len(sel)]
+	ends, end := v.Offsets[n:][:len(sel)], at
+	for k, i := range sel {
+		end += int(offsets[i+1] - offsets[i])
+		ends[k] = int32(end)
+	}
+	v.Data = slices.Grow(v.Data, end-at)[:end]
+	// Short values are copied with what is behind them, which the next ones overwrite.
+	const short = 16
+	to := v.Data[:cap(v.Data)]
+	for _, i := range sel {
+		first, after := int(offsets[i]), int(offsets[i+1])
+		if after-first <= short && first+short <= len(from) && at+short <= len(to) {
+			*(*[short]byte)(to[at:]) = *(*[short]byte)(from[first:])
+		} else {
+			copy(to[at:], from[first:after])
+		}
+		at += after - first
+	}
 }
 
 func gather[T any](dst, src []T, sel []int32) []T {

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"unsafe"
 
@@ -62,7 +63,7 @@ func Open(block []byte, phys types.Physical, rows int) (*Block, error) {
 	if r.failed || len(r.rest) > 0 {
 		return nil, ErrMalformed
 	}
-	b.size += b.numbers.size() + 4*cap(b.values.Offsets)
+	b.size += b.numbers.made + 4*cap(b.values.Offsets)
 	return b, nil
 }
 
@@ -100,7 +101,7 @@ func (b *Block) openStrings(r *reader) {
 	b.values.Offsets, b.values.Data = r.strings(n)
 	b.values.SetLen(n)
 	if !b.coded {
-		b.total = len(b.values.Data)
+		b.values.Valid, b.total = b.valid, len(b.values.Data)
 		return
 	}
 	b.numbers = r.integers(b.rows, false)
@@ -112,7 +113,8 @@ func (b *Block) openStrings(r *reader) {
 	r.failed = b.total > MaxBytes
 }
 
-// strings reads n values of bytes: where they begin and the last ends, and the bytes.
+// strings reads n values of bytes: where they begin and the last ends, and the bytes, with
+// what comes after, so that Vector.AppendCoded may read beyond values.
 func (r *reader) strings(n int) ([]int32, []byte) {
 	total := r.number(MaxBytes)
 	lengths := r.integers(n, false)
@@ -129,7 +131,9 @@ func (r *reader) strings(n int) ([]int32, []byte) {
 		offsets = append(offsets, int32(at))
 	})
 	r.failed = r.failed || at != uint64(total)
-	return offsets, r.take(total)
+	data := r.rest
+	r.take(total)
+	return offsets, data
 }
 
 // Rows returns the number of values.
@@ -212,6 +216,10 @@ func (b *Block) Append(v *types.Vector, from, to int, backwards bool) {
 	if from >= to {
 		return
 	}
+	if b.phys == types.PhysBytes && !b.coded && b.nulls != allNulls {
+		v.AppendRange(&b.values, from, to, backwards)
+		return
+	}
 	if b.nulls == allNulls {
 		for range to - from {
 			v.AppendNull()
@@ -232,7 +240,8 @@ func (b *Block) Append(v *types.Vector, from, to int, backwards bool) {
 	case types.PhysFloat64:
 		b.appendFloats(v, from, to)
 	case types.PhysBytes:
-		b.appendStrings(v, from, to)
+		b.appendCoded(v, from, to)
+		return
 	}
 	v.Appended(b.valid, from, to)
 }
@@ -253,26 +262,21 @@ func (b *Block) appendFloats(v *types.Vector, from, to int) {
 	}
 }
 
-func (b *Block) appendStrings(v *types.Vector, from, to int) {
-	values := &b.values
-	if !b.coded {
-		start := values.Offsets[from]
-		shift := int32(len(v.Data)) - start
-		v.Data = append(v.Data, values.Data[start:values.Offsets[to]]...)
-		for _, end := range values.Offsets[from+1 : to+1] {
-			v.Offsets = append(v.Offsets, end+shift)
-		}
-		return
-	}
+func (b *Block) appendCoded(v *types.Vector, from, to int) {
 	var buf [64]uint64
 	for from < to {
 		codes := buf[:min(len(buf), to-from)]
 		b.numbers.read(codes, from)
-		for i, c := range codes {
-			if !b.IsNull(from + i) {
-				v.Data = append(v.Data, values.BytesAt(int(c))...)
+		if b.valid == nil {
+			v.AppendCoded(&b.values, codes)
+		} else {
+			for i, c := range codes {
+				if b.IsNull(from + i) {
+					v.AppendNull()
+				} else {
+					v.AppendBytes(b.values.BytesAt(int(c)))
+				}
 			}
-			v.Offsets = append(v.Offsets, int32(len(v.Data)))
 		}
 		from += len(codes)
 	}
@@ -307,6 +311,7 @@ type integers struct {
 	list  []uint64
 	ends  []uint32  // of the runs of values in list
 	codes *integers // places in list
+	made  int       // bytes that it takes beside the block
 }
 
 // access is how single integers are read.
@@ -316,18 +321,9 @@ const (
 	inSequence access = iota // least and so many steps
 	inBits                   // width bits each, plus least
 	inWords                  // 8 bytes each, plus least
-	inList
 	inRuns
 	inDict
 )
-
-func (x *integers) size() int {
-	size := 8*cap(x.list) + 4*cap(x.ends)
-	if x.codes != nil {
-		size += int(unsafe.Sizeof(*x)) + x.codes.size()
-	}
-	return size
-}
 
 // at returns integer i.
 func (x *integers) at(i int) uint64 {
@@ -339,8 +335,6 @@ func (x *integers) at(i int) uint64 {
 		return binary.LittleEndian.Uint64(x.bits[bit>>3:])>>(bit&7)&(1<<x.width-1) + x.least
 	case inWords:
 		return binary.LittleEndian.Uint64(x.bits[8*i:]) + x.least
-	case inList:
-		return x.list[i]
 	case inRuns:
 		return x.list[x.run(i)]
 	default:
@@ -372,18 +366,12 @@ func (x *integers) read(dst []uint64, from int) {
 			v += x.step
 		}
 	case inBits:
-		mask, bit, least, width, p := uint64(1)<<x.width-1, from*x.width, x.least, x.width, x.bits
-		for i := range dst {
-			dst[i] = binary.LittleEndian.Uint64(p[bit>>3:])>>(bit&7)&mask + least
-			bit += width
-		}
+		x.unpack(dst, from)
 	case inWords:
 		p := x.bits[8*from:]
 		for i := range dst {
 			dst[i] = binary.LittleEndian.Uint64(p[8*i:]) + x.least
 		}
-	case inList:
-		copy(dst, x.list[from:])
 	case inRuns:
 		for k, i := x.run(from), 0; i < len(dst); k++ {
 			v := x.list[k]
@@ -442,17 +430,23 @@ func (r *reader) integers(n int, nested bool) integers {
 		if r.failed {
 			break
 		}
-		x.as, x.list = inList, make([]uint64, n)
-		x.list[0] = first
-		steps.read(x.list[1:], 0)
+		values := make([]uint64, n)
+		values[0] = first
+		steps.read(values[1:], 0)
+		least, most := int64(0), int64(0) // beyond first
 		for i := 1; i < n; i++ {
-			x.list[i] += x.list[i-1]
+			values[i] += values[i-1]
+			beyond := int64(values[i] - first)
+			least, most = min(least, beyond), max(most, beyond)
 		}
+		x.pack(values, first+uint64(least), uint64(most-least))
+		x.made = cap(x.bits)
 	case encoding == runs && !nested:
 		k := r.number(uint64(n))
 		x.as, x.list = inRuns, r.list(k)
-		at := 0
-		for _, length := range r.list(k) {
+		at, lengths := 0, r.list(k)
+		x.made = 12 * k
+		for _, length := range lengths {
 			if length > uint64(n-at) {
 				r.failed = true
 				break
@@ -467,6 +461,7 @@ func (r *reader) integers(n int, nested bool) integers {
 		codes := r.integers(n, true)
 		r.failed = r.failed || !codes.below(uint64(k))
 		x.codes = &codes
+		x.made = 8*k + int(unsafe.Sizeof(codes)) + codes.made
 	default:
 		r.failed = true
 	}
@@ -474,6 +469,18 @@ func (r *reader) integers(n int, nested bool) integers {
 		return integers{}
 	}
 	return x
+}
+
+// pack makes x values that are least and up to span more.
+func (x *integers) pack(values []uint64, least, span uint64) {
+	x.least, x.width = least, bits.Len64(span)
+	x.bits = appendPacked(nil, len(values), x.width, func(i int) uint64 { return values[i] - least })
+	switch {
+	case x.width >= wide:
+		x.as = inWords
+	case x.width > 0:
+		x.as = inBits
+	}
 }
 
 // packed reads a width and n packed values, to which x.least is added.

@@ -367,3 +367,38 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAppend reads open blocks a batch at a time.
+func BenchmarkAppend(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const n = 16384
+	last := int64(0)
+	for _, c := range []struct {
+		name string
+		v    *types.Vector
+	}{
+		{"3 bits", ints(n, func(int) int64 { return r.Int64N(1 << 3) })},
+		{"14 bits", ints(n, func(int) int64 { return r.Int64N(1 << 14) })},
+		{"24 bits", ints(n, func(int) int64 { return r.Int64N(1 << 24) })},
+		{"40 bits", ints(n, func(int) int64 { return r.Int64N(1 << 40) })},
+		{"rising", ints(n, func(int) int64 { last += r.Int64N(3); return last })},
+		{"dates", ints(n, func(int) int64 { return types.PackDate(1992+r.IntN(7), 1+r.IntN(12), 1+r.IntN(28)) })},
+		{"flags", texts(n, func(int) string { return []string{"A", "N", "R"}[r.IntN(3)] })},
+		{"words", texts(n, func(int) string { return []string{"TRUCK", "MAIL", "REG AIR"}[r.IntN(3)] })},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			block, err := Open(Append(nil, c.v), c.v.Type.Physical(), n)
+			if err != nil {
+				b.Fatal(err)
+			}
+			v := types.NewVector(c.v.Type, types.BatchRows)
+			for b.Loop() {
+				for from := 0; from < n; from += types.BatchRows {
+					v.Reset(v.Type)
+					block.Append(v, from, from+types.BatchRows, false)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/value")
+		})
+	}
+}
