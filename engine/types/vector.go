@@ -284,6 +284,18 @@ func (v *Vector) AppendCoded(src *Vector, codes []uint64) {
 	v.Appended(nil, 0, len(codes))
 }
 
+// AppendLetters is AppendCoded where all that src has is values of one byte each.
+func (v *Vector) AppendLetters(src []byte, codes []uint64) {
+	n, at := len(v.Offsets), len(v.Data)
+	v.Offsets = slices.Grow(v.Offsets, len(codes))[:n+len(codes)]
+	v.Data = slices.Grow(v.Data, len(codes))[:at+len(codes)]
+	ends, to := v.Offsets[n:][:len(codes)], v.Data[at:][:len(codes)]
+	for k, c := range codes {
+		to[k], ends[k] = src[c], int32(at+k+1)
+	}
+	v.Appended(nil, 0, len(codes))
+}
+
 // appendGathered appends the values of src that sel lists, as if none were NULL.
 func (v *Vector) appendGathered(src *Vector, sel []int32) {
 	switch v.Type.Physical() {

@@ -23,6 +23,7 @@ type Block struct {
 	singles []byte       // 4 bytes each
 	values  types.Vector // of bytes: all of them, or a dictionary's
 	coded   bool         // bytes: numbers are their places in values
+	letters bool         // then: those are of one byte each
 	total   int          // bytes: of all values together
 	nulls   byte
 }
@@ -108,6 +109,10 @@ func (b *Block) openStrings(r *reader) {
 	if r.failed || !b.numbers.below(uint64(n)) {
 		r.failed = true
 		return
+	}
+	b.letters = true
+	for i, end := range b.values.Offsets {
+		b.letters = b.letters && int(end) == i
 	}
 	b.numbers.each(func(c uint64) { b.total += int(b.values.Offsets[c+1] - b.values.Offsets[c]) })
 	r.failed = b.total > MaxBytes
@@ -267,9 +272,12 @@ func (b *Block) appendCoded(v *types.Vector, from, to int) {
 	for from < to {
 		codes := buf[:min(len(buf), to-from)]
 		b.numbers.read(codes, from)
-		if b.valid == nil {
+		switch {
+		case b.valid == nil && b.letters:
+			v.AppendLetters(b.values.Data, codes)
+		case b.valid == nil:
 			v.AppendCoded(&b.values, codes)
-		} else {
+		default:
 			for i, c := range codes {
 				if b.IsNull(from + i) {
 					v.AppendNull()

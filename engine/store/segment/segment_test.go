@@ -114,6 +114,7 @@ func columns() []struct {
 		{"few floats", floats(500, func(i int) float64 { return float64(r.IntN(5)) / 3 })},
 		{"few texts", texts(500, func(i int) string { return []string{"", "open", "closed"}[r.IntN(3)] })},
 		{"texts", texts(300, func(i int) string { return fmt.Sprint("text ", i, strings.Repeat("\x00é", r.IntN(4))) })},
+		{"letters", texts(300, func(i int) string { return string("ANR"[r.IntN(3)]) })},
 		{"nulls", nulls},
 	}
 	for _, c := range list {
