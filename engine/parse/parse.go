@@ -206,7 +206,11 @@ func (d Dialect) split(sql string) ([]piece, error) {
 		p.tokens++
 		one := token{typ, val, t.Pos - max(len(val), 1), t.Pos}
 		if p.isTrigger {
-			p.blocks.add(strings.ToUpper(sql[max(one.from, 0):one.to]), typ) // not what is within quotes
+			word := "@"
+			if typ != sqlparser.AT_ID {
+				word = strings.ToUpper(sql[max(one.from, 0):one.to]) // not what is within quotes
+			}
+			p.blocks.add(word, typ)
 			if typ == sqlparser.VALUE_ARG {
 				return nil, syntaxError(sql, t.Pos-len(val))
 			}

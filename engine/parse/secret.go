@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
 )
 
 // secretWords are those of which statements with passwords have one.
@@ -58,6 +60,11 @@ func quotedHosts(sql string) string {
 		}
 	})
 	return string(out)
+}
+
+// Tokenizer returns a reader of a text's tokens, the places of which are those in the text.
+func Tokenizer(sql string) *sqlparser.Tokenizer {
+	return parser.NewStringTokenizer(quotedHosts(sql))
 }
 
 // eachText calls f with the places of the texts in single or double quotes.

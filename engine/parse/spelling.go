@@ -22,9 +22,9 @@ type token struct {
 	from, to int // in the whole text; of one inside of /*! … */ they are not known
 }
 
-// is reports whether an unquoted token is a word.
+// is reports whether an unquoted token is a word; a @variable of that name is not.
 func (t token) is(sql, word string) bool {
-	return t.from >= 0 && t.to <= len(sql) && strings.EqualFold(sql[t.from:t.to], word)
+	return t.typ != sqlparser.AT_ID && t.typ != sqlparser.AT_AT_ID && t.from >= 0 && t.to <= len(sql) && strings.EqualFold(sql[t.from:t.to], word)
 }
 
 // replace notes that tokens from one to another stand for text.

@@ -25,7 +25,7 @@ func leftmost(s sqlparser.Statement) *sqlparser.Select {
 // itemTexts returns the texts of the items of the first select list in sql, those
 // in a WITH clause left out, as they are written there.
 func itemTexts(sql string) []string {
-	t := tokens.NewStringTokenizer(sql)
+	t := parse.Tokenizer(sql)
 	typ := scanToken(t)
 	for {
 		switch typ {
@@ -85,11 +85,8 @@ func scanToken(t *sqlparser.Tokenizer) int {
 
 // listTexts returns the texts of the items of a select list.
 func listTexts(list string) []string {
-	return splitItems(tokens.NewStringTokenizer(list), list)
+	return splitItems(parse.Tokenizer(list), list)
 }
-
-// tokens makes tokenizers.
-var tokens = &sqlparser.Parser{}
 
 // splitItems reads a select list from behind SELECT to its end.
 func splitItems(t *sqlparser.Tokenizer, sql string) []string {
