@@ -70,9 +70,9 @@ func (x *executable) prepare(ctx context.Context, s *Session, t *transaction, ar
 		GroupConcatMaxLen: uint64(s.concatLen), KeepZero: s.has(noAutoValueOnZero),
 		MaxRecursion: s.recursion, Locks: sessionLocks{s}, Variables: sessionVariables{s}, Runner: x.runner,
 		Warn: s.onWarning, SetLastInsertID: s.onLastInsertID,
-		QuietDivision: !s.has(errorForDivisionByZero),
+		QuietDivision: !s.has(errorForDivisionByZero), ZeroDates: s.zeroDates(),
 	}
-	x.rt.Lenient, x.rt.ZeroDates = !s.has(strict), !s.has(noZeroDate)
+	x.rt.Lenient, x.rt.ZeroDates = !s.has(strict), s.zeroDates()
 	x.rt.Workers = runtime.GOMAXPROCS(0)
 	x.rt.MemoryBytes, x.rt.TempDir = s.memoryBytes(), s.engine.tempDir
 }

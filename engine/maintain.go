@@ -17,7 +17,7 @@ import (
 func (s *Session) scope() service.Scope {
 	return service.Scope{
 		Namespace: s.namespace, Durability: s.cfg.Durability, Now: time.Now().UTC(), User: s.user, Zone: s.zone,
-		NoForeignKeys: s.noForeignKeys, ZeroDates: !s.has(noZeroDate), Warn: s.warn, LockWait: s.tableWait, Locks: s.locks(),
+		NoForeignKeys: s.noForeignKeys, ZeroDates: s.zeroDates(), Warn: s.warn, LockWait: s.tableWait, Locks: s.locks(),
 	}
 }
 

@@ -23,6 +23,7 @@ type planKey struct {
 	params         string // their types, see appendSignature
 	fullGroupBy    bool
 	noForeignKeys  bool
+	zeroDates      types.ZeroDates
 	dialect        parse.Dialect // of sql
 	temporaries    uint64        // version of the session's temporary tables; 0: it has none
 }
@@ -60,7 +61,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 	_, old := s.oldSnapshot()
 	cacheable := !st.Variables && !old && s.making == nil
 	if cacheable {
-		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, s.temporaries.version})
+		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, s.zeroDates(), st.Dialect, s.temporaries.version})
 		if ok {
 			return p, version, s.mayUse(ctx, p.Plan)
 		}
@@ -71,7 +72,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 	}
 	p := newPreparedPlan(built)
 	if cacheable {
-		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, st.Dialect, s.temporaries.version}
+		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, s.zeroDates(), st.Dialect, s.temporaries.version}
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
@@ -99,7 +100,7 @@ func (s *Session) buildFor(ctx context.Context, ast sqlparser.Statement, st *par
 func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
 	o := plan.Options{
 		Catalog: s.catalogue(), Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
-		PartialGroupBy: !s.has(onlyFullGroupBy), NoForeignKeys: s.noForeignKeys, ColumnType: service.ColumnType,
+		PartialGroupBy: !s.has(onlyFullGroupBy), NoForeignKeys: s.noForeignKeys, ZeroDates: s.zeroDates(), ColumnType: service.ColumnType,
 	}
 	if s.temporaries.tables != nil || s.making != nil {
 		o.Temporary = s.temporary

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamgo/kalam/engine/parse"
 	"github.com/kalamgo/kalam/engine/sqlerr"
+	"github.com/kalamgo/kalam/engine/types"
 )
 
 // sqlModes is a set of MySQL's sql_modes.
@@ -50,7 +51,7 @@ var modeNames = []struct {
 	{noBackslashEscapes, "NO_BACKSLASH_ESCAPES"},
 	{strictTransTables, "STRICT_TRANS_TABLES"},
 	{strictAllTables, "STRICT_ALL_TABLES"},
-	{noZeroInDate, "NO_ZERO_IN_DATE"}, // there are no such dates in any mode
+	{noZeroInDate, "NO_ZERO_IN_DATE"},
 	{noZeroDate, "NO_ZERO_DATE"},
 	{errorForDivisionByZero, "ERROR_FOR_DIVISION_BY_ZERO"},
 	{traditional, "TRADITIONAL"},
@@ -108,6 +109,17 @@ func setMode(s *Session, v any) error {
 
 // has reports whether the session has one of modes.
 func (s *Session) has(modes sqlModes) bool { return s.modes&modes != 0 }
+
+// zeroDates are those that the session may store.
+func (s *Session) zeroDates() (z types.ZeroDates) {
+	if !s.has(noZeroDate) {
+		z |= types.WholeZeroDate
+	}
+	if !s.has(noZeroInDate) {
+		z |= types.ZeroInDate
+	}
+	return z
+}
 
 // dialect is how the session's texts are read.
 func (s *Session) dialect() parse.Dialect {

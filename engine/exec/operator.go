@@ -44,8 +44,8 @@ type Runtime struct {
 	// Lenient makes writes store the nearest value that a column can have for one that
 	// it cannot, with a warning: an sql_mode that is not strict.
 	Lenient bool
-	// ZeroDates lets 0000-00-00 be written.
-	ZeroDates bool
+	// ZeroDates are those that may be written.
+	ZeroDates types.ZeroDates
 	// Arguments fills a batch with the next rows of a plan.Arguments, none at the end.
 	Arguments func(context.Context, *types.Batch) error
 	// Found gets how many rows a plan.Limit that counts them has read.

@@ -43,7 +43,7 @@ func (b *Binder) bind(e sqlparser.Expr) (Expr, error) {
 	case *sqlparser.Argument:
 		return b.param(n)
 	case *sqlparser.Literal:
-		return bindLiteral(n)
+		return bindLiteral(n, b.ZeroDates)
 	case sqlparser.BoolVal:
 		return &Literal{Value: types.NewBool(bool(n)), T: types.BoolType}, nil
 	case *sqlparser.NullVal:

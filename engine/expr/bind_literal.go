@@ -15,7 +15,7 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-func bindLiteral(n *sqlparser.Literal) (*Literal, error) {
+func bindLiteral(n *sqlparser.Literal, zeros types.ZeroDates) (*Literal, error) {
 	text := n.Val
 	bad := func() (*Literal, error) {
 		return nil, sqlerr.TruncatedWrongVal.New("Incorrect value: '%s'", text)
@@ -42,7 +42,7 @@ func bindLiteral(n *sqlparser.Literal) (*Literal, error) {
 		if !utf8.ValidString(text) {
 			return nil, sqlerr.IncorrectValue.New("Invalid utf8mb4 character string: %q", text)
 		}
-		return &Literal{Value: types.NewString(text), T: types.TextType}, nil
+		return &Literal{Value: types.NewString(text), T: types.TextType, ZeroDates: zeros}, nil
 	case sqlparser.HexVal, sqlparser.HexNum:
 		if n.Type == sqlparser.HexNum {
 			text = text[2:]
@@ -73,6 +73,9 @@ func bindLiteral(n *sqlparser.Literal) (*Literal, error) {
 			t, name = temporalType(types.DateTime, int(datetime.SizeFromString(text))), "DATETIME"
 		}
 		v, ok := parseTemporal([]byte(text), t)
+		if !ok && n.Type != sqlparser.TimeVal {
+			v, ok = parseZeroDate([]byte(text), t, zeros)
+		}
 		if n.Type == sqlparser.TimestampVal && !strings.ContainsAny(strings.TrimSpace(text), " Tt") {
 			ok = false // a date alone
 		}

@@ -167,8 +167,8 @@ func framed(f AggFunc) bool {
 
 // over binds a window's specification.
 func (b *Binder) over(w *Window, spec *sqlparser.WindowSpecification, name string, s WindowScope) error {
-	partition := &Binder{Scope: s.WindowKeys("window partition by"), Params: b.Params}
-	order := &Binder{Scope: s.WindowKeys("window order by"), Params: b.Params}
+	partition := &Binder{Scope: s.WindowKeys("window partition by"), Params: b.Params, ZeroDates: b.ZeroDates}
+	order := &Binder{Scope: s.WindowKeys("window order by"), Params: b.Params, ZeroDates: b.ZeroDates}
 	for _, p := range spec.PartitionClause {
 		e, err := partition.windowKey(p, name)
 		if err != nil {

@@ -279,6 +279,9 @@ type callKernel struct {
 	env  *evalengine.ExpressionEnv
 	args []sqltypes.Value // of a function of lengths
 	buf  []byte
+	// zeroDate tells that a date of the row, of which the month or the day is zero, stands there
+	// as text: evalengine has no such dates.
+	zeroDate bool
 }
 
 func (e *Call) compile(ev *Evaluator) (kernel, error) {
@@ -314,7 +317,7 @@ func (k *callKernel) eval(in *types.Batch) (*types.Vector, error) {
 	}
 	k.vec.Reset(k.e.T)
 	for row := range in.Len {
-		k.buf = k.buf[:0]
+		k.buf, k.zeroDate = k.buf[:0], false
 		for i, v := range k.vecs {
 			if row == 0 || !k.in[i].konst {
 				k.env.Row[i] = k.value(v, k.in[i].at(row), k.in[i].konst)
@@ -375,7 +378,7 @@ func (e *Call) movesDate() bool {
 // evaluate runs the program for the current row. Compiled programs do not expect
 // NULL in some places (a DATE that an INTERVAL is added to): the tree does.
 func (k *callKernel) evaluate() (evalengine.EvalResult, error) {
-	if k.p.vm {
+	if k.p.vm && !k.zeroDate {
 		if r, err, ok := k.runVM(); ok {
 			return r, err
 		}
@@ -405,6 +408,9 @@ func (k *callKernel) value(v *types.Vector, i int, keep bool) sqltypes.Value {
 	}
 	if keep {
 		return sqltypes.MakeTrusted(kind, vitessText(nil, v, i))
+	}
+	if hasDate(v.Type) && types.Incomplete(v.Int64s[i]) {
+		kind, k.zeroDate = sqltypes.VarChar, true
 	}
 	start := len(k.buf)
 	k.buf = vitessText(k.buf, v, i)

@@ -70,6 +70,9 @@ func SameForm(from, to types.Type) bool {
 
 func isDateTime(t types.Type) bool { return t.Kind == types.DateTime || t.Kind == types.Timestamp }
 
+// hasDate reports whether values of t are dates, with or without a time.
+func hasDate(t types.Type) bool { return t.Kind == types.Date || isDateTime(t) }
+
 func (e *Cast) compile(ev *Evaluator) (kernel, error) {
 	from := e.Arg.Type()
 	if from.Kind == types.Null {
@@ -462,10 +465,10 @@ func appendInteger(dst *types.Vector, neg bool, m uint64) {
 }
 
 // toComparedDate converts text that is no date to 0000-00-00.
-func toComparedDate(_ *Env, dst, src *types.Vector, i int) error {
+func toComparedDate(env *Env, dst, src *types.Vector, i int) error {
 	v, ok, part := readTemporal(src.BytesAt(i), dst.Type)
 	if !ok && !part {
-		v = 0
+		v, ok = parseZeroDate(src.BytesAt(i), dst.Type, env.ZeroDates)
 	}
 	dst.AppendInt(v)
 	if !ok {
@@ -495,6 +498,9 @@ func toTemporal(env *Env, dst, src *types.Vector, i int) error {
 			dst.AppendInt(v)
 			return sqlerr.TruncatedWrongVal.New("Truncated incorrect %s value: '%s'", strings.ToLower(typeName(t)), src.BytesAt(i))
 		}
+		if !ok {
+			v, ok = parseZeroDate(src.BytesAt(i), t, env.ZeroDates)
+		}
 	case src.Type.IsNumeric():
 		d := decimalAt(src, i)
 		whole := d.Truncate(0)
@@ -502,6 +508,9 @@ func toTemporal(env *Env, dst, src *types.Vector, i int) error {
 		us, _ := d.Sub(whole).Mul(decimal.New(1, 6)).Round(0).Int64()
 		v, ok = numberToTemporal(n, us, t)
 		ok = ok && fits
+		if !ok && fits && us == 0 && env.ZeroDates != 0 {
+			v, ok = parseZeroDate(strconv.AppendInt(nil, n, 10), t, env.ZeroDates)
+		}
 		if ok && t.Kind != types.Date {
 			v = roundTemporal(v, t, t.Scale)
 		}

@@ -80,7 +80,7 @@ func (ev *Evaluator) known(e Expr) Expr {
 	default:
 		return e // evaluating it reports the mistake
 	}
-	return &Literal{Value: v, T: p.T}
+	return &Literal{Value: v, T: p.T, ZeroDates: ev.env.ZeroDates}
 }
 
 // isInteger64 reports whether e is an integer or BIT.
@@ -159,8 +159,8 @@ func forCompare(e, other Expr, t types.Type) (Expr, error) {
 		return Comparand(e, t), nil
 	}
 	v, ok := parseTemporal(l.Value.Bytes(), t)
-	if !ok && t.Kind != types.Time && types.IsZeroDate(l.Value.Bytes()) {
-		v, ok = 0, true
+	if !ok {
+		v, ok = parseZeroDate(l.Value.Bytes(), t, l.ZeroDates|types.WholeZeroDate)
 	}
 	if !ok {
 		return nil, sqlerr.WrongValue.New("Incorrect %s value: '%s'", typeName(other.Type()), l.Value.Bytes())

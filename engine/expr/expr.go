@@ -73,7 +73,8 @@ type Binder struct {
 	Scope  Scope
 	Params []types.Type // types of the statement's parameters :v1, :v2, …
 	Given  []Expr       // what parameters stand for, when they have no values; or nil
-	// Collation of literals.
+	// ZeroDates are those that constants may say.
+	ZeroDates types.ZeroDates
 }
 
 // Column is column Index of the batch that the expression is evaluated over.
@@ -112,6 +113,8 @@ type Literal struct {
 	// Hex marks a hexadecimal or bit literal: binary text that is a number
 	// among numbers.
 	Hex bool
+	// ZeroDates are those that it may say among dates.
+	ZeroDates types.ZeroDates
 	// coercibility is one more than that of the expression which this is the value of; 0:
 	// it was written like that.
 	coercibility int8
@@ -244,6 +247,8 @@ type Env struct {
 	Strict bool
 	// QuietDivision makes a division by zero NULL without a word.
 	QuietDivision bool
+	// ZeroDates are those that texts and numbers may say.
+	ZeroDates types.ZeroDates
 	// KeepZero lets AUTO_INCREMENT columns have a 0 that is given.
 	KeepZero bool
 	// Warn takes warnings; nil drops them.

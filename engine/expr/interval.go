@@ -61,7 +61,7 @@ func (d dateAdd) eval(c *nativeCall) (types.Value, error) {
 	}
 	at := unpack(v)
 	switch {
-	case v == 0: // 0000-00-00
+	case !isWhole(v):
 		return types.Value{}, nil
 	case d.unit.HasTimeParts():
 		at, ok = plusDays(at, days, micros)

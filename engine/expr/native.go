@@ -25,6 +25,9 @@ type native struct {
 	// result; compares, that they must have one.
 	collates, compares bool
 
+	// calendar says that a date among the arguments of which a part is zero gives NULL.
+	calendar bool
+
 	nulls   bool
 	notNull bool // the result is never NULL, arguments apart
 	perRow  bool // each evaluation gives another value
@@ -119,7 +122,7 @@ func (k *nativeKernel) eval(in *types.Batch) (*types.Vector, error) {
 		null := false
 		for i, v := range k.vecs {
 			a := v.Value(k.in[i].at(row))
-			null = null || a.IsNull()
+			null = null || a.IsNull() || k.e.native.calendar && hasDate(v.Type) && !isWhole(a.Int())
 			k.call.args[i] = a
 		}
 		if null && !k.e.native.nulls {

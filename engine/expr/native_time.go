@@ -12,14 +12,14 @@ import (
 
 func timeNatives() map[string]*native {
 	return map[string]*native{
-		"datediff":      {args: []types.Type{dateType}, result: types.Int64Type, eval: dateDiff},
-		"timestampdiff": {args: []types.Type{types.TextType, dateTimeType}, result: types.Int64Type, eval: timestampDiff},
+		"datediff":      {args: []types.Type{dateType}, result: types.Int64Type, calendar: true, eval: dateDiff},
+		"timestampdiff": {args: []types.Type{types.TextType, dateTimeType}, result: types.Int64Type, calendar: true, eval: timestampDiff},
 		"extract":       {args: []types.Type{types.TextType, types.NullType}, result: types.Int64Type, eval: extract},
-		"dayname":       {args: []types.Type{dateType}, result: types.TextType, eval: dayName},
+		"dayname":       {args: []types.Type{dateType}, result: types.TextType, calendar: true, eval: dayName},
 		"timestamp":     {args: []types.Type{dateTimeType, timeType}, typed: timestampType, eval: timestamp},
-		"timediff":      {args: anyArg, typed: timeDiffType, eval: timeDiff},
-		"addtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(1)},
-		"subtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, eval: addTime(-1)},
+		"timediff":      {args: anyArg, typed: timeDiffType, calendar: true, eval: timeDiff},
+		"addtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, calendar: true, eval: addTime(1)},
+		"subtime":       {args: []types.Type{types.NullType, timeType}, typed: addTimeType, calendar: true, eval: addTime(-1)},
 		"time":          {args: anyArg, typed: timeDiffType, eval: timeOf},
 		"time_format":   {args: []types.Type{timeType, types.TextType}, result: types.TextType, eval: timeFormat},
 		"str_to_date":   {args: textArg, typed: strToDateType, eval: strToDate},
@@ -156,6 +156,9 @@ func extract(c *nativeCall) (types.Value, error) {
 	case "month":
 		n = int64(at.Month)
 	case "week":
+		if !isTime && !isWhole(v) {
+			return types.Value{}, nil
+		}
 		n = int64(vitessDate(at).Week(0))
 	case "day":
 		n = day
@@ -196,11 +199,7 @@ func extract(c *nativeCall) (types.Value, error) {
 func vitessDate(c civil) datetime.Date { return datetime.NewDateFromStd(c.std()) }
 
 func dayName(c *nativeCall) (types.Value, error) {
-	at := unpack(c.args[0].Int())
-	if at.Month == 0 || at.Day == 0 {
-		return types.Value{}, nil
-	}
-	return types.NewString(at.std().Weekday().String()), nil
+	return types.NewString(unpack(c.args[0].Int()).std().Weekday().String()), nil
 }
 
 func timestampType(args []Expr) types.Type {
@@ -252,6 +251,9 @@ func secondDigits(e Expr) int {
 func timestamp(c *nativeCall) (types.Value, error) {
 	if len(c.args) == 1 {
 		return c.args[0], nil
+	}
+	if !isWhole(c.args[0].Int()) {
+		return types.Value{}, nil
 	}
 	v := plusMicros(c.args[0].Int(), c.args[1].Int())
 	if !inRange(v) {

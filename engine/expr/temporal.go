@@ -115,6 +115,28 @@ func parseTemporal(b []byte, t types.Type) (int64, bool) {
 	return types.ParseDateTime(b, t.Scale, nil)
 }
 
+// parseZeroDate reads text as one of the dates that are not in the calendar.
+func parseZeroDate(b []byte, t types.Type, which types.ZeroDates) (v int64, ok bool) {
+	if t.Kind == types.Time || which == 0 {
+		return 0, false
+	}
+	if which&types.WholeZeroDate != 0 && types.IsZeroDate(b) {
+		return 0, true
+	}
+	if which&types.ZeroInDate != 0 {
+		if v, ok = types.ParseIncomplete(b, t.Scale); ok && t.Kind == types.Date {
+			v = types.PackedDate(v)
+		}
+	}
+	return v, ok
+}
+
+// isWhole reports whether a packed date has a month and a day.
+func isWhole(v int64) bool {
+	c := unpack(v)
+	return c.Month > 0 && c.Day > 0
+}
+
 func fromVitessDate(d datetime.Date) civil {
 	return civil{Year: d.Year(), Month: d.Month(), Day: d.Day()}
 }

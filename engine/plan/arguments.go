@@ -28,7 +28,7 @@ func (b *builder) insertArguments(t *target, cols []int, rows sqlparser.Values) 
 		return nil, wrongRow(0)
 	}
 	in := &phys{}
-	binder := &expr.Binder{Scope: &scope{b: b, frame: &frame{}, clause: "field list"}, Params: b.o.Params}
+	binder := &expr.Binder{Scope: &scope{b: b, frame: &frame{}, clause: "field list"}, Params: b.o.Params, ZeroDates: b.o.ZeroDates}
 	for _, t := range b.o.Params {
 		id := b.newColumn("?", t, true)
 		in.cols = append(in.cols, id)

@@ -30,6 +30,8 @@ type Options struct {
 	// PartialGroupBy lets a grouped query select columns that the groups do not
 	// determine, of which it gets any value: sql_mode without ONLY_FULL_GROUP_BY.
 	PartialGroupBy bool
+	// ZeroDates are those that constants may say.
+	ZeroDates types.ZeroDates
 	// ColumnType returns the type that a DECLARE in a trigger names.
 	ColumnType func(*sqlparser.ColumnType) (types.Type, error)
 	// NoForeignKeys leaves foreign keys alone: foreign_key_checks is off.
@@ -229,7 +231,7 @@ func (b *builder) queryPlan(q *query) *Plan {
 
 // bind gives names and types to an expression.
 func (b *builder) bind(e sqlparser.Expr, s *scope) (expr.Expr, error) {
-	return (&expr.Binder{Scope: s, Params: b.o.Params}).Bind(e)
+	return (&expr.Binder{Scope: s, Params: b.o.Params, ZeroDates: b.o.ZeroDates}).Bind(e)
 }
 
 // conditions binds the conditions that e, which may be nil, is the AND of.

@@ -31,7 +31,7 @@ func (b *builder) assignments(list sqlparser.UpdateExprs, to *target, s expr.Sco
 		if err != nil {
 			return nil, err
 		}
-		bound, err := (&expr.Binder{Scope: s, Params: b.o.Params}).Bind(e)
+		bound, err := (&expr.Binder{Scope: s, Params: b.o.Params, ZeroDates: b.o.ZeroDates}).Bind(e)
 		if err != nil {
 			return nil, err
 		}

@@ -207,7 +207,7 @@ func (b *builder) defaultOf(t *schema.Table, at int) (sqlparser.Expr, error) {
 // values are in a Values node each.
 func (b *builder) insertRows(t *target, cols []int, rows sqlparser.Values) (Node, error) {
 	given := &givenScope{scope: &scope{b: b, frame: &frame{}, clause: "field list"}, target: t, cols: cols}
-	binder := &expr.Binder{Scope: given, Params: b.o.Params}
+	binder := &expr.Binder{Scope: given, Params: b.o.Params, ZeroDates: b.o.ZeroDates}
 	var parts []Node
 	v := &Values{}
 	none := &phys{}

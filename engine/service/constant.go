@@ -19,7 +19,7 @@ func bindConstant(e sqlparser.Expr) (expr.Expr, error) {
 
 // literal prints a constant as a literal of a column's type, if it can be stored
 // there.
-func literal(e sqlparser.Expr, c *schema.Column, zeroDates bool) (string, error) {
+func literal(e sqlparser.Expr, c *schema.Column, zeroDates types.ZeroDates) (string, error) {
 	bound, err := bindConstant(e)
 	if err != nil {
 		return "", err

@@ -31,9 +31,9 @@ type Scope struct {
 	Zone       *time.Location // the session's, in which CHECKs see TIMESTAMPs
 	// NoForeignKeys tells that foreign_key_checks is off.
 	NoForeignKeys bool
-	LockWait      time.Duration // for tables' writers to end; 0: a default
-	Locks         *txn.Tx       // that has the tables which the session has locked, or nil
-	ZeroDates     bool          // DEFAULT '0000-00-00' is allowed
+	LockWait      time.Duration   // for tables' writers to end; 0: a default
+	Locks         *txn.Tx         // that has the tables which the session has locked, or nil
+	ZeroDates     types.ZeroDates // that DEFAULT may be
 	// Warn takes notes, such as that a table was there already.
 	Warn func(error)
 	// Query is what the query of a view is planned in.
@@ -155,7 +155,7 @@ func checkDefinition(n *sqlparser.CreateTable, kind schema.TableKind, options []
 	}
 	_, err := define(blueprint{
 		name: name{"", n.Table.Name.String()}, spec: n.TableSpec, collation: types.DefaultCollation,
-		kind: kind, options: options, zeroDates: true,
+		kind: kind, options: options, zeroDates: types.AnyZeroDate,
 	})
 	return err
 }

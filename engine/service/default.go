@@ -14,7 +14,7 @@ import (
 //
 // Column.Default is the text of a literal of the column's type, CURRENT_TIMESTAMP[(n)], or any other
 // expression in parentheses.
-func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions, zeroDates bool) error {
+func setDefault(c *schema.Column, o *sqlparser.ColumnTypeOptions, zeroDates types.ZeroDates) error {
 	if o.OnUpdate != nil {
 		text := currentTimestamp(o.OnUpdate, c.Type)
 		if text == "" {

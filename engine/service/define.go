@@ -40,7 +40,7 @@ type definition struct {
 	source  map[uint32]uint32
 	rewrite bool
 
-	zeroDates bool // may be defaults
+	zeroDates types.ZeroDates // may be defaults
 }
 
 // The types of hidden columns.
@@ -63,7 +63,7 @@ type blueprint struct {
 	collation collations.ID   // the namespace's
 	kind      schema.TableKind
 	options   []parse.Option
-	zeroDates bool // may be defaults
+	zeroDates types.ZeroDates // may be defaults
 }
 
 // define makes a table's definition of a CREATE TABLE; the table has no id yet.

@@ -155,7 +155,7 @@ func (f *reform) initial(ctx context.Context, c *schema.Column) error {
 		return err
 	}
 	zone := f.env(ctx).Zone
-	if v, err = types.Assign(&types.Target{Type: c.Type, Column: c.Name, Zone: zone, Now: f.s.Now, ZeroDates: true}, e.Type(), v); err != nil {
+	if v, err = types.Assign(&types.Target{Type: c.Type, Column: c.Name, Zone: zone, Now: f.s.Now, ZeroDates: types.AnyZeroDate}, e.Type(), v); err != nil {
 		return err
 	}
 	if c.Type.Kind == types.Timestamp && !v.IsNull() {

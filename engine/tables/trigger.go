@@ -72,7 +72,7 @@ func (w *writer) fire(ctx context.Context, t *plan.Trigger, old, new *types.Batc
 	}
 	f.env.Params, f.rt.Env = f.params, &f.env
 	// Its body means the same in every session.
-	f.env.Strict, f.env.QuietDivision, f.rt.Lenient, f.rt.ZeroDates = !w.ignore, false, false, false
+	f.env.Strict, f.env.QuietDivision, f.env.ZeroDates, f.rt.Lenient, f.rt.ZeroDates = !w.ignore, false, 0, false, 0
 	runner := exec.NewRunner(&f.rt)
 	f.env.Runner = runner
 	defer runner.Close()

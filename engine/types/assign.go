@@ -13,13 +13,12 @@ import (
 // Target is a column that values are stored into, with what its error messages
 // and conversions need.
 type Target struct {
-	Type   Type
-	Column string         // for messages
-	Row    int            // for messages: the row's number in the statement, from 1
-	Zone   *time.Location // the session's; nil is UTC
-	Now    time.Time      // the statement's time, which gives a TIME stored as DATETIME its date; zero is the present
-	// ZeroDates takes 0000-00-00 for a date.
-	ZeroDates bool
+	Type      Type
+	Column    string         // for messages
+	Row       int            // for messages: the row's number in the statement, from 1
+	Zone      *time.Location // the session's; nil is UTC
+	Now       time.Time      // the statement's time, which gives a TIME stored as DATETIME its date; zero is the present
+	ZeroDates ZeroDates
 	// Ignore, when set, is told the errors that AssignVector meets and makes it go
 	// on with the adjusted values, as INSERT IGNORE does; not those of spatial types,
 	// which have none.

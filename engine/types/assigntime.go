@@ -13,6 +13,16 @@ var (
 	maxTimestamp = PackDateTime(2038, 1, 19, 3, 14, 7, 999_999)
 )
 
+// ZeroDates says which dates that are not in the calendar may be stored.
+type ZeroDates uint8
+
+const (
+	WholeZeroDate ZeroDates = 1 << iota // 0000-00-00
+	ZeroInDate                          // those of which the month or the day is zero, but not all is
+
+	AnyZeroDate = WholeZeroDate | ZeroInDate
+)
+
 // temporal stores into DATE, TIME, DATETIME and TIMESTAMP. What is no date is
 // TruncatedWrongVal, as is a TIMESTAMP out of range; zero dates are refused
 // unless ZeroDates.
@@ -26,8 +36,13 @@ func (to *Target) temporal(from Type, v Value) (Value, *sqlerr.Error) {
 	}
 	p, r := to.dateTimeOf(from, v)
 	if r == parsedNot || !ValidDateTime(p) {
-		if to.ZeroDates && to.isZeroDate(from, v) {
+		if to.ZeroDates&WholeZeroDate != 0 && to.isZeroDate(from, v) {
 			return NewInt(0), nil
+		}
+		if to.ZeroDates&ZeroInDate != 0 && to.Type.Kind != Timestamp {
+			if p, ok := to.incompleteOf(from, v); ok {
+				return NewInt(p), nil
+			}
 		}
 		return NewInt(0), to.notTemporal(from, v)
 	}
@@ -63,6 +78,31 @@ func (to *Target) isZeroDate(from Type, v Value) bool {
 	}
 	n, us, ok := to.numberOf(from, v)
 	return ok && n == 0 && us == 0
+}
+
+// incompleteOf returns v as a packed date if its month or day is zero.
+func (to *Target) incompleteOf(from Type, v Value) (p int64, ok bool) {
+	switch {
+	case from.Kind == Date || from.Kind == DateTime:
+		p, ok = v.Int(), Incomplete(v.Int())
+	case from.Kind == Timestamp || from.Kind == Time:
+		return 0, false
+	case from.IsString():
+		p, ok = ParseIncomplete(v.data, to.Type.Scale)
+	default:
+		n, us, isNumber := to.numberOf(from, v)
+		if !isNumber || n < 0 {
+			return 0, false
+		}
+		if p, ok = numberToDateTime(n); ok {
+			p = RoundDateTime(p+us, to.Type.Scale)
+			ok = Incomplete(p)
+		}
+	}
+	if to.Type.Kind == Date {
+		p = PackedDate(p)
+	}
+	return p, ok
 }
 
 // IsZeroDate reports whether a text is 0000-00-00, with or without a time of 00:00:00.

@@ -75,10 +75,23 @@ func FromGo(x any, loc *time.Location) (Type, Value, error) {
 	return NullType, Value{}, sqlerr.WrongArguments.New("A parameter has the Go type %T, which has no SQL type", x)
 }
 
+// completed returns a packed date with January for a month that is zero, and the first for a
+// day that is, as other drivers for Go do.
+func completed(p int64) int64 {
+	_, mo, d, _, _, _, _ := UnpackDateTime(p)
+	if mo == 0 {
+		p += packedMonth
+	}
+	if d == 0 {
+		p += packedDay
+	}
+	return p
+}
+
 // Go returns v, of type t, as database/sql gives it to programs: nil, int64
 // (uint64 when larger), float64 (of FLOAT the one that prints as the float32 does:
 // 0.1, not 0.10000000149011612), time.Time in loc for DATE, DATETIME and
-// TIMESTAMP (the zero Time for zero dates), []byte for binary values, BIT and
+// TIMESTAMP (the zero Time for 0000-00-00), []byte for binary values, BIT and
 // JSON, and string for all others. Bytes are shared with v.
 func Go(t Type, v Value, loc *time.Location) any {
 	switch v.phys {
@@ -90,7 +103,7 @@ func Go(t Type, v Value, loc *time.Location) any {
 			if v.Int() == 0 {
 				return time.Time{}
 			}
-			return PackedToTime(v.Int(), loc)
+			return PackedToTime(completed(v.Int()), loc)
 		case Decimal, Time:
 			return string(AppendText(nil, t, v))
 		}

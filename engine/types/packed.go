@@ -86,6 +86,16 @@ func ValidDateTime(p int64) bool {
 		h < 24 && mi < 60 && s < 60 && us < 1_000_000
 }
 
+// Incomplete reports whether p is a date of which the month or the day is zero, but not
+// the whole, with a time of day.
+func Incomplete(p int64) bool {
+	if p < packedDay {
+		return false
+	}
+	y, mo, d, h, mi, s, us := UnpackDateTime(p)
+	return (mo == 0 || d == 0) && y <= 9999 && (mo == 0 || d <= daysIn(y, mo)) && h < 24 && mi < 60 && s < 60 && us < 1_000_000
+}
+
 var monthDays = [13]int{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 func daysIn(year, month int) int {
@@ -106,8 +116,13 @@ func RoundDateTime(p int64, fsp int) int64 {
 		return p - us + r
 	}
 	p -= us
-	if p&(packedMinute-1) < 59*packedSecond {
+	switch _, _, _, h, mi, s, _ := UnpackDateTime(p); {
+	case s < 59:
 		return p + packedSecond
+	case mi < 59:
+		return p&^(packedMinute-1) + packedMinute
+	case h < 23:
+		return p&^(packedHour-1) + packedHour
 	}
 	return clock(PackedToTime(p, time.UTC).Add(time.Second))
 }

@@ -1,6 +1,7 @@
 package types
 
 import (
+	"bytes"
 	"time"
 )
 
@@ -71,6 +72,23 @@ func parseDateTime(s []byte, fsp int, loc *time.Location) (int64, parseResult) {
 		return p, parsedPrefix
 	}
 	return p, parsedWhole
+}
+
+// ParseIncomplete reads a date as ParseDateTime does, without zone offsets, if its month or
+// day is zero, but not all of it.
+func ParseIncomplete(s []byte, fsp int) (p int64, ok bool) {
+	var f parts
+	rest, ok := f.read(bytes.TrimFunc(s, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) }))
+	if !ok || len(rest) > 0 || f.field[1] > 12 || f.field[2] > 31 {
+		return 0, false
+	}
+	p = PackDateTime(f.field[0], f.field[1], f.field[2], f.field[3], f.field[4], f.field[5], f.field[6])
+	if !Incomplete(p) {
+		return 0, false
+	}
+	day := PackedDate(p)
+	p = f.round(p, fsp)
+	return p, PackedDate(p) == day
 }
 
 // round rounds p to fsp digits, the digits below a microsecond included.
@@ -289,6 +307,9 @@ func parseTime(s []byte, fsp int) (int64, parseResult) {
 	if len(s) >= 12 && digitRun(s) >= 4 {
 		if p, r := parseDateTime(s, fsp, time.UTC); r != parsedNot {
 			return timeOfDay(p), r
+		}
+		if p, ok := ParseIncomplete(s, fsp); ok {
+			return timeOfDay(p), parsedWhole
 		}
 	}
 	neg := false
