@@ -300,7 +300,7 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 	if _, ok := tmpl.(*sqlparser.SubstrExpr); ok && slices.ContainsFunc(args, func(e Expr) bool { return e.Type().Kind == types.Null }) {
 		return &Cast{Arg: &Literal{T: types.NullType}, T: types.TextType}, nil // evalengine does not expect it
 	}
-	if keepsText[name] {
+	if keepsText[name] || readsText[name] {
 		args = slices.Clone(args)
 		for i, a := range args {
 			if a.Type().HasPlaces() {
@@ -322,10 +322,10 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 		return nil, unsupported(err, "%s", construct(name))
 	}
 	c.T, c.NotNull = t, !nullable && !anyNullable(args)
+	refine(c)
 	if t.IsFloat() {
 		c.Args = asDoubles(args)
 	}
-	refine(c)
 	if n, ok := tmpl.(*sqlparser.IntervalDateExpr); ok {
 		c.native = dateAddOf(c, n)
 	}
@@ -346,12 +346,12 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 	return c, nil
 }
 
-// asDoubles returns args, FLOATs as DOUBLE: evalengine reads numbers as text, and
-// that of a FLOAT has fewer digits than its value.
+// asDoubles returns args, FLOATs and those with a number of places as DOUBLE: evalengine reads numbers
+// as text, and theirs has fewer digits than their value.
 func asDoubles(args []Expr) []Expr {
 	out := make([]Expr, len(args))
 	for i, a := range args {
-		if out[i] = a; a.Type().Kind == types.Float {
+		if out[i] = a; a.Type().Kind == types.Float || a.Type().HasPlaces() {
 			out[i] = CastTo(a, types.Float64Type)
 		}
 	}
@@ -386,11 +386,14 @@ func refine(c *Call) {
 	p, s := digitsOf(c.Args[0])
 	switch c.Name {
 	case "abs":
-		if arg.Kind == types.Decimal {
+		if arg.Kind == types.Decimal || arg.HasPlaces() {
 			c.T = arg
 		}
 	case "ceil", "ceiling", "floor":
 		if arg.Kind != types.Decimal {
+			if c.T.IsFloat() {
+				c.T = types.DoubleWithPlaces(0)
+			}
 			return
 		}
 		if c.T = decimalType(p-s+1, 0); p-s+1 <= types.MaxScaledDigits {
@@ -398,6 +401,9 @@ func refine(c *Call) {
 		}
 	case "round", "truncate":
 		if arg.Kind != types.Decimal {
+			if c.T.IsFloat() {
+				c.T = roundedType(c.Args)
+			}
 			return
 		}
 		places := 0

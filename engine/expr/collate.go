@@ -256,6 +256,12 @@ var keepsText = map[string]bool{
 	"regexp_replace": true, "regexp_substr": true,
 }
 
+// readsText are other functions of evalengine that see the characters of a number.
+var readsText = map[string]bool{
+	"ascii": true, "bit_length": true, "char_length": true, "character_length": true, "crc32": true, "length": true, "md5": true, "octet_length": true,
+	"ord": true, "regexp_instr": true, "regexp_like": true, "sha": true, "sha1": true, "sha2": true, "to_base64": true,
+}
+
 // collateCall gives the texts among a call's arguments the collation that they have
 // together, for evalengine does not tell columns from literals. Regular expressions get
 // that of bytes, and as an argument whether letters' case matters.

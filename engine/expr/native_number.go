@@ -36,7 +36,7 @@ func double(f func(a []types.Value) float64) *native {
 
 // roundFloat is ROUND of a DOUBLE, halves to even.
 var roundFloat = &native{
-	args: []types.Type{types.Float64Type, types.Int64Type}, result: types.Float64Type,
+	args: []types.Type{types.Float64Type, types.Int64Type}, typed: roundedType,
 	eval: func(c *nativeCall) (types.Value, error) {
 		places := int64(0)
 		if len(c.args) == 2 {
@@ -44,6 +44,22 @@ var roundFloat = &native{
 		}
 		return types.NewFloat(roundDouble(c.args[0].Float(), places)), nil
 	},
+}
+
+// roundedType returns the type of ROUND and TRUNCATE of a DOUBLE: with the digits that are asked for
+// by a constant.
+func roundedType(args []Expr) types.Type {
+	if len(args) < 2 {
+		return types.DoubleWithPlaces(0)
+	}
+	l, ok := args[1].(*Literal)
+	if !ok || !l.T.IsInteger() || l.Value.IsNull() {
+		return types.Float64Type
+	}
+	if l.T.Unsigned {
+		return types.DoubleWithPlaces(int(min(l.Value.Uint(), maxScale+1)))
+	}
+	return types.DoubleWithPlaces(int(min(max(l.Value.Int(), 0), maxScale+1)))
 }
 
 // roundDouble rounds to digits after the point, halves to even.

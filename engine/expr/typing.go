@@ -105,7 +105,25 @@ func numericType(e Expr) types.Type {
 	if l, ok := e.(*Literal); ok && l.Hex {
 		return types.Uint64Type
 	}
+	if t.HasPlaces() {
+		return types.DoubleWithPlaces(t.Scale)
+	}
 	return types.Float64Type
+}
+
+// commonPlaces returns the type of a DOUBLE that is computed of values of two types: it shows as many
+// digits after the point as one of them, and more, where both have a certain number.
+func commonPlaces(a, b types.Type, more int) types.Type {
+	places := 0
+	for _, t := range []types.Type{a, b} {
+		switch {
+		case t.HasPlaces(), t.Kind == types.Decimal:
+			places = max(places, t.Scale)
+		case !t.IsNumeric() || t.IsFloat():
+			return types.Float64Type
+		}
+	}
+	return types.DoubleWithPlaces(places + more)
 }
 
 // arithType returns the type of l op r by MySQL's rules.
@@ -116,7 +134,11 @@ func arithType(op ArithOp, l, r Expr) types.Type {
 		return integerType(unsigned)
 	}
 	if lt.IsFloat() || rt.IsFloat() {
-		return types.Float64Type
+		more := 0
+		if op == Div {
+			more = divScaleDigits
+		}
+		return commonPlaces(lt, rt, more)
 	}
 	lp, ls := digitsOf(l)
 	rp, rs := digitsOf(r)
@@ -326,7 +348,7 @@ func CommonType(a, b types.Type) types.Type {
 
 func commonNumber(a, b types.Type) types.Type {
 	if a.IsFloat() || b.IsFloat() {
-		return types.Float64Type
+		return commonPlaces(a, b, 0)
 	}
 	if a.Kind == types.Decimal || b.Kind == types.Decimal {
 		return commonDecimal(a, b)
@@ -528,7 +550,11 @@ func NewAggregate(f AggFunc, args []Expr, distinct bool) (*Aggregate, error) {
 	case Sum, Avg:
 		n := numericType(args[0])
 		if n.IsFloat() {
-			agg.T = types.Float64Type
+			more := 0
+			if f == Avg {
+				more = divScaleDigits
+			}
+			agg.T = commonPlaces(n, n, more)
 			break
 		}
 		p, s := digits(t)

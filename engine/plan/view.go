@@ -84,6 +84,9 @@ func QueryColumns(ctx context.Context, q sqlparser.TableStatement, o Options) (c
 		c := &cols[i]
 		if t := c.Type; b.cols[o.col].rel == nil && c.NotNull && (t.IsNumeric() || t.IsString()) && t.Kind != types.Enum {
 			c.Default = string(types.AppendSQL(nil, t, types.Zero(t)))
+			if t.IsFloat() {
+				c.Default = string(types.AppendText(nil, t, types.Zero(t)))
+			}
 		}
 	}
 	return cols, nil

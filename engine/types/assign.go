@@ -32,7 +32,7 @@ func AssignNeedsNothing(to, from Type) bool {
 		return (to.Kind == Geometry || to.Kind == from.Kind) && from.IsSpatial() && (to.Size < 0 || to.Size == from.Size)
 	}
 	if to == from {
-		return to.Size >= 0 || !to.IsText() && !to.IsBinary() && to.Kind != Decimal
+		return !to.HasPlaces() && to.Size >= 0 || !to.IsText() && !to.IsBinary() && to.Kind != Decimal
 	}
 	switch {
 	case to.IsInteger() && from.IsInteger():

@@ -197,6 +197,16 @@ func floatSize(name string, kind Kind, ct *sqlparser.ColumnType) (_ Kind, size, 
 // the point.
 func (t Type) HasPlaces() bool { return t.IsFloat() && t.Size > 0 && t.Scale >= 0 }
 
+// DoubleWithPlaces returns the type of a computed DOUBLE that shows as many digits after the
+// point, if MySQL has that many.
+func DoubleWithPlaces(places int) Type {
+	t := Float64Type
+	if places >= 0 && places < 31 {
+		t.Size, t.Scale = 17+places, places
+	}
+	return t
+}
+
 // stringSize returns a text or binary type's kind and length. TEXT(n) and
 // BLOB(n) are the smallest of their family that holds n characters.
 func stringSize(name string, kind Kind, ct *sqlparser.ColumnType, charBytes int) (Kind, int, error) {
