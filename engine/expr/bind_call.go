@@ -308,6 +308,10 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 			}
 		}
 	}
+	if strings.HasPrefix(name, "regexp") && (args[0].Type().IsTemporal() || args[0].Type().IsNumeric()) {
+		args = slices.Clone(args) // evalengine would take it for a binary string
+		args[0] = CastTo(args[0], types.TextType)
+	}
 	texts := args
 	args, tmpl, err := collateCall(name, readableTime(name, args, tmpl), tmpl)
 	if err != nil {
