@@ -161,7 +161,7 @@ func (ev *Evaluator) divisionByZero() error {
 func (ev *Evaluator) warn(err error) {
 	if e := sqlerr.As(err); ev.env.Strict && e != nil {
 		switch e.Kind {
-		case sqlerr.TruncatedWrongVal, sqlerr.OutOfRange, sqlerr.DatetimeOverflow, sqlerr.PacketOverflow:
+		case sqlerr.TruncatedWrongVal, sqlerr.OutOfRange, sqlerr.DatetimeOverflow, sqlerr.PacketOverflow, sqlerr.WrongValueForType:
 			if ev.failed == nil {
 				ev.failed = err
 			}

@@ -239,7 +239,7 @@ func newArith(op ArithOp, l, r Expr) *Arith {
 
 func (b *Binder) unary(n *sqlparser.UnaryExpr) (Expr, error) {
 	switch n.Operator {
-	case sqlparser.UPlusOp:
+	case sqlparser.UPlusOp, sqlparser.NStringOp: // N'text' has all characters, as every text here
 		return b.bind(n.Expr)
 	case sqlparser.UMinusOp:
 		arg, err := b.bind(n.Expr)

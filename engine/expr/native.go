@@ -188,6 +188,7 @@ func init() {
 		"current_user":   userText,
 		"session_user":   userText,
 		"system_user":    userText,
+		"current_role":   sessionText(func(*Env) string { return "NONE" }), // there are no roles that a session could have active
 		"version":        sessionText(func(*Env) string { return Version }),
 		"connection_id":  sessionNumber(types.Uint64Type, func(e *Env) types.Value { return types.NewUint(e.ConnID) }),
 		"row_count":      sessionNumber(types.Int64Type, func(e *Env) types.Value { return types.NewInt(e.RowCount) }),

@@ -417,12 +417,18 @@ func formatType(format []byte) types.Type {
 	return temporalType(types.Date, 0)
 }
 
+// strToDate is STR_TO_DATE. Parts of a date that the format lacks are zero, which a mode allows.
 func strToDate(c *nativeCall) (types.Value, error) {
 	v, ok := parseFormat(string(c.args[0].Bytes()), string(c.args[1].Bytes()))
-	if !ok {
+	isTime := formatType(c.args[1].Bytes()).Kind == types.Time
+	noZeroDate := c.env.ZeroDates&types.WholeZeroDate == 0
+	if !ok || noZeroDate && !isTime && (v.Year == 0 || v.Month == 0 || v.Day == 0) {
+		if noZeroDate {
+			c.ev.warn(sqlerr.WrongValueForType.New("Incorrect datetime value: '%s' for function str_to_date", c.args[0].Bytes()))
+		}
 		return types.Value{}, nil
 	}
-	if formatType(c.args[1].Bytes()).Kind == types.Time {
+	if isTime {
 		return types.NewInt(clockMicros(v)), nil
 	}
 	return types.NewInt(v.pack()), nil
