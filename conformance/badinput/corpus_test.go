@@ -319,18 +319,18 @@ func FuzzStatement(f *testing.F) {
 	}
 	db := open(f, ":memory:")
 	f.Fuzz(func(t *testing.T, text string) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		conn, err := db.Conn(ctx)
+		conn, err := db.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_, err = conn.ExecContext(ctx, `CREATE DATABASE IF NOT EXISTS fuzz; USE fuzz; SET foreign_key_checks = 0; DROP TABLE IF EXISTS t;
+		_, err = conn.ExecContext(t.Context(), `CREATE DATABASE IF NOT EXISTS fuzz; USE fuzz; SET foreign_key_checks = 0; DROP TABLE IF EXISTS t;
 			CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(20)); SET foreign_key_checks = 1; INSERT INTO t VALUES (1, 'x'), (2, NULL)`)
 		if err != nil {
 			t.Fatal(err)
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // of the statement alone, for it may be endless
+		defer cancel()
 		s := statement{sql: text}
 		if err := s.run(ctx, conn); err != nil && ctx.Err() == nil {
 			checkTyped(t, text, err)
