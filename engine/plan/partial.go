@@ -78,7 +78,7 @@ func sides(l *groupRel) (rels []logical, on []expr.Expr, outer bool) {
 			return nil, nil, false
 		}
 	}
-	return []logical{j.left, j.right}, j.on, len(l.aggs) > 0
+	return []logical{j.left, j.right}, j.on, true
 }
 
 // groupKeys returns those columns of cols that are read above; none if groups by
