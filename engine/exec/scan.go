@@ -220,8 +220,11 @@ func (s *scan) only() []store.ColumnRanges {
 
 func (s *scan) Open(ctx context.Context) error {
 	req, ok, err := s.begin()
-	if err != nil || !ok {
-		return errors.Join(err, s.close())
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return s.close()
 	}
 	return s.open(req)
 }

@@ -29,16 +29,15 @@ func (b *builder) readAhead(n Node, drained bool) {
 		if drained && b.divisible(n) {
 			n.Ahead = int(min(b.tableRows(n.Table)/aheadRows, 1<<12)) + 2
 		}
-	case *Filter:
-		b.readAhead(n.Input, drained)
-	case *Project:
-		b.readAhead(n.Input, drained)
-	case *Distinct:
-		b.readAhead(n.Input, drained)
-	case *Rollup:
-		b.readAhead(n.Input, drained)
-	case *Window:
-		b.readAhead(n.Input, drained)
+	case *Filter, *Project, *Distinct, *Rollup, *Window, *MergeJoin, *Union:
+		for _, in := range n.Inputs() {
+			b.readAhead(in, drained)
+		}
+	case *IndexJoin, *LoopJoin, *Lateral: // which may read the right side many times
+		b.readAhead(n.Inputs()[0], drained)
+	case *HashJoin:
+		b.readAhead(n.Left, drained)
+		b.readAhead(n.Right, true)
 	case *Limit:
 		b.readAhead(n.Input, false) // which may want few of the rows
 	case *Sort:
@@ -46,22 +45,6 @@ func (b *builder) readAhead(n Node, drained bool) {
 	case *Aggregate:
 		if !n.Parallel {
 			b.readAhead(n.Input, drained || !n.Ordered)
-		}
-	case *HashJoin:
-		b.readAhead(n.Left, drained)
-		b.readAhead(n.Right, true)
-	case *MergeJoin:
-		b.readAhead(n.Left, drained)
-		b.readAhead(n.Right, drained)
-	case *IndexJoin:
-		b.readAhead(n.Left, drained)
-	case *LoopJoin:
-		b.readAhead(n.Left, drained)
-	case *Lateral:
-		b.readAhead(n.Left, drained)
-	case *Union:
-		for _, in := range n.All {
-			b.readAhead(in, drained)
 		}
 	}
 }
