@@ -226,7 +226,7 @@ func openColumn(p *packedRun, n int, bytes []byte) (*cachedColumn, error) {
 	return &cachedColumn{run: p, slot: n, bytes: int64(block.Bytes()), block: block}, nil
 }
 
-// offer has the cache take the block of a column that was just made, if there is room:
+// offer has the cache take the block of a column that was just made, if other blocks leave room:
 // nobody wanted it yet.
 func (c *columnCache) offer(p *packedRun, n int, bytes []byte) {
 	if x, err := openColumn(p, n, slices.Clone(bytes)); err == nil && c.makeRoom(x, &c.blocks, 0, 0) {
