@@ -120,6 +120,34 @@ func TestMemLimit(t *testing.T) {
 	})
 }
 
+// TestAssumedRows checks that SET assumed_rows gives small tables the plans of large ones,
+// and the same answers.
+func TestAssumedRows(t *testing.T) {
+	onEach(t, func(t *testing.T, e *Engine) {
+		s := newSession(t, e, SessionConfig{})
+		numbers(t, s, "t", 20)
+		run(t, s, "CREATE TABLE u (id INT PRIMARY KEY, t INT); INSERT INTO u VALUES (1, 3), (2, 3), (3, 5), (4, NULL)")
+		for _, q := range []string{
+			"SELECT id, n FROM t ORDER BY n, id DESC",
+			"SELECT t.id FROM t LEFT JOIN u ON u.t = t.id GROUP BY t.id ORDER BY t.id",
+			"SELECT t.id, COUNT(u.id), COUNT(u.t) FROM t LEFT JOIN u ON u.t = t.id GROUP BY t.id ORDER BY t.id",
+		} {
+			run(t, s, "SET assumed_rows = 0")
+			small, answer := query(t, s, "EXPLAIN "+q), query(t, s, q)
+			run(t, s, "SET assumed_rows = 1000000")
+			wantText(t, query(t, s, "SELECT @@assumed_rows"), "1000000;")
+			if large := query(t, s, "EXPLAIN "+q); strings.Contains(small, "read ahead") || !strings.Contains(large, "read ahead") {
+				t.Errorf("%s\nsmall: %s\nlarge: %s", q, small, large)
+			}
+			wantText(t, query(t, s, q), answer)
+		}
+		run(t, s, "SET assumed_rows = -1")
+		wantText(t, query(t, s, "SELECT @@assumed_rows"), "0;")
+		_, err := s.Exec(t.Context(), "SET assumed_rows = 'many'", nil)
+		wantKind(t, err, sqlerr.WrongTypeForVar)
+	})
+}
+
 // TestExplainAnalyze checks what the operators are told to have done.
 func TestExplainAnalyze(t *testing.T) {
 	onEach(t, func(t *testing.T, e *Engine) {

@@ -179,7 +179,7 @@ func (s *Session) planWatch(ctx context.Context, st *parse.Statement, params []t
 		signature = appendSignature(signature, t)
 	}
 	version = s.engine.catalog.Version()
-	key := planKey{fmt.Sprintf("live %d %s", last, st.SQL), s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, s.zeroDates(), st.Dialect, 0}
+	key := s.planKey(fmt.Sprintf("live %d %s", last, st.SQL), version, signature, st.Dialect, 0)
 	if p, ok := s.engine.plans.get(key); ok && !st.Variables {
 		return p.Plan, version, s.mayUse(ctx, p.Plan)
 	}

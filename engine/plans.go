@@ -25,7 +25,16 @@ type planKey struct {
 	noForeignKeys  bool
 	zeroDates      types.ZeroDates
 	dialect        parse.Dialect // of sql
-	temporaries    uint64        // version of the session's temporary tables; 0: it has none
+	assumedRows    int64
+	temporaries    uint64 // version of the session's temporary tables; 0: it has none
+}
+
+// planKey returns what a plan made now depends on.
+func (s *Session) planKey(sql string, version uint64, signature []byte, dialect parse.Dialect, temporaries uint64) planKey {
+	return planKey{
+		sql, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, s.zeroDates(), dialect,
+		s.assumedRows, temporaries,
+	}
 }
 
 // argumentColumns begins the signature of a plan for rows of arguments; no type's does.
@@ -61,7 +70,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 	_, old := s.oldSnapshot()
 	cacheable := !st.Variables && !old && s.making == nil
 	if cacheable {
-		p, ok := s.engine.plans.get(planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, s.zeroDates(), st.Dialect, s.temporaries.version})
+		p, ok := s.engine.plans.get(s.planKey(st.SQL, version, signature, st.Dialect, s.temporaries.version))
 		if ok {
 			return p, version, s.mayUse(ctx, p.Plan)
 		}
@@ -72,7 +81,7 @@ func (s *Session) plan(ctx context.Context, st *parse.Statement, args arguments)
 	}
 	p := newPreparedPlan(built)
 	if cacheable {
-		key := planKey{st.SQL, s.namespace, version, s.zone, string(signature), s.has(onlyFullGroupBy), s.noForeignKeys, s.zeroDates(), st.Dialect, s.temporaries.version}
+		key := s.planKey(st.SQL, version, signature, st.Dialect, s.temporaries.version)
 		s.engine.plans.put(key, p, 1024+32*len(st.SQL)+len(signature))
 	}
 	return p, version, nil
@@ -101,6 +110,7 @@ func (s *Session) planOptions(sql string, params []types.Type) plan.Options {
 	o := plan.Options{
 		Catalog: s.catalogue(), Namespace: s.namespace, Params: params, Zone: s.zone, SQL: sql,
 		PartialGroupBy: !s.has(onlyFullGroupBy), NoForeignKeys: s.noForeignKeys, ZeroDates: s.zeroDates(), ColumnType: service.ColumnType,
+		AssumedRows: s.assumedRows,
 	}
 	if s.temporaries.tables != nil || s.making != nil {
 		o.Temporary = s.temporary

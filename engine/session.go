@@ -110,6 +110,7 @@ type settings struct {
 	selectLimit   *int64        // sql_select_limit; nil: none
 	maxTime       time.Duration // max_execution_time; 0: none
 	memory        int64         // mem_limit; 0: the engine's
+	assumedRows   int64         // assumed_rows, of a table at least; 0: as counted
 	timestamp     time.Time     // what NOW() is; zero: the clock's time
 	remembered    map[string]int64
 }

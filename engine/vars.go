@@ -181,6 +181,7 @@ func init() { // not a literal: some variables refer to others
 		"group_concat_max_len":     {func(s *Session) any { return s.concatLen }, setConcatLen},
 		"cte_max_recursion_depth":  {func(s *Session) any { return max(s.recursion, 0) }, setRecursion},
 		"mem_limit":                {func(s *Session) any { return s.memoryBytes() }, setMemLimit},
+		"assumed_rows":             {func(s *Session) any { return s.assumedRows }, setAssumedRows},
 		"unique_checks":            toggle("unique_checks", 1), // off permits a check less, and demands none
 		"foreign_key_checks":       {func(s *Session) any { return boolInt(!s.noForeignKeys) }, switched(setForeignKeys)},
 		"wait_timeout":             remembered("wait_timeout", 28800, 1),
@@ -416,6 +417,16 @@ func setMemLimit(s *Session, v any) error {
 	n, err := number(v, 0)
 	if err == nil {
 		s.memory = cmp.Or(n, s.cfg.MemoryBytes)
+	}
+	return err
+}
+
+// setAssumedRows sets how many rows the planner takes a table to have at least, which
+// gives small tables the plans of large ones.
+func setAssumedRows(s *Session, v any) error {
+	n, err := number(v, 0)
+	if err == nil {
+		s.assumedRows = n
 	}
 	return err
 }

@@ -294,7 +294,11 @@ func (g *generator) grouped(from, where string, s scope) (query, []column) {
 		keys = append(keys, key.sql)
 		list.add(key.sql, key.k)
 	}
-	for range 1 + g.below(3) {
+	aggregates := g.below(4)
+	if keys == nil {
+		aggregates = max(aggregates, 1)
+	}
+	for range aggregates {
 		list.add(g.aggregate(s))
 	}
 	q := query{sql: "SELECT " + strings.Join(list.items, ", ") + " FROM " + from + clause(" WHERE ", where)}

@@ -36,7 +36,9 @@ type Options struct {
 	ColumnType func(*sqlparser.ColumnType) (types.Type, error)
 	// NoForeignKeys leaves foreign keys alone: foreign_key_checks is off.
 	NoForeignKeys bool
-	Locking       []parse.Locking // of the statement
+	// AssumedRows is how many rows tables are taken to have at least; 0: as counted.
+	AssumedRows int64
+	Locking     []parse.Locking // of the statement
 	// Returning is the RETURNING clause of a statement that writes, or nil.
 	Returning *parse.Returning
 	Load      *parse.LoadData // what LOAD DATA says

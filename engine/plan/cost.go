@@ -23,10 +23,11 @@ const (
 const minRows = 100
 
 func (b *builder) tableRows(t *schema.Table) float64 {
+	least := float64(minRows)
 	if b.statistics(t) != nil {
-		return max(float64(b.o.Catalog.Rows(t)), 1)
+		least = 1
 	}
-	return max(float64(b.o.Catalog.Rows(t)), minRows)
+	return max(float64(b.o.Catalog.Rows(t)), least, float64(b.o.AssumedRows))
 }
 
 // keyValues estimates how many different values the first k columns of an index
