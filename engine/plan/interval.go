@@ -203,7 +203,7 @@ func key(e expr.Expr, t types.Type, collation collations.ID, equality bool) (b e
 		}
 		exact, ok = true, true
 	case t.IsBinary():
-		ok = from.IsString()
+		ok = from.IsString() && collation == t.Collation
 		exact = ok && t.Kind != types.Binary
 	case t.Kind == types.Enum:
 		ok = equality && from.IsText() && collation == t.Collation

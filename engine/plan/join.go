@@ -118,7 +118,7 @@ func (p *equiPair) hashable() bool {
 	if t.Kind == types.Null || t.Kind == types.JSON {
 		return false
 	}
-	return !t.IsText() || t.Collation == p.cmp.Collation
+	return !t.IsString() || t.Collation == p.cmp.Collation
 }
 
 // others returns the conditions that pairs don't stand for.

@@ -192,7 +192,7 @@ func joinKeys(conds []expr.Expr, own colSet) (keys, on []expr.Expr) {
 			return nil, nil
 		}
 		t := expr.CompareType(outer.Type(), inner.Type())
-		if t.Kind == types.Null || t.Kind == types.JSON || t.IsText() && t.Collation != eq.Collation {
+		if t.Kind == types.Null || t.Kind == types.JSON || t.IsString() && t.Collation != eq.Collation {
 			return nil, nil
 		}
 		if !sameKeys(outer.Type(), inner.Type()) {
