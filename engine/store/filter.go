@@ -11,8 +11,9 @@ type filtering struct {
 	RowFilter
 	rows *types.Batch // that it picks from
 	sel  []int32
-	// packed are rows of a segment that were not read into rows.
+	// packed are rows of a segment that were not read into rows; found are such of any.
 	packed stretch
+	found  []foundRow
 }
 
 func newFiltering(f RowFilter, ts []types.Type) *filtering {
@@ -30,13 +31,16 @@ func newFiltering(f RowFilter, ts []types.Type) *filtering {
 func (s *scanner) fillFiltered(ctx context.Context, b *types.Batch, rows, size int) (int, error) {
 	f := s.filter
 	f.rows.Reset()
-	f.packed = stretch{}
+	f.packed, f.found = stretch{}, nil
 	size, err := s.fillAll(ctx, f.rows, nil, rows, size)
 	if err != nil {
 		return 0, err
 	}
-	if f.packed.run != nil {
+	switch {
+	case f.packed.run != nil:
 		return s.pick(ctx, b, f.packed)
+	case f.found != nil:
+		return s.pickFound(ctx, b, f.found)
 	}
 	if f.rows.Len == 0 {
 		return size, nil
@@ -78,6 +82,40 @@ func (s *scanner) pick(ctx context.Context, b *types.Batch, st stretch) (size in
 		size += 8*len(f.sel) + len(v.Data) - before
 	}
 	b.Len += len(f.sel)
+	return size, nil
+}
+
+// pickFound is pick for rows that were looked up.
+func (s *scanner) pickFound(ctx context.Context, b *types.Batch, found []foundRow) (size int, err error) {
+	f, n := s.filter, len(found)
+	f.rows.Len = n
+	for _, i := range f.Reads() {
+		x, err := s.gather(ctx, f.rows.Columns[i], i, found)
+		if err != nil {
+			return 0, err
+		}
+		size += x
+	}
+	if f.sel, err = f.Select(f.rows, f.sel[:0]); err != nil {
+		return 0, err
+	}
+	picked := make([]foundRow, len(f.sel))
+	for k, i := range f.sel {
+		picked[k] = found[i]
+	}
+	for i, v := range b.Columns {
+		if from := f.rows.Columns[i]; from.Len() == n {
+			v.AppendSelected(from, f.sel)
+			continue
+		}
+		x, err := s.gather(ctx, v, i, picked)
+		if err != nil {
+			return 0, err
+		}
+		size += x
+	}
+	b.Len += len(f.sel)
+	s.regroup(size)
 	return size, nil
 }
 

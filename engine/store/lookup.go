@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine/types"
 )
@@ -98,17 +99,19 @@ func (s *scanner) lookUpPacked(ctx context.Context, b *types.Batch, rows int) (i
 	}
 	s.spans = s.spans[n:]
 	s.done = len(s.spans) == 0
-	size, err := s.fillFound(ctx, b, keys, false)
-	s.regroup(size)
-	return size, err
+	return s.fillFound(ctx, b, keys, false)
 }
 
-// fillFound appends the rows that have keys to b, in that order. all tells that
-// none may lack.
+// fillFound appends the rows that have keys to b, in that order; if all are packed, they
+// are left to the filter, if any. all tells that none may lack.
 func (s *scanner) fillFound(ctx context.Context, b *types.Batch, keys [][]byte, all bool) (size int, err error) {
 	found, err := s.packed.lookUp(ctx, keys)
 	if err != nil {
 		return 0, err
+	}
+	if s.filter != nil && !slices.ContainsFunc(found, func(f foundRow) bool { return f.run == nil }) {
+		s.filter.found = found
+		return 0, nil
 	}
 	rows, prefix := 0, len(s.rowsAt)
 	if !all {
@@ -128,13 +131,17 @@ func (s *scanner) fillFound(ctx context.Context, b *types.Batch, keys [][]byte, 
 			}
 			rows += len(s.keys)
 		case f.run != nil:
-			n, err := s.appendPacked(ctx, b, f.run, f.at, f.at+1)
-			if err != nil {
-				return 0, err
+			first := i
+			for ; i < len(keys) && found[i].run != nil; i++ {
 			}
-			size += n
-			rows++
-			i++
+			for c, v := range b.Columns {
+				n, err := s.gather(ctx, v, c, found[first:i])
+				if err != nil {
+					return 0, err
+				}
+				size += n
+			}
+			rows += i - first
 		case all:
 			return 0, errOrphan
 		default:
@@ -142,5 +149,20 @@ func (s *scanner) fillFound(ctx context.Context, b *types.Batch, keys [][]byte, 
 		}
 	}
 	s.count(b, rows)
+	s.regroup(size)
 	return size, nil
+}
+
+// gather appends the values of found, which are packed, in column i to v. Segments of
+// several rows follow one another in any order: one column after the other, what is read of
+// each row does not wait for the row before.
+func (s *scanner) gather(ctx context.Context, v *types.Vector, i int, found []foundRow) (size int, err error) {
+	before := len(v.Data)
+	for k := range found {
+		f := &found[k]
+		if err := f.run.appendColumn(ctx, v, s.wanted[i], f.at, f.at+1, false); err != nil {
+			return 0, err
+		}
+	}
+	return 8*len(found) + len(v.Data) - before, nil
 }

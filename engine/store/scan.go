@@ -275,7 +275,6 @@ func (s *scanner) fillAll(ctx context.Context, b *types.Batch, users *types.Vect
 			return 0, err
 		}
 		n, err := s.fillFound(ctx, b, keys, true)
-		s.regroup(n)
 		return size + n, err
 	}
 	if s.columns.fetch {

@@ -268,6 +268,10 @@ func (b *Block) appendFloats(v *types.Vector, from, to int) {
 }
 
 func (b *Block) appendCoded(v *types.Vector, from, to int) {
+	if to-from == 1 && !b.IsNull(from) {
+		v.AppendBytes(b.values.BytesAt(int(b.numbers.at(from))))
+		return
+	}
 	var buf [64]uint64
 	for from < to {
 		codes := buf[:min(len(buf), to-from)]
@@ -358,6 +362,9 @@ func (x *integers) run(i int) int {
 
 // append appends integers from, inclusive, to to, exclusive.
 func (x *integers) append(dst []uint64, from, to int) []uint64 {
+	if to-from == 1 {
+		return append(dst, x.at(from))
+	}
 	n := len(dst)
 	dst = slices.Grow(dst, to-from)[:n+to-from]
 	x.read(dst[n:], from)
