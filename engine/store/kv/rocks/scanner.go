@@ -212,7 +212,7 @@ func (s *scanner) reopen(f func(last *C.char, size C.size_t)) error {
 	s.snap.mu.RLock()
 	defer s.snap.mu.RUnlock()
 	if s.snap.freed {
-		return s.fail(errFreed())
+		return s.fail(errFreed)
 	}
 	var last []byte
 	if n := s.chunk.Len(); n > 0 {
@@ -258,7 +258,7 @@ func (s *scanner) Free() {
 	}
 	s.free()
 	if s.err == nil {
-		s.err = errFreed()
+		s.err = errFreed
 	}
 }
 

@@ -55,9 +55,7 @@ func (s *snapshot) Release() {
 }
 
 // errFreed is returned by a snapshot or scanner after it was given back.
-func errFreed() error {
-	return sqlerr.Closed.New("the snapshot is released, or its database closed")
-}
+var errFreed = sqlerr.Closed.New("the snapshot is released, or its database closed")
 
 // Get implements kv.Reader.
 func (s *snapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bool, error) {
@@ -67,7 +65,7 @@ func (s *snapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bo
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.freed {
-		return nil, false, errFreed()
+		return nil, false, errFreed
 	}
 	var (
 		buf [getBytes]byte
@@ -131,7 +129,7 @@ func (s *snapshot) multiGet(sp kv.Space, packed []byte, lens []int64, sorted boo
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.freed {
-		return errFreed()
+		return errFreed
 	}
 	var (
 		total  C.size_t
@@ -218,7 +216,7 @@ func (s *snapshot) scan(sp kv.Space, limit int, flags C.int, open func() *C.kala
 	sc.mu.Lock() // once the tracker has it, it may be freed
 	defer sc.mu.Unlock()
 	if s.freed {
-		sc.err = errFreed()
+		sc.err = errFreed
 		return sc
 	}
 	if !s.db.tracker.Add(sc) {
