@@ -61,7 +61,7 @@ func (g *generator) function(k kind, v func(kind) string) string {
 		}
 		return fmt.Sprintf("SQRT(%s)", v(integer))
 	case text:
-		switch g.below(14) {
+		switch g.below(16) {
 		case 0:
 			return fmt.Sprintf("REPLACE(%s, 'a', %s)", v(text), v(text))
 		case 1:
@@ -88,6 +88,10 @@ func (g *generator) function(k kind, v func(kind) string) string {
 			return fmt.Sprintf("%s(%s)", one("DAYNAME", "MONTHNAME"), v(date))
 		case 12:
 			return fmt.Sprintf("CONV(%s, 10, %s)", v(integer), one("16", "2", "36", "-8"))
+		case 13:
+			return fmt.Sprintf("SUBSTRING(%s, %s)", v(text), one("1", "2", "-1", "-2", "0", v(integer)))
+		case 14:
+			return fmt.Sprintf("SUBSTRING(%s, %s, %s)", v(text), one("1", "2", "-1", "-3"), one("1", "2", "0", "-1", v(integer)))
 		}
 		return fmt.Sprintf("RPAD(%s, %d, %s)", v(text), n(6), one("'xy'", "'b '", "'é'")) // "" is NULL in MariaDB
 	case date:

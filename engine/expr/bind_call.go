@@ -329,8 +329,11 @@ func newCall(name string, args []Expr, tmpl sqlparser.Expr) (Expr, error) {
 	if t.IsFloat() {
 		c.Args = asDoubles(args)
 	}
-	if n, ok := tmpl.(*sqlparser.IntervalDateExpr); ok {
+	switch n := tmpl.(type) {
+	case *sqlparser.IntervalDateExpr:
 		c.native = dateAddOf(c, n)
+	case *sqlparser.SubstrExpr:
+		c.native = substringOf(c)
 	}
 	if keepsText[name] && c.T.IsText() {
 		c.T.Collation = textOf(texts).Collation

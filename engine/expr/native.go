@@ -118,12 +118,23 @@ func (k *nativeKernel) eval(in *types.Batch) (*types.Vector, error) {
 		return nil, err
 	}
 	k.vec.Reset(k.e.T)
+	if in.Len == 0 {
+		return &k.vec, nil
+	}
+	constBytes, constNull := 0, false
+	for i, konst := range k.call.konst {
+		if konst {
+			constNull = k.take(i, 0) || constNull
+			constBytes += len(k.call.args[i].Bytes())
+		}
+	}
 	for row := range in.Len {
-		null := false
-		for i, v := range k.vecs {
-			a := v.Value(k.in[i].at(row))
-			null = null || a.IsNull() || k.e.native.calendar && hasDate(v.Type) && !isWhole(a.Int())
-			k.call.args[i] = a
+		bytes, null := constBytes, constNull
+		for i, konst := range k.call.konst {
+			if !konst {
+				null = k.take(i, row) || null
+				bytes += len(k.call.args[i].Bytes())
+			}
 		}
 		if null && !k.e.native.nulls {
 			k.vec.AppendNull()
@@ -142,14 +153,18 @@ func (k *nativeKernel) eval(in *types.Batch) (*types.Vector, error) {
 			return nil, err
 		}
 		k.vec.AppendValue(v)
-		for _, a := range k.call.args {
-			n += len(a.Bytes())
-		}
-		if err := k.call.ev.step(n); err != nil {
+		if err := k.call.ev.step(bytes + n); err != nil {
 			return nil, err
 		}
 	}
 	return &k.vec, nil
+}
+
+// take sets argument i to a row's. It reports whether the function takes it for NULL.
+func (k *nativeKernel) take(i, row int) (null bool) {
+	v, a := k.vecs[i], &k.call.args[i]
+	*a = v.Value(row)
+	return a.IsNull() || k.e.native.calendar && hasDate(v.Type) && !isWhole(a.Int())
 }
 
 // Version is what VERSION() says.

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -208,6 +209,58 @@ func substringIndex(c *nativeCall) (types.Value, error) {
 		end = i
 	}
 	return types.NewBytes(text[end+len(delim):]), nil
+}
+
+// substringOf is SUBSTRING(text, from[, length]) of a text and whole numbers, nil for others.
+func substringOf(c *Call) *native {
+	if t := c.Args[0].Type(); !t.IsString() || t.IsText() != c.T.IsText() {
+		return nil
+	}
+	for _, a := range c.Args[1:] {
+		if t := a.Type(); !t.IsInteger() || t.Unsigned {
+			return nil
+		}
+	}
+	return &native{eval: substring}
+}
+
+func substring(c *nativeCall) (types.Value, error) {
+	text, from, length := c.args[0].Bytes(), c.args[1].Int(), int64(math.MaxInt64)
+	if len(c.args) > 2 {
+		length = c.args[2].Int()
+	}
+	bytewise := !c.types[0].IsText()
+	if from < 0 {
+		n := int64(len(text))
+		if !bytewise {
+			n = int64(utf8.RuneCount(text))
+		}
+		if from += n + 1; from < 0 {
+			from = 0
+		}
+	}
+	if from == 0 || length <= 0 {
+		return types.NewBytes(nil), nil
+	}
+	text = text[prefix(text, from-1, bytewise):]
+	return types.NewBytes(text[:prefix(text, length, bytewise)]), nil
+}
+
+// prefix returns how many bytes the first n characters, or bytes, of text are.
+func prefix(text []byte, n int64, bytewise bool) int {
+	if bytewise || n >= int64(len(text)) {
+		return int(min(n, int64(len(text))))
+	}
+	at := 0
+	for ; n > 0 && at < len(text); n-- {
+		if text[at] < utf8.RuneSelf {
+			at++
+		} else {
+			_, size := utf8.DecodeRune(text[at:])
+			at += size
+		}
+	}
+	return at
 }
 
 func quote(c *nativeCall) (types.Value, error) {

@@ -13,7 +13,6 @@ const (
 	probeCost = 0.3  // of looking a row up in a hash table
 	buildCost = 0.5  // of putting one there
 	pairCost  = 0.1  // of a pair of rows in a loop join
-	fetchCost = 10.0 // of looking a row up by a whole unique key
 	seekCost  = 20.0 // of looking up the rows that share a part of a key
 	mergeCost = 0.25 // of a row of a merge join
 	yieldCost = 0.1  // of a row that a join yields
@@ -354,14 +353,14 @@ next:
 	n.Rows = matches * b.selectivity(rest)
 	perRow := 1.0
 	if ix != nil {
-		perRow = lookupCost
+		perRow = b.fetchRow(t)
 		if t.Covers(ix, n.Columns) {
 			perRow = coveringCost
 		}
 	}
 	u.perRow = seekCost + matches*perRow
 	if unique && len(u.keys) == all {
-		u.perRow = fetchCost + matches*perRow
+		u.perRow = b.fetchRow(t) + matches*perRow
 	}
 	return u
 }

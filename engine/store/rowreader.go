@@ -24,7 +24,7 @@ type rowReader struct {
 
 	lastImage *openRun
 
-	opened map[*packedRun]*openRun // others that the look-up at work has read
+	opened map[*packedRun]*openRun // others that look-ups have read
 
 	generators map[int]Generator // of generated columns, by ordinal
 }
@@ -114,10 +114,16 @@ type foundRow struct {
 	at   int
 }
 
+// mostOpen is how many segments stay open from one look-up to the next: what they have in
+// memory the cache cannot give up.
+const mostOpen = 128
+
 // lookUp finds the rows that have keys.
 func (r *rowReader) lookUp(ctx context.Context, keys [][]byte) ([]foundRow, error) {
 	found := make([]foundRow, len(keys))
-	clear(r.opened)
+	if len(r.opened) > mostOpen {
+		clear(r.opened)
+	}
 	// Only those that may be pairs are read.
 	var pairs [][]byte
 	var at []int
