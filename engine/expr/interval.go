@@ -24,13 +24,18 @@ type dateAdd struct {
 // dateAddOf returns the function that c, whose type is known, calls; nil: evalengine's.
 func dateAddOf(c *Call, n *sqlparser.IntervalDateExpr) *native {
 	from, by := c.Args[0].Type(), c.Args[1].Type()
+	d := dateAdd{n.NormalizedUnit(), n.IsSubtraction()}
+	if from.IsNumeric() && d.unit.HasTimeParts() && by.Kind != types.Null && by.Kind != types.JSON && c.T.IsString() {
+		// evalengine would take small numbers for times.
+		c.Args = []Expr{CastTo(c.Args[0], dateTimeType), c.Args[1]}
+		return &native{result: c.T, eval: d.eval}
+	}
 	switch {
 	case from.Kind == types.Null || by.Kind == types.Null, by.Kind == types.JSON, from.IsString() != c.T.IsString():
 		return nil
 	case !from.IsTemporal() && !from.IsString():
 		return nil
 	}
-	d := dateAdd{n.NormalizedUnit(), n.IsSubtraction()}
 	return &native{result: c.T, eval: d.eval}
 }
 
