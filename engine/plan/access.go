@@ -177,23 +177,16 @@ func product(prefixes []Range, list []interval, depth int) []Range {
 // Costs of a row read, in units of one read in passing by the primary key.
 const (
 	coveringCost = 0.7  // from an index that has all that is wanted
-	fetchCost    = 10.0 // by its whole key, from anywhere
+	lookupCost   = 10.0 // from an index, then the row, which lies anywhere
 	rangeCost    = 10.0 // of a range's start
 	openCost     = 20.0 // of a scan's, beside its ranges'
 	packedCost   = 0.05 // that is packed
 )
 
-// packedFetch is the part of fetchCost that a packed row costs.
-const packedFetch = 0.5
 
 // rowCost is the cost of a row of a table that is read in passing.
 func (b *builder) rowCost(t *schema.Table) float64 {
 	return 1 - b.o.Catalog.Packed(t)*(1-packedCost)
-}
-
-// fetchRow is the cost of a row of a table that is looked up by its whole key.
-func (b *builder) fetchRow(t *schema.Table) float64 {
-	return fetchCost * (1 - b.o.Catalog.Packed(t)*(1-packedFetch))
 }
 
 // scan reads a table in the cheapest way.
@@ -330,7 +323,7 @@ func (b *builder) scanBy(r *tableRel, a *access, conds []expr.Expr, need colSet,
 		}
 	}
 	n.Rows = p.rows
-	cost := b.fetchRow(r.table)
+	cost := lookupCost
 	switch {
 	case a.index == nil:
 		cost = b.rowCost(r.table)

@@ -13,10 +13,14 @@ const (
 	probeCost = 0.3  // of looking a row up in a hash table
 	buildCost = 0.5  // of putting one there
 	pairCost  = 0.1  // of a pair of rows in a loop join
+	fetchCost = 10.0 // of looking a row up by a whole unique key
 	seekCost  = 20.0 // of looking up the rows that share a part of a key
 	mergeCost = 0.25 // of a row of a merge join
 	yieldCost = 0.1  // of a row that a join yields
 )
+
+// packedFetch is the part of fetchCost that a packed row costs.
+const packedFetch = 0.5
 
 // filterCost is of looking up in the filter that a hash join has for its other side's
 // scans whether a row has a match.
@@ -353,14 +357,14 @@ next:
 	n.Rows = matches * b.selectivity(rest)
 	perRow := 1.0
 	if ix != nil {
-		perRow = b.fetchRow(t)
+		perRow = lookupCost
 		if t.Covers(ix, n.Columns) {
 			perRow = coveringCost
 		}
 	}
 	u.perRow = seekCost + matches*perRow
 	if unique && len(u.keys) == all {
-		u.perRow = b.fetchRow(t) + matches*perRow
+		u.perRow = fetchCost*(1-b.o.Catalog.Packed(t)*(1-packedFetch)) + matches*perRow
 	}
 	return u
 }
