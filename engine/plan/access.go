@@ -183,7 +183,6 @@ const (
 	packedCost   = 0.05 // that is packed
 )
 
-
 // rowCost is the cost of a row of a table that is read in passing.
 func (b *builder) rowCost(t *schema.Table) float64 {
 	return 1 - b.o.Catalog.Packed(t)*(1-packedCost)
