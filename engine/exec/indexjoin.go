@@ -64,9 +64,7 @@ func buildIndexJoin(n *plan.IndexJoin, rt *Runtime) (Operator, error) {
 	if j.reader, err = newScanReader(n.Right, rt, own); err != nil {
 		return nil, err
 	}
-	if n.Right.Filter != nil && len(j.reader.zoned) == 0 {
-		j.reader.pushed = newScanFilter(j.reader.types(), nil, n.Right.Filter, j.reader.filter)
-	}
+	j.reader.push(nil)
 	for _, c := range own {
 		j.at = append(j.at, slices.Index(j.reader.columns, c))
 	}

@@ -57,6 +57,14 @@ func newScanReader(n *plan.Scan, rt *Runtime, extra []int) (*scanReader, error) 
 	return r, err
 }
 
+// push leaves the filter, and those that others have for its columns, to the store, where that
+// has the values that they are about.
+func (r *scanReader) push(keys []scanKey) {
+	if len(r.zoned) == 0 {
+		r.pushed = newScanFilter(r.types(), keys, r.scan.Filter, r.filter)
+	}
+}
+
 func (r *scanReader) types() []types.Type {
 	ts := make([]types.Type, len(r.columns))
 	for i, c := range r.columns {
@@ -182,8 +190,8 @@ func newScan(n *plan.Scan, rt *Runtime) (*scan, error) {
 	keys := rt.keyFilters[n]
 	delete(rt.keyFilters, n)
 	many := len(keys) > 0 || n.Ranges == nil || n.Rows > types.BatchRows
-	if many && len(r.zoned) == 0 && n.Limit == nil {
-		r.pushed = newScanFilter(r.types(), keys, n.Filter, r.filter)
+	if many && n.Limit == nil {
+		r.push(keys)
 	}
 	if n.Ranges != nil {
 		if s.ranges, err = newRangeSet(newKeyColumns(n.Table, n.Index), n.Ranges); err != nil {

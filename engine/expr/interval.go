@@ -25,15 +25,13 @@ type dateAdd struct {
 func dateAddOf(c *Call, n *sqlparser.IntervalDateExpr) *native {
 	from, by := c.Args[0].Type(), c.Args[1].Type()
 	d := dateAdd{n.NormalizedUnit(), n.IsSubtraction()}
-	if from.IsNumeric() && d.unit.HasTimeParts() && by.Kind != types.Null && by.Kind != types.JSON && c.T.IsString() {
+	switch {
+	case from.Kind == types.Null || by.Kind == types.Null, by.Kind == types.JSON:
+		return nil
+	case from.IsNumeric() && d.unit.HasTimeParts() && c.T.IsString():
 		// evalengine would take small numbers for times.
 		c.Args = []Expr{CastTo(c.Args[0], dateTimeType), c.Args[1]}
-		return &native{result: c.T, eval: d.eval}
-	}
-	switch {
-	case from.Kind == types.Null || by.Kind == types.Null, by.Kind == types.JSON, from.IsString() != c.T.IsString():
-		return nil
-	case !from.IsTemporal() && !from.IsString():
+	case from.IsString() != c.T.IsString(), !from.IsTemporal() && !from.IsString():
 		return nil
 	}
 	return &native{result: c.T, eval: d.eval}

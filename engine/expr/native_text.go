@@ -229,38 +229,20 @@ func substring(c *nativeCall) (types.Value, error) {
 	if len(c.args) > 2 {
 		length = c.args[2].Int()
 	}
-	bytewise := !c.types[0].IsText()
+	t := c.types[0]
 	if from < 0 {
-		n := int64(len(text))
-		if !bytewise {
-			n = int64(utf8.RuneCount(text))
+		n := len(text)
+		if t.IsText() {
+			n = utf8.RuneCount(text)
 		}
-		if from += n + 1; from < 0 {
-			from = 0
-		}
+		from += int64(n) + 1
 	}
-	if from == 0 || length <= 0 {
+	if from <= 0 || length <= 0 {
 		return types.NewBytes(nil), nil
 	}
-	text = text[prefix(text, from-1, bytewise):]
-	return types.NewBytes(text[:prefix(text, length, bytewise)]), nil
-}
-
-// prefix returns how many bytes the first n characters, or bytes, of text are.
-func prefix(text []byte, n int64, bytewise bool) int {
-	if bytewise || n >= int64(len(text)) {
-		return int(min(n, int64(len(text))))
-	}
-	at := 0
-	for ; n > 0 && at < len(text); n-- {
-		if text[at] < utf8.RuneSelf {
-			at++
-		} else {
-			_, size := utf8.DecodeRune(text[at:])
-			at += size
-		}
-	}
-	return at
+	first := func(n int64) []byte { return types.Prefix(t, text, int(min(n, int64(len(text))))) }
+	text = text[len(first(from-1)):]
+	return types.NewBytes(first(length)), nil
 }
 
 func quote(c *nativeCall) (types.Value, error) {
