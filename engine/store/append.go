@@ -313,7 +313,7 @@ func (t *tail) pack() error {
 	if err != nil {
 		return err
 	}
-	run := makeRun(t.r.l, t.columns, t.rows, t.updated, first[prefixBytes:], bytes.Clone(t.last[prefixBytes:]), t.room[:0])
+	run := makeRun(t.r.l, tx.db.segments.page, t.columns, t.rows, t.updated, first[prefixBytes:], bytes.Clone(t.last[prefixBytes:]), t.room[:0])
 	run.user = t.r.user
 	run.write(tx.Put) // which copies
 	t.room = run.room
@@ -477,7 +477,7 @@ func (tx *Tx) unloadRun(ctx context.Context, rd *rowReader, p *packedRun) error 
 			return err
 		}
 		for i := st.from; i < st.to; i++ {
-			key, err := st.run.keyAt(i)
+			key, err := st.run.keyAt(ctx, i)
 			if err != nil {
 				return err
 			}
@@ -492,8 +492,8 @@ func (tx *Tx) unloadRun(ctx context.Context, rd *rowReader, p *packedRun) error 
 		}
 	}
 	tx.Delete(kv.Meta, p.recordKey())
-	for _, c := range p.rec.Columns {
-		tx.Delete(kv.Data, p.blockKey(p.table, c.ID))
-	}
-	return nil
+	return p.eachBlock(p.table, func(_, _ int, key []byte) error {
+		tx.Delete(kv.Data, key)
+		return nil
+	})
 }

@@ -49,9 +49,10 @@ func (c *checker) eachStrayBlock(ctx context.Context, f func(key []byte)) error 
 	}
 	known := map[string]bool{}
 	for _, r := range c.tx.runs(c.l.t.StorageID()) {
-		for i := range r.columns() {
-			known[string(r.blockKey(r.table, r.rec.Columns[i].ID))] = true
-		}
+		_ = r.eachBlock(r.table, func(_, _ int, key []byte) error {
+			known[string(key)] = true
+			return nil
+		})
 	}
 	prefix := appendPrefix(nil, c.l.t.StorageID(), segmentBlocks, nil)
 	return c.r.eachChunk(ctx, prefix, false, func(chunk *kv.Chunk) error {
@@ -73,17 +74,26 @@ func checkRun(ctx context.Context, tx *Tx, l *layout, r *packedRun) (why string,
 		return fmt.Sprintf("Segment of %d rows can't be read: ", r.rec.Rows) + fmt.Sprintf(format, args...), nil
 	}
 	for i, c := range r.rec.Columns {
-		v := &types.Vector{Type: typeOfForm(c.Phys)}
-		block, ok, err := tx.snap.Get(ctx, kv.Data, r.blockKey(r.table, c.ID))
-		switch {
-		case err != nil && sqlerr.As(err) != nil && sqlerr.As(err).Kind == sqlerr.Corrupt:
-			return told("column number %d: %v", c.ID, err)
-		case err != nil:
-			return "", err
-		case !ok:
-			return told("the block of column number %d is lost", c.ID)
-		case len(block) != c.Size || segment.Decode(block, v, r.rec.Rows) != nil:
-			return told("the block of column number %d is damaged", c.ID)
+		v, size := types.NewVector(typeOfForm(c.Phys), r.rec.Rows), 0
+		for k := range r.rec.Blocks(i) {
+			block, ok, err := tx.snap.Get(ctx, kv.Data, r.blockKey(r.table, c.ID, k))
+			switch {
+			case err != nil && sqlerr.As(err) != nil && sqlerr.As(err).Kind == sqlerr.Corrupt:
+				return told("column number %d: %v", c.ID, err)
+			case err != nil:
+				return "", err
+			case !ok:
+				return told("a block of column number %d is lost", c.ID)
+			}
+			b, err := segment.Open(block, c.Phys, r.rec.BlockRows(i, k))
+			if err != nil {
+				return told("a block of column number %d is damaged", c.ID)
+			}
+			b.Append(v, 0, b.Rows(), false)
+			size += len(block)
+		}
+		if size != c.Size {
+			return told("the blocks of column number %d are of another size than the record says", c.ID)
 		}
 		least, most := segment.Bounds(v)
 		if segment.Nulls(v) != c.Nulls || !c.Min.IsNull() && !(sameValue(least, c.Min) && sameValue(most, c.Max)) {
@@ -101,7 +111,7 @@ func checkRun(ctx context.Context, tx *Tx, l *layout, r *packedRun) (why string,
 	}
 	last := bytes.Clone(r.from)
 	for i := range r.rec.Rows {
-		elements, err := o.keyAt(i)
+		elements, err := o.keyAt(ctx, i)
 		if err != nil {
 			return told("%v", err)
 		}

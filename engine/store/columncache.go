@@ -187,13 +187,9 @@ func vectorBytes(v *types.Vector) int64 {
 	return int64(8*(cap(v.Int64s)+cap(v.Uint64s)+cap(v.Float64s)) + 4*cap(v.Offsets) + cap(v.Data) + cap(v.Valid) + 128)
 }
 
-// column returns column n of a segment, whose values are of the physical form of t,
-// for reading. rd is a snapshot that has the segment.
-func (db *DB) column(ctx context.Context, rd kv.Reader, p *packedRun, n int, t types.Type) (*cachedColumn, error) {
-	c := &p.rec.Columns[n]
-	if c.Phys != t.Physical() {
-		return nil, errSegment
-	}
+// column returns column n of a segment, which has one block, for reading. rd is a snapshot that
+// has the segment.
+func (db *DB) column(ctx context.Context, rd kv.Reader, p *packedRun, n int) (*cachedColumn, error) {
 	// Who uses a decoded column uses its block too.
 	block := db.segments.cache.get(p, n)
 	if x := db.segments.cache.get(p, p.columns()+n); x != nil {
@@ -202,34 +198,56 @@ func (db *DB) column(ctx context.Context, rd kv.Reader, p *packedRun, n int, t t
 	if block != nil {
 		return block, nil
 	}
-	bytes, ok, err := rd.Get(ctx, kv.Data, p.blockKey(p.table, c.ID))
+	var read [1]*cachedColumn
+	err := db.readBlocks(ctx, rd, p, n, 0, read[:])
+	return read[0], err
+}
+
+// readBlocks sets those of blocks that are nil to what they are of column n, from block first on.
+func (db *DB) readBlocks(ctx context.Context, rd kv.Reader, p *packedRun, n, first int, blocks []*cachedColumn) error {
+	var keys [][]byte
+	var lacking []int
+	for i := range blocks {
+		if blocks[i] != nil {
+			continue
+		}
+		if blocks[i] = db.segments.cache.get(p, p.blockSlot(n, first+i)); blocks[i] == nil {
+			keys, lacking = append(keys, p.blockKey(p.table, p.rec.Columns[n].ID, first+i)), append(lacking, i)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	values := make([][]byte, len(keys))
+	if err := rd.MultiGet(ctx, kv.Data, keys, values); err != nil {
+		return err
+	}
+	for j, i := range lacking {
+		if len(keys) > 1 {
+			values[j] = slices.Clone(values[j]) // they share their memory
+		}
+		x, err := openBlock(p, n, first+i, values[j])
+		if err != nil {
+			return errSegment
+		}
+		db.segments.cache.add(x)
+		blocks[i] = x
+	}
+	return nil
+}
+
+// openBlock opens block k of column n.
+func openBlock(p *packedRun, n, k int, bytes []byte) (*cachedColumn, error) {
+	block, err := segment.Open(bytes, p.rec.Columns[n].Phys, p.rec.BlockRows(n, k))
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, errSegment
-	}
-	x, err := openColumn(p, n, bytes)
-	if err != nil {
-		return nil, errSegment
-	}
-	db.segments.cache.add(x)
-	return x, nil
+	return &cachedColumn{run: p, slot: p.blockSlot(n, k), bytes: int64(block.Bytes()), block: block}, nil
 }
 
-// openColumn opens the block of column n.
-func openColumn(p *packedRun, n int, bytes []byte) (*cachedColumn, error) {
-	block, err := segment.Open(bytes, p.rec.Columns[n].Phys, p.rec.Rows)
-	if err != nil {
-		return nil, err
-	}
-	return &cachedColumn{run: p, slot: n, bytes: int64(block.Bytes()), block: block}, nil
-}
-
-// offer has the cache take the block of a column that was just made, if other blocks leave room:
-// nobody wanted it yet.
-func (c *columnCache) offer(p *packedRun, n int, bytes []byte) {
-	if x, err := openColumn(p, n, slices.Clone(bytes)); err == nil && c.makeRoom(x, &c.blocks, 0, 0) {
+// offer has the cache take a block that was just made, if others leave room: nobody wanted it yet.
+func (c *columnCache) offer(p *packedRun, n, k int, bytes []byte) {
+	if x, err := openBlock(p, n, k, slices.Clone(bytes)); err == nil && c.makeRoom(x, &c.blocks, 0, 0) {
 		c.publish(x)
 	}
 }
@@ -251,22 +269,46 @@ func (db *DB) decoded(x *cachedColumn, t types.Type) *cachedColumn {
 
 // packedColumn is a column of a segment that is being read, by one goroutine.
 type packedColumn struct {
-	*cachedColumn
-	t       types.Type
-	read    int  // values that block.read does not count
-	counted bool // enough of them were
+	*cachedColumn // nil: it has several blocks, pages of so many rows
+	t             types.Type
+	read          int  // values that block.read does not count
+	counted       bool // enough of them were
+
+	n     int // in the segment's record
+	page  int
+	pages []*cachedColumn // nil: not read yet
 }
 
-// append appends values from, inclusive, to to, exclusive, to v; backwards from the last.
-func (c *packedColumn) append(db *DB, v *types.Vector, from, to int, backwards bool) {
-	if c.block != nil {
-		c.count(db, to-from)
+// appendValues appends to v values from, inclusive, to to, exclusive, of a column; backwards from
+// the last.
+func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Vector, from, to int, backwards bool) error {
+	if from >= to {
+		return nil
 	}
-	if c.block != nil {
-		c.block.Append(v, from, to, backwards)
-	} else {
-		v.AppendRange(c.vector, from, to, backwards)
+	if c.pages == nil {
+		if c.block != nil {
+			c.count(o.r.db, to-from)
+		}
+		if c.block != nil {
+			c.block.Append(v, from, to, backwards)
+		} else {
+			v.AppendRange(c.vector, from, to, backwards)
+		}
+		return nil
 	}
+	first, end := from/c.page, (to-1)/c.page+1
+	if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, c.n, first, c.pages[first:end]); err != nil {
+		return err
+	}
+	for i := range end - first {
+		k := first + i
+		if backwards {
+			k = end - 1 - i
+		}
+		start := k * c.page
+		c.pages[k].block.Append(v, max(from-start, 0), min(to-start, c.page), backwards)
+	}
+	return nil
 }
 
 // count notes that n values of the block are read. It is decoded when so many were read as
@@ -281,15 +323,24 @@ func (c *packedColumn) count(db *DB, n int) {
 	c.read = 0
 }
 
-// value returns value i.
-func (c *packedColumn) value(i int) types.Value {
-	if c.block != nil {
-		return c.block.Value(i)
+// value returns value i of a column.
+func (o *openRun) value(ctx context.Context, c *packedColumn, i int) (types.Value, error) {
+	switch {
+	case c.pages != nil:
+		k := i / c.page
+		if c.pages[k] == nil {
+			if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, c.n, k, c.pages[k:k+1]); err != nil {
+				return types.Value{}, err
+			}
+		}
+		return c.pages[k].block.Value(i - k*c.page), nil
+	case c.block != nil:
+		return c.block.Value(i), nil
 	}
-	return c.vector.Value(i)
+	return c.vector.Value(i), nil
 }
 
-// integer returns the 64 bits of integer i.
+// integer returns the 64 bits of integer i. Columns of integers have one block.
 func (c *packedColumn) integer(i int) uint64 {
 	switch {
 	case c.block != nil:
@@ -300,6 +351,7 @@ func (c *packedColumn) integer(i int) uint64 {
 	return c.vector.Uint64s[i]
 }
 
+// hasNulls reports whether a column of one block has NULLs.
 func (c *packedColumn) hasNulls() bool {
 	if c.block != nil {
 		return c.block.HasNulls()

@@ -88,19 +88,21 @@ func CopyTable(ctx context.Context, from *Tx, t *schema.Table, to *DB, id uint32
 		return err
 	}
 	for _, r := range runs {
-		for _, c := range r.rec.Columns {
-			block, ok, err := from.Get(ctx, kv.Data, r.blockKey(r.table, c.ID))
+		err := r.eachBlock(r.table, func(n, k int, key []byte) error {
+			block, ok, err := from.Get(ctx, kv.Data, key)
 			if err != nil {
 				return err
 			}
 			if !ok {
 				return from.db.layout(t).corrupt(errSegment)
 			}
-			if b.Put(kv.Data, r.blockKey(id, c.ID), block); len(b.Bytes()) >= copyBytes {
-				if err := flush(); err != nil {
-					return err
-				}
+			if b.Put(kv.Data, r.blockKey(id, r.rec.Columns[n].ID, k), block); len(b.Bytes()) >= copyBytes {
+				return flush()
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	copied := make([]*packedRun, len(runs))

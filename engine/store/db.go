@@ -92,9 +92,10 @@ const (
 //	2  indexes with descending parts and prefixes, rows of several schema versions
 //	3  segments
 //	4  rows whose ends take a byte
+//	5  columns of segments in several blocks
 const (
 	magic         = "kalam database\n"
-	formatVersion = 4
+	formatVersion = 5
 )
 
 // Open opens the database that cfg describes, or makes it.
@@ -123,6 +124,7 @@ func New(store kv.DB, cfg Config) (*DB, error) {
 		db.spill = spillIn(cfg.TempDir)
 	}
 	db.segments.rows = cmp.Or(cfg.SegmentRows, SegmentRows)
+	db.segments.page = max(1, pageBytes*db.segments.rows/SegmentRows)
 	db.segments.appendFrom = appendFrom
 	db.segments.cache.budget = cmp.Or(max(cfg.SegmentBytes, 0), max(cfg.CacheBytes, 0), defaultSegmentBytes)
 	if err := db.checkFormat(context.Background()); err != nil {

@@ -21,9 +21,10 @@ import (
 // kv.Data (see package segment for both):
 //
 //	metaSegments | table (4) | [user] | elements          -> record
-//	table (4) | segmentBlocks | [user] | elements | column id (4) -> block
+//	table (4) | segmentBlocks | [user] | elements | column id (4) [| number (2)] -> block
 //
-// The elements are what the segment covers from; what it covers up to, inclusive, is in
+// The number is that of a column's second block, 1, and those after it. The elements
+// are what the segment covers from; what it covers up to, inclusive, is in
 // the record. No two cover the same keys. A row of its own lies over a packed row with
 // the same key; its value may be rowGone, which hides that. Such pairs exist only under
 // keys that a segment covers: a commit makes them of deleted rows, see Tx.settle.
@@ -60,8 +61,10 @@ type packedRun struct {
 	// last; see still. reads are those since then, see worth.
 	writing        atomic.Int32
 	written, reads atomic.Uint64
-	// The blocks by column, what was decoded of them, the image and its columns.
+	// The first blocks by column, what was decoded of columns with one, the image and its
+	// columns, and then the other blocks, from where more has it for each column.
 	cached []cacheSlot
+	more   []int // nil: there are none
 }
 
 // Whether there are pairs under keys that a segment covers. Commits note that there may
@@ -77,12 +80,40 @@ func newPackedRun(table uint32, elements []byte, rec *segment.Record, size int) 
 	p.to = p.from
 	if rec != nil {
 		p.to = append(appendPrefix(nil, table, rowsIndex, nil), rec.Last...)
-		p.cached = make([]cacheSlot, 3*len(rec.Columns)+1)
+		slots := 3*len(rec.Columns) + 1
 		for i := range rec.Columns {
 			p.size += rec.Columns[i].Size
+			if n := rec.Blocks(i) - 1; n > 0 {
+				if p.more == nil {
+					p.more = make([]int, len(rec.Columns))
+				}
+				p.more[i] = slots
+				slots += n
+			}
 		}
+		p.cached = make([]cacheSlot, slots)
 	}
 	return p
+}
+
+// blockSlot returns where in p.cached block k of column n is.
+func (p *packedRun) blockSlot(n, k int) int {
+	if k == 0 {
+		return n
+	}
+	return p.more[n] + k - 1
+}
+
+// eachBlock calls f with the keys of all blocks in a table: k is the number of column n's.
+func (p *packedRun) eachBlock(table uint32, f func(n, k int, key []byte) error) error {
+	for n := range p.columns() {
+		for k := range p.rec.Blocks(n) {
+			if err := f(n, k, p.blockKey(table, p.rec.Columns[n].ID, k)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // columns returns the number of columns that have a block.
@@ -103,10 +134,14 @@ func recordPrefix(table uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{metaSegments}, table)
 }
 
-// blockKey returns under which key of kv.Data the block of a column is.
-func (p *packedRun) blockKey(table, column uint32) []byte {
-	key := appendPrefix(make([]byte, 0, len(p.from)+4), table, segmentBlocks, nil)
-	return binary.BigEndian.AppendUint32(append(key, p.elements()...), column)
+// blockKey returns under which key of kv.Data block k of a column is.
+func (p *packedRun) blockKey(table, column uint32, k int) []byte {
+	key := appendPrefix(make([]byte, 0, len(p.from)+4+2), table, segmentBlocks, nil)
+	key = binary.BigEndian.AppendUint32(append(key, p.elements()...), column)
+	if k > 0 {
+		key = binary.BigEndian.AppendUint16(key, uint16(k))
+	}
+	return key
 }
 
 // covers reports whether a row's key is one that the segment may have.
@@ -140,6 +175,7 @@ type segments struct {
 	// claims counts, by table, the transactions that make segments of what they load.
 	claims     map[uint32]int
 	rows       int // SegmentRows, but in tests
+	page       int // pageBytes, but in tests
 	appendFrom int // the constant, but in tests
 	cache      columnCache
 

@@ -132,7 +132,7 @@ func (r *rowReader) image(ctx context.Context, p *packedRun, at uint64) (*image,
 		}
 		for i := range c.Len() {
 			elements := c.Key(i)[prefixBytes+n:]
-			at, found, err := o.seek(elements, row, p.rec.Rows)
+			at, found, err := o.seek(ctx, elements, row, p.rec.Rows)
 			if err != nil {
 				return nil, err
 			}

@@ -136,7 +136,7 @@ func (m *merge) next(ctx context.Context, most int) (stretch, error) {
 		if m.rng.Reverse {
 			search = m.run.search
 		}
-		i, found, err := search(elements, m.from, m.to)
+		i, found, err := search(ctx, elements, m.from, m.to)
 		if err != nil {
 			return stretch{}, err
 		}
@@ -227,7 +227,7 @@ func (m *merge) bound(ctx context.Context, key []byte) (int, error) {
 	if err := m.run.openKeys(ctx); err != nil {
 		return 0, err
 	}
-	i, _, err := m.run.find(key[len(m.prefix):])
+	i, _, err := m.run.find(ctx, key[len(m.prefix):])
 	return i, err
 }
 

@@ -250,6 +250,7 @@ func (m *machine) reopen() {
 	}
 	if m.setup.pack {
 		m.db.segments.rows = 2 + m.r.IntN(8)
+		m.db.segments.page = 1 + m.r.IntN(40)
 		m.db.segments.cache.budget = int64(m.r.IntN(8)) << 10
 	}
 	if m.committed == nil {

@@ -48,10 +48,17 @@ func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*packedC
 		o.columns = make([]packedColumn, len(o.rec.Columns))
 	}
 	c := &o.columns[n]
-	if c.cachedColumn != nil {
+	if c.cachedColumn != nil || c.pages != nil {
 		return c, nil
 	}
-	x, err := o.r.db.column(ctx, o.r.blocks, o.packedRun, n, t)
+	if o.rec.Columns[n].Phys != t.Physical() {
+		return nil, errSegment
+	}
+	if page := o.rec.Columns[n].Page; page > 0 {
+		c.n, c.page, c.pages = n, page, make([]*cachedColumn, o.rec.Blocks(n))
+		return c, nil
+	}
+	x, err := o.r.db.column(ctx, o.r.blocks, o.packedRun, n)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +123,14 @@ func integral(p types.Physical) bool { return p == types.PhysInt64 || p == types
 
 // keyAt returns the elements of row i's key, valid until the next call. openKeys
 // comes before.
-func (o *openRun) keyAt(i int) ([]byte, error) {
+func (o *openRun) keyAt(ctx context.Context, i int) ([]byte, error) {
 	o.key = o.key[:0]
 	for n, c := range o.keys {
-		var err error
-		if o.key, err = o.l.primary.parts[n].appendValue(o.key, c.value(i)); err != nil {
+		x, err := o.value(ctx, c, i)
+		if err != nil {
+			return nil, err
+		}
+		if o.key, err = o.l.primary.parts[n].appendValue(o.key, x); err != nil {
 			return nil, err
 		}
 	}
@@ -129,17 +139,17 @@ func (o *openRun) keyAt(i int) ([]byte, error) {
 
 // find returns the first row whose key has elements that are not less, and whether
 // it has those. openKeys comes before.
-func (o *openRun) find(elements []byte) (i int, found bool, err error) {
-	return o.search(elements, 0, o.count())
+func (o *openRun) find(ctx context.Context, elements []byte) (i int, found bool, err error) {
+	return o.search(ctx, elements, 0, o.count())
 }
 
 // seek is find among rows lo, inclusive, to hi, exclusive, for what is likely lo, or near.
-func (o *openRun) seek(elements []byte, lo, hi int) (i int, found bool, err error) {
+func (o *openRun) seek(ctx context.Context, elements []byte, lo, hi int) (i int, found bool, err error) {
 	for step := 0; lo+step < hi; step = 2*step + 1 {
 		if o.numbers == len(o.keys) && (step > 0 || o.numbers == 1) {
 			break // search is as fast
 		}
-		k, err := o.keyAt(lo + step)
+		k, err := o.keyAt(ctx, lo+step)
 		if err != nil {
 			return 0, false, err
 		}
@@ -151,11 +161,11 @@ func (o *openRun) seek(elements []byte, lo, hi int) (i int, found bool, err erro
 		}
 		lo += step + 1
 	}
-	return o.search(elements, lo, hi)
+	return o.search(ctx, elements, lo, hi)
 }
 
 // search is find among rows lo, inclusive, to hi, exclusive.
-func (o *openRun) search(elements []byte, lo, hi int) (i int, found bool, err error) {
+func (o *openRun) search(ctx context.Context, elements []byte, lo, hi int) (i int, found bool, err error) {
 	const size = 9 // of a number
 	rest := elements
 	for n := 0; n < o.numbers && len(rest) >= size && rest[0] == 1; n++ {
@@ -166,7 +176,7 @@ func (o *openRun) search(elements []byte, lo, hi int) (i int, found bool, err er
 	}
 	for lo < hi {
 		middle := lo + (hi-lo)/2
-		k, err := o.keyAt(middle)
+		k, err := o.keyAt(ctx, middle)
 		if err != nil {
 			return 0, false, err
 		}
@@ -267,8 +277,7 @@ func (o *openRun) appendColumn(ctx context.Context, v *types.Vector, ordinal, fr
 	}
 	switch {
 	case src != nil:
-		src.append(o.r.db, v, from, to, backwards)
-		return nil
+		return o.appendValues(ctx, src, v, from, to, backwards)
 	case col.Generated != "":
 		return o.generate(ctx, v, ordinal, from, to, backwards)
 	}
@@ -347,7 +356,7 @@ func (o *openRun) openRows(ctx context.Context, from, to int) error {
 		c, err := o.own(ctx, id, v.Type)
 		if err == nil {
 			v.Reset(v.Type)
-			c.append(o.r.db, v, from, to, false)
+			err = o.appendValues(ctx, c, v, from, to, false)
 		}
 		return err
 	}

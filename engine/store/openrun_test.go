@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -73,11 +74,21 @@ func TestSearchKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &cachedColumn{vector: v}
-			if r.IntN(2) == 0 {
-				c = &cachedColumn{block: block}
+			c := &packedColumn{cachedColumn: &cachedColumn{vector: v}, t: p.t}
+			switch n := r.IntN(3); {
+			case n == 0:
+				c.cachedColumn = &cachedColumn{block: block}
+			case n == 1 && p.t.Physical() == types.PhysBytes:
+				c.cachedColumn, c.page = nil, 1+r.IntN(len(rows))
+				for from := 0; from < len(rows); from += c.page {
+					part := v.Slice(from, min(from+c.page, len(rows)))
+					if block, err = segment.Open(segment.Append(nil, part), p.t.Physical(), part.Len()); err != nil {
+						t.Fatal(err)
+					}
+					c.pages = append(c.pages, &cachedColumn{block: block})
+				}
 			}
-			keys = append(keys, &packedColumn{cachedColumn: c, t: p.t})
+			keys = append(keys, c)
 		}
 		o.useKeys(keys)
 		lo := r.IntN(len(rows))
@@ -94,8 +105,8 @@ func TestSearchKeys(t *testing.T) {
 				w = append(bytes.Clone(w), byte(r.IntN(2)*255))
 			}
 			wantI, wantFound := slices.BinarySearchFunc(rows[lo:hi], w, func(a row, w []byte) int { return bytes.Compare(a.key, w) })
-			for name, search := range map[string]func([]byte, int, int) (int, bool, error){"search": o.search, "seek": o.seek} {
-				got, found, err := search(w, lo, hi)
+			for name, search := range map[string]func(context.Context, []byte, int, int) (int, bool, error){"search": o.search, "seek": o.seek} {
+				got, found, err := search(ctx, w, lo, hi)
 				if err != nil || got != lo+wantI || found != wantFound {
 					t.Fatalf("%s of %x from %d to %d: %d, %v, %v; want %d, %v", name, w, lo, hi, got, found, err, lo+wantI, wantFound)
 				}

@@ -27,6 +27,9 @@ const (
 
 	segmentBytes = 16 << 20 // of its rows, about
 	hugeRow      = segmentBytes / 4
+	// pageBytes is about how long the blocks are of a column that has several: short
+	// to read where one of its values is wanted.
+	pageBytes = 16 << 10
 )
 
 // PackOptions say what is worth packing.
@@ -274,9 +277,11 @@ func (g *group) add(ctx context.Context, p *packer, st stretch, n int) (huge int
 		if err != nil {
 			return -1, err
 		}
-		updated.append(p.db, g.updated, st.from, st.from+n, false)
+		if err := st.run.appendValues(ctx, updated, g.updated, st.from, st.from+n, false); err != nil {
+			return -1, err
+		}
 		for i := st.from; i < st.from+n; i++ {
-			key, err := st.run.keyAt(i)
+			key, err := st.run.keyAt(ctx, i)
 			if err != nil {
 				return -1, err
 			}
@@ -365,7 +370,7 @@ func (p *packer) encode(ctx context.Context, groups []*group, rd *rowReader) err
 	if err != nil {
 		return err
 	}
-	from, _, err := o.find(p.end[prefixBytes+n:])
+	from, _, err := o.find(ctx, p.end[prefixBytes+n:])
 	if err != nil {
 		return err
 	}
@@ -382,7 +387,7 @@ func (p *packer) encode(ctx context.Context, groups []*group, rd *rowReader) err
 
 // segment adds a segment, which covers keys from some on, to the batch.
 func (p *packer) segment(g *group, from []byte) {
-	run := makeRun(p.l, g.columns, g.rows, g.updated, bytes.Clone(from), bytes.Clone(g.last()), nil)
+	run := makeRun(p.l, p.db.segments.page, g.columns, g.rows, g.updated, bytes.Clone(from), bytes.Clone(g.last()), nil)
 	run.pairs.Store(noPairs) // see clear
 	p.new, p.blocks = append(p.new, run.packedRun), append(p.blocks, run.blocks)
 	// Keys of old segments may be the same: those are removed before.
@@ -396,22 +401,33 @@ func (p *packer) segment(g *group, from []byte) {
 type madeRun struct {
 	*packedRun
 	record []byte
-	blocks [][]byte // as rec.Columns
+	blocks [][]byte // as eachBlock has them
 	room   []byte   // where blocks are
 }
 
 // makeRun makes a segment of rows, which have some columns, that covers what from and
 // last say, as elements of keys with the user. Blocks go to the end of room, where they fit.
-func makeRun(l *layout, columns []int, rows *types.Batch, updated *types.Vector, from, last, room []byte) madeRun {
+// Columns of bytes have several where one would be longer than two pages.
+func makeRun(l *layout, page int, columns []int, rows *types.Batch, updated *types.Vector, from, last, room []byte) madeRun {
 	rec := &segment.Record{Version: l.t.Version, Rows: rows.Len, Last: last}
 	var blocks [][]byte
 	column := func(id uint32, kept byte, v *types.Vector) {
-		start := len(room)
-		room = segment.Append(room, v)
-		block := room[start:len(room):len(room)]
-		c := segment.Column{ID: id, Kept: kept, Phys: v.Type.Physical(), Nulls: segment.Nulls(v), Size: len(block)}
+		c := segment.Column{ID: id, Kept: kept, Phys: v.Type.Physical(), Nulls: segment.Nulls(v)}
 		c.Min, c.Max = segment.Bounds(v)
-		rec.Columns, blocks = append(rec.Columns, c), append(blocks, block)
+		add := func(v *types.Vector) {
+			start := len(room)
+			room = segment.Append(room, v)
+			blocks = append(blocks, room[start:len(room):len(room)])
+			c.Size += len(room) - start
+		}
+		if add(v); c.Phys == types.PhysBytes && c.Size > 2*page {
+			c.Page = max(1, rows.Len*page/c.Size)
+			room, blocks, c.Size = room[:len(room)-c.Size], blocks[:len(blocks)-1], 0
+			for from := 0; from < rows.Len; from += c.Page {
+				add(v.Slice(from, min(from+c.Page, rows.Len)))
+			}
+		}
+		rec.Columns = append(rec.Columns, c)
 	}
 	order := slices.Clone(columns)
 	slices.SortFunc(order, func(a, b int) int { return int(l.t.Columns[a].ID) - int(l.t.Columns[b].ID) })
@@ -431,9 +447,12 @@ func makeRun(l *layout, columns []int, rows *types.Batch, updated *types.Vector,
 // write puts the segment's pairs.
 func (r *madeRun) write(put func(s kv.Space, key, value []byte)) {
 	put(kv.Meta, r.recordKey(), r.record)
-	for i, c := range r.rec.Columns {
-		put(kv.Data, r.blockKey(r.table, c.ID), r.blocks[i])
-	}
+	rest := r.blocks
+	_ = r.eachBlock(r.table, func(_, _ int, key []byte) error {
+		put(kv.Data, key, rest[0])
+		rest = rest[1:]
+		return nil
+	})
 }
 
 // commit puts the new segments in the place of pairs and old segments.
@@ -456,9 +475,10 @@ func (p *packer) commit(ctx context.Context) error {
 	}
 	for _, o := range p.old {
 		b.Delete(kv.Meta, o.recordKey())
-		for _, c := range o.rec.Columns {
-			b.Delete(kv.Data, o.blockKey(table, c.ID))
-		}
+		_ = o.eachBlock(table, func(_, _ int, key []byte) error {
+			b.Delete(kv.Data, key)
+			return nil
+		})
 	}
 	b.Append(&p.batch)
 	d, err := p.db.segments.durability(ctx, p.db)
@@ -479,9 +499,12 @@ func (p *packer) commit(ctx context.Context) error {
 		return err
 	}
 	for i, r := range p.new {
-		for n, block := range p.blocks[i] {
-			p.db.segments.cache.offer(r, n, block)
-		}
+		rest := p.blocks[i]
+		_ = r.eachBlock(table, func(n, k int, _ []byte) error {
+			p.db.segments.cache.offer(r, n, k, rest[0])
+			rest = rest[1:]
+			return nil
+		})
 	}
 	return nil
 }

@@ -116,9 +116,10 @@ func checkSegments(t *testing.T, db *DB) {
 			if bytes.Compare(r.from, r.to) > 0 || i > 0 && bytes.Compare(runs[i-1].to, r.from) >= 0 {
 				t.Fatalf("segment from %x to %x is out of order", r.from, r.to)
 			}
-			for _, c := range r.rec.Columns {
-				blocks[string(r.blockKey(table, c.ID))] = true
-			}
+			_ = r.eachBlock(table, func(_, _ int, key []byte) error {
+				blocks[string(key)] = true
+				return nil
+			})
 		}
 	}
 	err = eachPair(ctx, tx, kv.Data, nil, func(key, value []byte) error {
@@ -420,18 +421,18 @@ func TestDamagedSegments(t *testing.T) {
 		name, want string
 		plant      func(b *kv.Batch, r *packedRun, block []byte)
 	}{
-		{"block", "the block of column number 3 is damaged", func(b *kv.Batch, r *packedRun, block []byte) {
+		{"block", "a block of column number 3 is damaged", func(b *kv.Batch, r *packedRun, block []byte) {
 			block[len(block)/2] ^= 1
-			b.Put(kv.Data, r.blockKey(r.table, 3), block)
+			b.Put(kv.Data, r.blockKey(r.table, 3, 0), block)
 		}},
-		{"lost block", "the block of column number 3 is lost", func(b *kv.Batch, r *packedRun, _ []byte) {
-			b.Delete(kv.Data, r.blockKey(r.table, 3))
+		{"lost block", "a block of column number 3 is lost", func(b *kv.Batch, r *packedRun, _ []byte) {
+			b.Delete(kv.Data, r.blockKey(r.table, 3, 0))
 		}},
 		{"record", "The record of a segment can't be read", func(b *kv.Batch, r *packedRun, _ []byte) {
 			b.Put(kv.Meta, r.recordKey(), []byte("x"))
 		}},
 		{"stray block", "There is a block that no segment has", func(b *kv.Batch, r *packedRun, block []byte) {
-			b.Put(kv.Data, r.blockKey(r.table, 99), block)
+			b.Put(kv.Data, r.blockKey(r.table, 99, 0), block)
 		}},
 		{"keys", "its rows are out of order", func(b *kv.Batch, r *packedRun, _ []byte) {
 			v := types.NewVector(types.Int64Type, r.rec.Rows)
@@ -443,7 +444,7 @@ func TestDamagedSegments(t *testing.T) {
 			block := segment.Append(nil, v)
 			rec.Columns[0].Size = len(block)
 			rec.Columns[0].Min, rec.Columns[0].Max = segment.Bounds(v)
-			b.Put(kv.Data, r.blockKey(r.table, 1), block)
+			b.Put(kv.Data, r.blockKey(r.table, 1, 0), block)
 			b.Put(kv.Meta, r.recordKey(), rec.Append(nil))
 		}},
 	} {
@@ -454,7 +455,7 @@ func TestDamagedSegments(t *testing.T) {
 				db := packedPeople(t, tab)
 				r := db.segments.dir[tab.ID][1]
 				tx := begin(t, db)
-				block, _, err := tx.Get(ctx, kv.Data, r.blockKey(r.table, 3))
+				block, _, err := tx.Get(ctx, kv.Data, r.blockKey(r.table, 3, 0))
 				tx.Close()
 				if err != nil {
 					t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // countingDB counts the scans and single reads of its snapshots.
 type countingDB struct {
 	kv.DB
-	scans, gets atomic.Int64
+	scans, gets, bytes atomic.Int64 // bytes: of values that were got
 }
 
 type countingSnapshot struct {
@@ -35,7 +35,18 @@ func (s countingSnapshot) Scan(sp kv.Space, r kv.Range) kv.Scanner {
 
 func (s countingSnapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bool, error) {
 	s.db.gets.Add(1)
-	return s.Snapshot.Get(ctx, sp, key)
+	v, ok, err := s.Snapshot.Get(ctx, sp, key)
+	s.db.bytes.Add(int64(len(v)))
+	return v, ok, err
+}
+
+func (s countingSnapshot) MultiGet(ctx context.Context, sp kv.Space, keys, values [][]byte) error {
+	s.db.gets.Add(int64(len(keys)))
+	err := s.Snapshot.MultiGet(ctx, sp, keys, values)
+	for _, v := range values {
+		s.db.bytes.Add(int64(len(v)))
+	}
+	return err
 }
 
 // TestPackPassesUsers has many users who have little among few who have much.

@@ -80,7 +80,7 @@ func (r *relation) setAsideRuns(ctx context.Context, report func(Problem)) error
 		key := p.recordKey()
 		r.tx.DeleteRange(kv.Meta, key, append(bytes.Clone(key), 0))
 		// Rows that hid packed ones have nothing to hide any more, see settle.
-		blocks := p.blockKey(table, 0)
+		blocks := p.blockKey(table, 0, 0)
 		blocks = blocks[:len(blocks)-4]
 		err = eachPair(ctx, r.tx, kv.Data, blocks, func(key, value []byte) error {
 			aside := bytes.Clone(key)

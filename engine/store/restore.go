@@ -59,14 +59,14 @@ func (r *relation) lostRuns(ctx context.Context) ([]*packedRun, error) {
 		}
 	}
 	var lost []*packedRun
-	var at []byte // the elements that ids are of
-	var ids []uint32
+	var at []byte // the elements that columns are of
+	var columns []lostColumn
 	restore := func() error {
-		if len(ids) == 0 {
+		if len(columns) == 0 {
 			return nil
 		}
-		p, err := r.restored(ctx, at, ids)
-		ids = ids[:0]
+		p, err := r.restored(ctx, at, columns)
+		columns = columns[:0]
 		if err != nil || p == nil {
 			return err
 		}
@@ -82,12 +82,8 @@ func (r *relation) lostRuns(ctx context.Context) ([]*packedRun, error) {
 	prefix := appendPrefix(nil, table, segmentBlocks, nil)
 	err := r.eachChunk(ctx, prefix, false, func(chunk *kv.Chunk) error {
 		for i := range chunk.Len() {
-			k := chunk.Key(i)
-			if len(k) < prefixBytes+4 {
-				continue
-			}
-			elements := k[prefixBytes : len(k)-4]
-			if known[string(elements)] {
+			elements, id, ok := r.cutBlockKey(chunk.Key(i))
+			if !ok || known[string(elements)] {
 				continue
 			}
 			if !bytes.Equal(elements, at) {
@@ -96,7 +92,11 @@ func (r *relation) lostRuns(ctx context.Context) ([]*packedRun, error) {
 				}
 				at = bytes.Clone(elements)
 			}
-			ids = append(ids, binary.BigEndian.Uint32(k[len(k)-4:]))
+			if n := len(columns); n > 0 && columns[n-1].id == id {
+				columns[n-1].blocks++
+			} else {
+				columns = append(columns, lostColumn{id, 1})
+			}
 		}
 		return nil
 	})
@@ -106,30 +106,73 @@ func (r *relation) lostRuns(ctx context.Context) ([]*packedRun, error) {
 	return lost, err
 }
 
+// lostColumn is a column of a segment without record, and how many blocks of it there are.
+type lostColumn struct {
+	id     uint32
+	blocks int
+}
+
+// cutBlockKey returns what the key of a block has of the first row's, and the column.
+func (r *relation) cutBlockKey(key []byte) (elements []byte, column uint32, ok bool) {
+	if len(key) < prefixBytes {
+		return nil, 0, false
+	}
+	_, rest, err := r.cutUser(key[prefixBytes:])
+	for i := range r.l.primary.parts {
+		if err == nil {
+			rest, err = r.l.primary.parts[i].skip(rest)
+		}
+	}
+	if err != nil || len(rest) < 4 {
+		return nil, 0, false
+	}
+	return key[prefixBytes : len(key)-len(rest)], binary.BigEndian.Uint32(rest), true
+}
+
 // restored makes a segment of the blocks of some columns, by ascending ids; nil where they
 // are not all that it had, or damaged.
-func (r *relation) restored(ctx context.Context, elements []byte, ids []uint32) (*packedRun, error) {
+func (r *relation) restored(ctx context.Context, elements []byte, columns []lostColumn) (*packedRun, error) {
 	rec := &segment.Record{Version: r.l.t.Version, Last: elements}
 	probe := newPackedRun(r.l.t.StorageID(), elements, nil, 0)
 	newest := uint32(0)
-	for _, id := range ids {
-		block, ok, err := r.tx.snap.Get(ctx, kv.Data, probe.blockKey(probe.table, id))
-		if err != nil {
-			return nil, err
+	for _, lost := range columns {
+		c := segment.Column{ID: lost.id}
+		var v *types.Vector
+		for k := range lost.blocks {
+			bytes, ok, err := r.tx.snap.Get(ctx, kv.Data, probe.blockKey(probe.table, lost.id, k))
+			if err != nil {
+				return nil, err
+			}
+			phys, rows, err := segment.Head(bytes)
+			if !ok || err != nil || rows == 0 {
+				return nil, nil
+			}
+			block, err := segment.Open(bytes, phys, rows)
+			switch {
+			case err != nil:
+				return nil, nil
+			case k == 0:
+				c.Phys, v = phys, types.NewVector(typeOfForm(phys), rows)
+				if lost.blocks > 1 {
+					c.Page = rows
+				}
+			case phys != c.Phys || rows > c.Page || rows < c.Page && k < lost.blocks-1:
+				return nil, nil
+			}
+			block.Append(v, 0, rows, false)
+			c.Size += len(bytes)
 		}
-		phys, rows, err := segment.Head(block)
-		v := &types.Vector{Type: typeOfForm(phys)}
-		if !ok || err != nil || rows == 0 || rec.Rows != 0 && rows != rec.Rows || segment.Decode(block, v, rows) != nil {
+		if rec.Rows != 0 && v.Len() != rec.Rows {
 			return nil, nil
 		}
-		rec.Rows = rows
-		c := segment.Column{ID: id, Phys: phys, Nulls: segment.Nulls(v), Size: len(block)}
+		rec.Rows = v.Len()
+		c.Nulls = segment.Nulls(v)
 		c.Min, c.Max = segment.Bounds(v)
-		if n := slices.IndexFunc(r.l.stored, func(s storedColumn) bool { return s.id == id }); n >= 0 {
+		if n := slices.IndexFunc(r.l.stored, func(s storedColumn) bool { return s.id == lost.id }); n >= 0 {
 			c.Kept = r.l.stored[n].kept
 		}
-		if id != updatedColumn {
-			newest = id
+		if lost.id != updatedColumn {
+			newest = lost.id
 		}
 		rec.Columns = append(rec.Columns, c)
 	}
@@ -150,7 +193,7 @@ func (r *relation) restored(ctx context.Context, elements []byte, ids []uint32) 
 	if err != nil || o.openKeys(ctx) != nil {
 		return nil, nil
 	}
-	last, err := o.keyAt(rec.Rows - 1)
+	last, err := o.keyAt(ctx, rec.Rows-1)
 	if err != nil {
 		return nil, nil
 	}

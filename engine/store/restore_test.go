@@ -23,15 +23,15 @@ func TestRestoreSegments(t *testing.T) {
 		{"lost", func(b *kv.Batch, r *packedRun) { b.Delete(kv.Meta, r.recordKey()) }, true},
 		{"lost, and a block", func(b *kv.Batch, r *packedRun) {
 			b.Delete(kv.Meta, r.recordKey())
-			b.Delete(kv.Data, r.blockKey(r.table, 3))
+			b.Delete(kv.Data, r.blockKey(r.table, 3, 0))
 		}, false},
 		{"damaged, and a block", func(b *kv.Batch, r *packedRun) {
 			b.Put(kv.Meta, r.recordKey(), nil)
-			b.Put(kv.Data, r.blockKey(r.table, 3), []byte("y"))
+			b.Put(kv.Data, r.blockKey(r.table, 3, 0), []byte("y"))
 		}, false},
 		{"damaged, and a block more", func(b *kv.Batch, r *packedRun) {
 			b.Put(kv.Meta, r.recordKey(), nil)
-			b.Put(kv.Data, r.blockKey(r.table, 99), []byte("z"))
+			b.Put(kv.Data, r.blockKey(r.table, 99, 0), []byte("z"))
 		}, false},
 	} {
 		for _, kind := range []schema.TableKind{schema.Shared, schema.User} {

@@ -224,7 +224,7 @@ func (r *rowReader) locate(ctx context.Context, p *packedRun, key []byte) (*open
 	if err != nil {
 		return nil, 0, err
 	}
-	i, found, err := o.find(key[prefixBytes+n:])
+	i, found, err := o.find(ctx, key[prefixBytes+n:])
 	if !found || err != nil {
 		return nil, 0, err
 	}
@@ -317,7 +317,7 @@ func (s *rowScanner) Next(ctx context.Context) (*kv.Chunk, error) {
 				return nil, err
 			}
 		}
-		k, err := st.run.keyAt(i)
+		k, err := st.run.keyAt(ctx, i)
 		if err != nil {
 			return nil, err
 		}

@@ -35,9 +35,10 @@ func TestPackUnlogged(t *testing.T) {
 	var b kv.Batch
 	r := db.segments.dir[tab.ID][0]
 	b.Delete(kv.Meta, r.recordKey())
-	for _, c := range r.rec.Columns {
-		b.Delete(kv.Data, r.blockKey(r.table, c.ID))
-	}
+	_ = r.eachBlock(r.table, func(_, _ int, key []byte) error {
+		b.Delete(kv.Data, key)
+		return nil
+	})
 	b.Put(kv.Data, r.from, gone)
 	for _, id := range []uint32{1, 2 | repeatable, 3 | repeatable, 4} {
 		p := appendPrefix(nil, tab.ID, id, nil)

@@ -42,7 +42,8 @@ var ErrMalformed = errors.New("malformed segment block")
 
 const (
 	blockFormat  = 1
-	recordFormat = 1
+	recordFormat = 2
+	pagedFormat  = 2 // of records: from it on they have Column.Page
 
 	// MaxRows is how many rows a block may have.
 	MaxRows = 1 << 16

@@ -8,7 +8,8 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// Record tells of a run of rows whose columns are kept as blocks.
+// Record tells of a run of rows whose columns are kept as blocks: one each, or several where
+// one would be long to read for a single value.
 type Record struct {
 	Version uint32 // of the schema, under which the rows were written
 	Rows    int
@@ -18,13 +19,16 @@ type Record struct {
 	Columns []Column // by ID, ascending
 }
 
-// Column tells of a column's block.
+// Column tells of a column's block, or blocks.
 type Column struct {
 	ID    uint32
 	Kept  byte           // how rows keep the column, 0: they don't
 	Phys  types.Physical // the block's
 	Nulls int
-	Size  int // bytes of the block
+	Size  int // bytes of the block, or blocks
+	// Page is how many rows each of its blocks has, but the last, which may have fewer; 0:
+	// there is one block.
+	Page int
 	// Min and Max bound the values that are not NULL, as bytes or numbers are ordered.
 	// NULL: they are not known, or there are no such values.
 	Min, Max types.Value
@@ -129,6 +133,7 @@ func (r *Record) Append(dst []byte) []byte {
 		dst = append(dst, c.Kept, byte(c.Phys))
 		dst = binary.AppendUvarint(dst, uint64(c.Nulls))
 		dst = binary.AppendUvarint(dst, uint64(c.Size))
+		dst = binary.AppendUvarint(dst, uint64(c.Page))
 		if c.Min.IsNull() || c.Max.IsNull() {
 			dst = append(dst, 0)
 			continue
@@ -162,7 +167,8 @@ func ParseRecord(b []byte) (*Record, error) {
 		return nil, ErrMalformed
 	}
 	r := reader{rest: body}
-	if r.byte() != recordFormat {
+	format := r.byte()
+	if format == 0 || format > recordFormat {
 		return nil, ErrMalformed
 	}
 	rec := &Record{Version: uint32(r.number(math.MaxUint32)), Rows: r.number(MaxRows)}
@@ -173,6 +179,9 @@ func ParseRecord(b []byte) (*Record, error) {
 		}
 		c := Column{ID: uint32(r.number(math.MaxUint32)), Kept: r.byte(), Phys: types.Physical(r.byte())}
 		c.Nulls, c.Size = r.number(uint64(rec.Rows)), r.number(math.MaxInt32)
+		if format >= pagedFormat {
+			c.Page = r.number(uint64(rec.Rows))
+		}
 		n := len(rec.Columns)
 		r.failed = r.failed || c.Phys > types.PhysBytes || n > 0 && c.ID <= rec.Columns[n-1].ID
 		switch r.byte() {
@@ -207,6 +216,22 @@ func (r *reader) value(p types.Physical) types.Value {
 	}
 	r.failed = true
 	return types.Value{}
+}
+
+// Blocks returns how many blocks column n has.
+func (r *Record) Blocks(n int) int {
+	if page := r.Columns[n].Page; page > 0 {
+		return (r.Rows + page - 1) / page
+	}
+	return 1
+}
+
+// BlockRows returns how many values block k of column n has.
+func (r *Record) BlockRows(n, k int) int {
+	if page := r.Columns[n].Page; page > 0 {
+		return min(page, r.Rows-k*page)
+	}
+	return r.Rows
 }
 
 // Find returns which of Columns has an id, or -1.

@@ -282,7 +282,13 @@ func TestRecord(t *testing.T) {
 	for i, c := range columns() {
 		least, most := Bounds(c.v)
 		rec.Columns = append(rec.Columns, Column{ID: uint32(i * 7), Kept: byte(i % 6), Phys: c.v.Type.Physical(),
-			Nulls: Nulls(c.v), Size: 100 + i, Min: least, Max: most})
+			Nulls: Nulls(c.v), Size: 100 + i, Page: 300 * (i % 3), Min: least, Max: most})
+	}
+	if n, last := rec.Blocks(1), rec.BlockRows(1, 3); n != 4 || last != 100 {
+		t.Errorf("%d blocks, the last of %d rows", n, last)
+	}
+	if n, last := rec.Blocks(0), rec.BlockRows(0, 0); n != 1 || last != 1000 {
+		t.Errorf("%d blocks, the last of %d rows", n, last)
 	}
 	b := rec.Append(nil)
 	got, err := ParseRecord(b)
@@ -298,6 +304,27 @@ func TestRecord(t *testing.T) {
 		if _, err := ParseRecord(bad); err == nil {
 			t.Errorf("parsed with byte %d changed", i)
 		}
+	}
+}
+
+// TestFirstRecord reads a record of the format that had one block a column.
+func TestFirstRecord(t *testing.T) {
+	t.Parallel()
+	rec := &Record{Version: 3, Rows: 1000, Last: []byte("last"), Columns: []Column{{ID: 7, Size: 90}}}
+	b := rec.Append(nil)
+	b = b[:len(b)-checksumBytes]
+	b[0] = 1
+	b = append(b[:len(b)-2], b[len(b)-1]) // without Page
+	got, err := ParseRecord(appendChecksum(b, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(rec, got, cmp.AllowUnexported(types.Value{})); d != "" {
+		t.Error(d)
+	}
+	b[0] = recordFormat + 1
+	if _, err := ParseRecord(appendChecksum(b, 0)); err == nil {
+		t.Error("a newer format was read")
 	}
 }
 
