@@ -238,11 +238,15 @@ func (db *DB) readBlocks(ctx context.Context, rd kv.Reader, p *packedRun, n, fir
 
 // openBlock opens block k of column n.
 func openBlock(p *packedRun, n, k int, bytes []byte) (*cachedColumn, error) {
-	block, err := segment.Open(bytes, p.rec.Columns[n].Phys, p.rec.BlockRows(n, k))
-	if err != nil {
+	var x struct { // side by side: they are read together
+		cachedColumn
+		opened segment.Block
+	}
+	if err := x.opened.Open(bytes, p.rec.Columns[n].Phys, p.rec.BlockRows(n, k)); err != nil {
 		return nil, err
 	}
-	return &cachedColumn{run: p, slot: p.blockSlot(n, k), bytes: int64(block.Bytes()), block: block}, nil
+	x.run, x.slot, x.bytes, x.block = p, p.blockSlot(n, k), int64(x.opened.Bytes()), &x.opened
+	return &x.cachedColumn, nil
 }
 
 // offer has the cache take a block that was just made, if others leave room: nobody wanted it yet.
@@ -276,7 +280,33 @@ type packedColumn struct {
 
 	n     int // in the segment's record
 	page  int
-	pages []*cachedColumn // nil: not read yet
+	first int             // of the pages that are at hand
+	pages []*cachedColumn // those
+	one   [1]*cachedColumn
+}
+
+// openPages has pages first, inclusive, to end, exclusive, of a column at hand.
+func (o *openRun) openPages(ctx context.Context, c *packedColumn, first, end int) error {
+	if first >= c.first && end <= c.first+len(c.pages) {
+		return nil
+	}
+	pages := c.one[:]
+	if end-first > 1 {
+		pages = make([]*cachedColumn, end-first)
+	}
+	for i := range pages {
+		if k := first + i - c.first; k >= 0 && k < len(c.pages) {
+			pages[i] = c.pages[k]
+		} else {
+			pages[i] = nil
+		}
+	}
+	c.first, c.pages = first, pages
+	if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, c.n, first, pages); err != nil {
+		c.pages = nil
+		return err
+	}
+	return nil
 }
 
 // appendValues appends to v values from, inclusive, to to, exclusive, of a column; backwards from
@@ -285,7 +315,7 @@ func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Ve
 	if from >= to {
 		return nil
 	}
-	if c.pages == nil {
+	if c.page == 0 {
 		if c.block != nil {
 			c.count(o.r.db, to-from)
 		}
@@ -297,7 +327,7 @@ func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Ve
 		return nil
 	}
 	first, end := from/c.page, (to-1)/c.page+1
-	if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, c.n, first, c.pages[first:end]); err != nil {
+	if err := o.openPages(ctx, c, first, end); err != nil {
 		return err
 	}
 	for i := range end - first {
@@ -306,7 +336,7 @@ func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Ve
 			k = end - 1 - i
 		}
 		start := k * c.page
-		c.pages[k].block.Append(v, max(from-start, 0), min(to-start, c.page), backwards)
+		c.pages[k-c.first].block.Append(v, max(from-start, 0), min(to-start, c.page), backwards)
 	}
 	return nil
 }
@@ -326,14 +356,12 @@ func (c *packedColumn) count(db *DB, n int) {
 // value returns value i of a column.
 func (o *openRun) value(ctx context.Context, c *packedColumn, i int) (types.Value, error) {
 	switch {
-	case c.pages != nil:
+	case c.page > 0:
 		k := i / c.page
-		if c.pages[k] == nil {
-			if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, c.n, k, c.pages[k:k+1]); err != nil {
-				return types.Value{}, err
-			}
+		if err := o.openPages(ctx, c, k, k+1); err != nil {
+			return types.Value{}, err
 		}
-		return c.pages[k].block.Value(i - k*c.page), nil
+		return c.pages[k-c.first].block.Value(i - k*c.page), nil
 	case c.block != nil:
 		return c.block.Value(i), nil
 	}

@@ -48,14 +48,14 @@ func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*packedC
 		o.columns = make([]packedColumn, len(o.rec.Columns))
 	}
 	c := &o.columns[n]
-	if c.cachedColumn != nil || c.pages != nil {
+	if c.cachedColumn != nil || c.page > 0 {
 		return c, nil
 	}
 	if o.rec.Columns[n].Phys != t.Physical() {
 		return nil, errSegment
 	}
 	if page := o.rec.Columns[n].Page; page > 0 {
-		c.n, c.page, c.pages = n, page, make([]*cachedColumn, o.rec.Blocks(n))
+		c.n, c.page = n, page
 		return c, nil
 	}
 	x, err := o.r.db.column(ctx, o.r.blocks, o.packedRun, n)

@@ -14,42 +14,51 @@ import (
 // encoded, any of them at about the same cost. It may be read by several goroutines.
 type Block struct {
 	phys    types.Physical
-	rows    int
-	size    int
-	valid   []byte // nil: no NULLs, or nothing else
-	numbers integers
-	floats  byte         // how floats are made of numbers, or of singles: single, scaled or plain, their bits
-	scale   float64      // of scaled ones
-	singles []byte       // 4 bytes each
-	values  types.Vector // of bytes: all of them, or a dictionary's
+	nulls   byte
 	coded   bool         // bytes: numbers are their places in values
 	letters bool         // then: those are of one byte each
-	total   int          // bytes: of all values together
-	nulls   byte
+	floats  byte         // how floats are made of numbers, or of singles: single, scaled or plain, their bits
+	values  types.Vector // of bytes: all of them, or a dictionary's
+	valid   []byte       // nil: no NULLs, or nothing else
+	numbers integers
+	scale   float64 // of scaled floats
+	singles []byte  // 4 bytes each
+	rows    int
+	size    int
+	total   int // bytes: of all values together
 }
 
 // Open opens a block, which it keeps, and which must have rows values of a physical form.
 func Open(block []byte, phys types.Physical, rows int) (*Block, error) {
+	b := new(Block)
+	if err := b.Open(block, phys, rows); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Open makes b, which is empty, what the function Open returns.
+func (b *Block) Open(block []byte, phys types.Physical, rows int) error {
 	body, ok := cutChecksum(block)
 	if !ok {
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
 	r := reader{rest: body}
 	if r.byte() != blockFormat || r.byte() != byte(phys) || r.number(MaxRows) != rows || r.failed {
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
-	b := &Block{phys: phys, rows: rows, size: len(block) + int(unsafe.Sizeof(Block{}))}
+	b.phys, b.rows, b.size = phys, rows, len(block)+int(unsafe.Sizeof(Block{}))
 	switch b.nulls = r.byte(); b.nulls {
 	case noNulls:
 	case someNulls:
 		b.valid = r.take((rows + 7) / 8)
 	case allNulls:
 		if len(r.rest) > 0 || r.failed {
-			return nil, ErrMalformed
+			return ErrMalformed
 		}
-		return b, nil
+		return nil
 	default:
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
 	switch phys {
 	case types.PhysInt64, types.PhysUint64:
@@ -59,13 +68,13 @@ func Open(block []byte, phys types.Physical, rows int) (*Block, error) {
 	case types.PhysBytes:
 		b.openStrings(&r)
 	default:
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
 	if r.failed || len(r.rest) > 0 {
-		return nil, ErrMalformed
+		return ErrMalformed
 	}
 	b.size += b.numbers.made + 4*cap(b.values.Offsets)
-	return b, nil
+	return nil
 }
 
 func (b *Block) openFloats(r *reader) {
@@ -222,6 +231,10 @@ func (b *Block) Append(v *types.Vector, from, to int, backwards bool) {
 		return
 	}
 	if b.phys == types.PhysBytes && !b.coded && b.nulls != allNulls {
+		if to-from == 1 && !b.IsNull(from) {
+			v.AppendBytes(b.values.BytesAt(from))
+			return
+		}
 		v.AppendRange(&b.values, from, to, backwards)
 		return
 	}
