@@ -44,6 +44,7 @@ func command() (err error) {
 	only := flag.String("run", "", "`regexp` of the work to do")
 	with := flag.String("peers", "", "`regexp` of the peers, such as Kalam; default: all")
 	rows := flag.String("rows", "", "rows of the table that is read, such as `100000,1000000` to see how times grow")
+	open := flag.String("open", "", "rows of the databases that are opened, such as `0,10000000`: that has 1 GB")
 	bulk := flag.Int("bulk", 0, "`rows` of a bulk load")
 	scale := flag.Float64("sf", 0, "TPC-H's scale `factor`")
 	houses := flag.Int("houses", 0, "TPC-C's `warehouses`: those with more are left out")
@@ -69,8 +70,13 @@ func command() (err error) {
 	set(&n.scale, *scale)
 	set(&n.rounds, *rounds)
 	if *rows != "" {
-		if n.rows, err = numbers(*rows); err != nil {
+		if n.rows, err = numbers(*rows, 1000); err != nil {
 			return fmt.Errorf("-rows: %w", err)
+		}
+	}
+	if *open != "" {
+		if n.open, err = numbers(*open, 0); err != nil {
+			return fmt.Errorf("-open: %w", err)
 		}
 	}
 	chosen, err := regexp.Compile(*only)
@@ -112,11 +118,11 @@ func set[T comparable](to *T, value T) {
 	}
 }
 
-func numbers(list string) (all []int, err error) {
+func numbers(list string, least int) (all []int, err error) {
 	for _, item := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(item)
-		if err != nil || n < 1000 {
-			return nil, fmt.Errorf("%q is no number of at least 1000", item)
+		if err != nil || n < least {
+			return nil, fmt.Errorf("%q is no number of at least %d", item, least)
 		}
 		all = append(all, n)
 	}

@@ -45,6 +45,20 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// Logs of times when nothing was written do not pile up.
+func TestReopenUnwritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 5 {
+		if err := mustOpen(t, Config{Path: dir, Create: true}).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if logs, err := filepath.Glob(filepath.Join(dir, "*.log")); err != nil || len(logs) > 1 {
+		t.Errorf("logs %v, %v", logs, err)
+	}
+}
+
 // An interrupted creation left some families only, or not even a CURRENT.
 func TestReopenUnfinished(t *testing.T) {
 	t.Parallel()

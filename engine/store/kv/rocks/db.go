@@ -44,6 +44,7 @@ type DB struct {
 	opened    time.Time
 	noteDue   atomic.Int64 // nanoseconds since opened
 
+	tables   int   // files when it was opened
 	group    group // of syncs
 	resuming sync.Mutex
 	resumed  atomic.Uint64 // how often writes were made to work again
@@ -204,13 +205,21 @@ func (db *DB) takePath() error {
 	if !exists {
 		return nil
 	}
+	for _, f := range files {
+		if filepath.Ext(f.Name()) == ".sst" {
+			db.tables++
+		}
+	}
 	if err := checkManifest(db.cfg.Path); err != nil {
 		return err
 	}
 	if err := db.checkFamilies(files); err != nil {
 		return err
 	}
-	return checkLogs(db.cfg.Path, files)
+	if err := checkLogs(db.cfg.Path, files); err != nil || db.cfg.ReadOnly {
+		return err
+	}
+	return removeEmptyLogs(db.cfg.Path, files)
 }
 
 // checkFamilies refuses a RocksDB database that isn't Kalam's. One that has

@@ -44,12 +44,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // where neither was synced. Had the other one been, this one had been before, and its
 // length been noted in the manifest, to which RocksDB holds it.
 func checkLogs(dir string, files []fs.DirEntry) error {
-	var logs []string
-	for _, f := range files {
-		if contentFile.MatchString(f.Name()) && filepath.Ext(f.Name()) == ".log" {
-			logs = append(logs, f.Name())
-		}
-	}
+	logs := logsAmong(files)
 	slices.SortFunc(logs, func(a, b string) int { // numbers grow longer
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
@@ -59,6 +54,32 @@ func checkLogs(dir string, files []fs.DirEntry) error {
 			if err == errFollowed {
 				return sqlerr.Corrupt.New("database %q is damaged: writes follow a broken one in its log %s", dir, c.damaged)
 			}
+			return sqlerr.CantOpen.Wrap(err, "cannot open database %q: %v", dir, err)
+		}
+	}
+	return nil
+}
+
+// logsAmong returns the names of the logs among files.
+func logsAmong(files []fs.DirEntry) (logs []string) {
+	for _, f := range files {
+		if contentFile.MatchString(f.Name()) && filepath.Ext(f.Name()) == ".log" {
+			logs = append(logs, f.Name())
+		}
+	}
+	return logs
+}
+
+// removeEmptyLogs removes the logs among dir's files that hold nothing: RocksDB makes one
+// whenever it opens, and keeps them until it flushes a memtable.
+func removeEmptyLogs(dir string, files []fs.DirEntry) error {
+	for _, name := range logsAmong(files) {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err == nil && info.Size() == 0 {
+			err = os.Remove(path)
+		}
+		if err != nil {
 			return sqlerr.CantOpen.Wrap(err, "cannot open database %q: %v", dir, err)
 		}
 	}
