@@ -407,25 +407,19 @@ type madeRun struct {
 
 // makeRun makes a segment of rows, which have some columns, that covers what from and
 // last say, as elements of keys with the user. Blocks go to the end of room, where they fit.
-// Columns of bytes have several where one would be longer than two pages.
 func makeRun(l *layout, page int, columns []int, rows *types.Batch, updated *types.Vector, from, last, room []byte) madeRun {
 	rec := &segment.Record{Version: l.t.Version, Rows: rows.Len, Last: last}
 	var blocks [][]byte
 	column := func(id uint32, kept byte, v *types.Vector) {
 		c := segment.Column{ID: id, Kept: kept, Phys: v.Type.Physical(), Nulls: segment.Nulls(v)}
 		c.Min, c.Max = segment.Bounds(v)
-		add := func(v *types.Vector) {
-			start := len(room)
-			room = segment.Append(room, v)
-			blocks = append(blocks, room[start:len(room):len(room)])
-			c.Size += len(room) - start
-		}
-		if add(v); c.Phys == types.PhysBytes && c.Size > 2*page {
-			c.Page = max(1, rows.Len*page/c.Size)
-			room, blocks, c.Size = room[:len(room)-c.Size], blocks[:len(blocks)-1], 0
-			for from := 0; from < rows.Len; from += c.Page {
-				add(v.Slice(from, min(from+c.Page, rows.Len)))
-			}
+		start := len(room)
+		var ends []int
+		room, c.Page, ends = segment.AppendPages(room, v, page)
+		c.Size = len(room) - start
+		for _, end := range ends {
+			blocks = append(blocks, room[start:end:end])
+			start = end
 		}
 		rec.Columns = append(rec.Columns, c)
 	}

@@ -37,6 +37,41 @@ func cutChecksum(b []byte) ([]byte, bool) {
 
 // Append appends the block of v's values, which are MaxRows and MaxBytes at most.
 func Append(dst []byte, v *types.Vector) []byte {
+	return appendBlock(dst, v, newStringDictionary(v))
+}
+
+// AppendPages appends v's values as one block or, where they are bytes that would make one of
+// more than two pages, as several of about page bytes. It returns how many rows each
+// of those has but the last, 0: it is one block; and where in dst blocks end.
+func AppendPages(dst []byte, v *types.Vector, page int) (to []byte, rows int, ends []int) {
+	start, n := len(dst), v.Len()
+	d := newStringDictionary(v)
+	size := int64(0) // at least, but for a dictionary
+	if v.Type.Physical() == types.PhysBytes && n > 0 {
+		size = int64(v.Offsets[n] - v.Offsets[0])
+	}
+	if d != nil || size <= 2*int64(page) {
+		dst = appendBlock(dst, v, d)
+		if size = int64(len(dst) - start); v.Type.Physical() != types.PhysBytes || size <= 2*int64(page) {
+			return dst, 0, []int{len(dst)}
+		}
+		dst = dst[:start]
+	}
+	rows = max(1, int(int64(n)*int64(page)/size))
+	for from := 0; from < n; from += rows {
+		part := v.Slice(from, min(from+rows, n))
+		if d != nil {
+			dst = Append(dst, part)
+		} else {
+			dst = appendBlock(dst, part, nil)
+		}
+		ends = append(ends, len(dst))
+	}
+	return dst, rows, ends
+}
+
+// appendBlock appends the block of v's values, of bytes with their dictionary, if there is one.
+func appendBlock(dst []byte, v *types.Vector, d *stringDictionary) []byte {
 	start, n := len(dst), v.Len()
 	phys := v.Type.Physical()
 	dst = append(dst, blockFormat, byte(phys))
@@ -58,7 +93,7 @@ func Append(dst []byte, v *types.Vector) []byte {
 	case types.PhysFloat64:
 		dst = appendFloats(dst, filled(bitsOf(v.Float64s[:n]), v, nulls))
 	case types.PhysBytes:
-		dst = appendStrings(dst, v, nulls)
+		dst = appendStrings(dst, v, d)
 	}
 	return appendChecksum(dst, start)
 }
@@ -159,17 +194,24 @@ next:
 	return 0, nil
 }
 
-// appendStrings appends the values of bytes.
-func appendStrings(dst []byte, v *types.Vector, nulls int) []byte {
+// stringDictionary is the different values of bytes among many.
+type stringDictionary struct {
+	codes []uint64 // of all values
+	first []int    // where each of the different ones is first
+}
+
+// newStringDictionary returns nil where v's values are not bytes, or mostly different.
+func newStringDictionary(v *types.Vector) *stringDictionary {
+	if v.Type.Physical() != types.PhysBytes {
+		return nil
+	}
 	n := v.Len()
-	codes, seen := make([]uint64, n), make(map[string]uint64, 64)
-	first := []int{} // where each of the different values is first
-	bytes := 0       // of those
+	d, seen := &stringDictionary{codes: make([]uint64, n)}, make(map[string]uint64, 64)
 	limit := min(n/2, maxDict)
 	for i := range n {
-		if nulls > 0 && v.IsNull(i) {
+		if v.IsNull(i) {
 			if i > 0 {
-				codes[i] = codes[i-1]
+				d.codes[i] = d.codes[i-1]
 			}
 			continue
 		}
@@ -177,19 +219,26 @@ func appendStrings(dst []byte, v *types.Vector, nulls int) []byte {
 		code, ok := seen[string(b)]
 		if !ok {
 			if len(seen) >= limit {
-				return appendPlainStrings(append(dst, plain), n, v.BytesAt)
+				return nil
 			}
 			code = uint64(len(seen))
 			seen[string(b)] = code
-			first = append(first, i)
-			bytes += len(b)
+			d.first = append(d.first, i)
 		}
-		codes[i] = code
+		d.codes[i] = code
+	}
+	return d
+}
+
+// appendStrings appends the values of bytes.
+func appendStrings(dst []byte, v *types.Vector, d *stringDictionary) []byte {
+	if d == nil {
+		return appendPlainStrings(append(dst, plain), v.Len(), v.BytesAt)
 	}
 	dst = append(dst, dict)
-	dst = binary.AppendUvarint(dst, uint64(len(first)))
-	dst = appendPlainStrings(dst, len(first), func(i int) []byte { return v.BytesAt(first[i]) })
-	return appendIntegers(dst, codes, false, false)
+	dst = binary.AppendUvarint(dst, uint64(len(d.first)))
+	dst = appendPlainStrings(dst, len(d.first), func(i int) []byte { return v.BytesAt(d.first[i]) })
+	return appendIntegers(dst, d.codes, false, false)
 }
 
 func appendPlainStrings(dst []byte, n int, value func(int) []byte) []byte {

@@ -276,6 +276,65 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+func TestPages(t *testing.T) {
+	t.Parallel()
+	const rows, page = 1000, 1 << 10
+	mixed := func(i int) string { return strings.Repeat(fmt.Sprint(i, "."), i%40) }
+	some := types.NewVector(types.BytesType, rows)
+	for i := range rows {
+		if i%3 == 0 {
+			some.AppendNull()
+		} else {
+			some.AppendBytes([]byte(mixed(i)))
+		}
+	}
+	numbers := types.NewVector(types.Int64Type, rows)
+	for i := range rows {
+		numbers.AppendInt(int64(i) * 0x123456789abcd)
+	}
+	for _, test := range []struct {
+		name string
+		v    *types.Vector
+		most int // blocks
+		many bool
+	}{
+		{"different texts", texts(rows, mixed), 200, true},
+		{"and NULLs", some, 200, true},
+		{"part of a vector", texts(3*rows, mixed).Slice(rows, 2*rows), 200, true},
+		{"few short texts of a long vector", texts(rows, func(i int) string { return fmt.Sprint(i) }).Slice(500, 510), 1, false},
+		{"few texts, again and again", texts(rows, func(i int) string { return mixed(i % 5) }), 1, false},
+		{"many, twice each", texts(rows, func(i int) string { return fmt.Sprintf("%030d", i%450) }), 200, true},
+		{"huge texts", texts(3, func(i int) string { return strings.Repeat(fmt.Sprint(i), 5000) }), 3, true},
+		{"numbers", numbers, 1, false},
+		{"nothing", texts(0, mixed), 1, false},
+	} {
+		out, per, ends := AppendPages([]byte("before"), test.v, page)
+		n := test.v.Len()
+		if len(ends) > test.most || len(ends) > 1 != test.many || (per > 0) != test.many || ends[len(ends)-1] != len(out) {
+			t.Errorf("%s: %d blocks of %d rows, to %d of %d", test.name, len(ends), per, ends[len(ends)-1], len(out))
+			continue
+		}
+		got, start := types.NewVector(test.v.Type, n), len("before")
+		for i, end := range ends {
+			part := n
+			if per > 0 {
+				part = min(per, n-i*per)
+			}
+			b, err := Open(out[start:end], test.v.Type.Physical(), part)
+			if err != nil {
+				t.Fatalf("%s: block %d: %v", test.name, i, err)
+			}
+			b.Append(got, 0, part, false)
+			start = end
+		}
+		for i := range n {
+			if want, got := test.v.Value(i), got.Value(i); !cmp.Equal(want, got, cmp.AllowUnexported(types.Value{})) {
+				t.Errorf("%s: value %d is %v, want %v", test.name, i, got, want)
+			}
+		}
+	}
+}
+
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	rec := &Record{Version: 3, Rows: 1000, Last: []byte("last")}
