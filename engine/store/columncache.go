@@ -271,23 +271,23 @@ func (db *DB) decoded(x *cachedColumn, t types.Type) *cachedColumn {
 	return d
 }
 
-// packedColumn is a column of a segment that is being read, by one goroutine.
+// packedColumn is a column of a segment that is being read, by one goroutine. Short queries
+// have one for each column of each segment that they meet: it is small.
 type packedColumn struct {
-	*cachedColumn // nil: it has several blocks, pages of so many rows
-	t             types.Type
-	read          int  // values that block.read does not count
-	counted       bool // enough of them were
+	*cachedColumn       // nil: it has several blocks, pages of so many rows
+	read          int32 // values that block.read does not count
+	counted       bool  // enough of them were
 
-	n     int // in the segment's record
-	page  int
-	first int             // of the pages that are at hand
-	pages []*cachedColumn // those
-	one   [1]*cachedColumn
+	n, page int32           // n: in the segment's record
+	first   int32           // of the pages that are at hand
+	pages   []*cachedColumn // those
+	one     [1]*cachedColumn
 }
 
 // openPages has pages first, inclusive, to end, exclusive, of a column at hand.
 func (o *openRun) openPages(ctx context.Context, c *packedColumn, first, end int) error {
-	if first >= c.first && end <= c.first+len(c.pages) {
+	had := int(c.first)
+	if first >= had && end <= had+len(c.pages) {
 		return nil
 	}
 	pages := c.one[:]
@@ -295,14 +295,14 @@ func (o *openRun) openPages(ctx context.Context, c *packedColumn, first, end int
 		pages = make([]*cachedColumn, end-first)
 	}
 	for i := range pages {
-		if k := first + i - c.first; k >= 0 && k < len(c.pages) {
+		if k := first + i - had; k >= 0 && k < len(c.pages) {
 			pages[i] = c.pages[k]
 		} else {
 			pages[i] = nil
 		}
 	}
-	c.first, c.pages = first, pages
-	if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, c.n, first, pages); err != nil {
+	c.first, c.pages = int32(first), pages
+	if err := o.r.db.readBlocks(ctx, o.r.blocks, o.packedRun, int(c.n), first, pages); err != nil {
 		c.pages = nil
 		return err
 	}
@@ -317,7 +317,7 @@ func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Ve
 	}
 	if c.page == 0 {
 		if c.block != nil {
-			c.count(o.r.db, to-from)
+			c.count(o.r.db, to-from, v.Type)
 		}
 		if c.block != nil {
 			c.block.Append(v, from, to, backwards)
@@ -326,7 +326,8 @@ func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Ve
 		}
 		return nil
 	}
-	first, end := from/c.page, (to-1)/c.page+1
+	page := int(c.page)
+	first, end := from/page, (to-1)/page+1
 	if err := o.openPages(ctx, c, first, end); err != nil {
 		return err
 	}
@@ -335,20 +336,20 @@ func (o *openRun) appendValues(ctx context.Context, c *packedColumn, v *types.Ve
 		if backwards {
 			k = end - 1 - i
 		}
-		start := k * c.page
-		c.pages[k-c.first].block.Append(v, max(from-start, 0), min(to-start, c.page), backwards)
+		start := k * page
+		c.pages[k-int(c.first)].block.Append(v, max(from-start, 0), min(to-start, page), backwards)
 	}
 	return nil
 }
 
-// count notes that n values of the block are read. It is decoded when so many were read as
+// count notes that n values of the block are read, as values of type t. It is decoded when so many were read as
 // it has: once is no more work than decoding it.
-func (c *packedColumn) count(db *DB, n int) {
-	if c.read += n; c.read < types.BatchRows || c.counted || c.block.Ready() {
+func (c *packedColumn) count(db *DB, n int, t types.Type) {
+	if c.read += int32(n); c.read < types.BatchRows || c.counted || c.block.Ready() {
 		return
 	}
 	if c.cachedColumn.read.Add(int64(c.read)) > int64(c.block.Rows()) {
-		c.cachedColumn, c.counted = db.decoded(c.cachedColumn, c.t), true
+		c.cachedColumn, c.counted = db.decoded(c.cachedColumn, t), true
 	}
 	c.read = 0
 }
@@ -357,11 +358,12 @@ func (c *packedColumn) count(db *DB, n int) {
 func (o *openRun) value(ctx context.Context, c *packedColumn, i int) (types.Value, error) {
 	switch {
 	case c.page > 0:
-		k := i / c.page
+		page := int(c.page)
+		k := i / page
 		if err := o.openPages(ctx, c, k, k+1); err != nil {
 			return types.Value{}, err
 		}
-		return c.pages[k-c.first].block.Value(i - k*c.page), nil
+		return c.pages[k-int(c.first)].block.Value(i - k*page), nil
 	case c.block != nil:
 		return c.block.Value(i), nil
 	}

@@ -55,14 +55,14 @@ func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*packedC
 		return nil, errSegment
 	}
 	if page := o.rec.Columns[n].Page; page > 0 {
-		c.n, c.page = n, page
+		c.n, c.page = int32(n), int32(page)
 		return c, nil
 	}
 	x, err := o.r.db.column(ctx, o.r.blocks, o.packedRun, n)
 	if err != nil {
 		return nil, err
 	}
-	c.cachedColumn, c.t = x, t
+	c.cachedColumn = x
 	return c, nil
 }
 

@@ -74,14 +74,14 @@ func TestSearchKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &packedColumn{cachedColumn: &cachedColumn{vector: v}, t: p.t}
+			c := &packedColumn{cachedColumn: &cachedColumn{vector: v}}
 			switch n := r.IntN(3); {
 			case n == 0:
 				c.cachedColumn = &cachedColumn{block: block}
 			case n == 1 && p.t.Physical() == types.PhysBytes:
-				c.cachedColumn, c.page = nil, 1+r.IntN(len(rows))
-				for from := 0; from < len(rows); from += c.page {
-					part := v.Slice(from, min(from+c.page, len(rows)))
+				c.cachedColumn, c.page = nil, int32(1+r.IntN(len(rows)))
+				for from := 0; from < len(rows); from += int(c.page) {
+					part := v.Slice(from, min(from+int(c.page), len(rows)))
 					if block, err = segment.Open(segment.Append(nil, part), p.t.Physical(), part.Len()); err != nil {
 						t.Fatal(err)
 					}
