@@ -354,20 +354,31 @@ func (c *packedColumn) count(db *DB, n int, t types.Type) {
 	c.read = 0
 }
 
-// value returns value i of a column.
-func (o *openRun) value(ctx context.Context, c *packedColumn, i int) (types.Value, error) {
-	switch {
-	case c.page > 0:
-		page := int(c.page)
-		k := i / page
-		if err := o.openPages(ctx, c, k, k+1); err != nil {
-			return types.Value{}, err
-		}
-		return c.pages[k-int(c.first)].block.Value(i - k*page), nil
-	case c.block != nil:
-		return c.block.Value(i), nil
+// place is where a packed row has a value of a column: its number there.
+type place struct {
+	*cachedColumn
+	at int
+}
+
+func (p place) value() types.Value {
+	if p.block != nil {
+		return p.block.Value(p.at)
 	}
-	return c.vector.Value(i), nil
+	return p.vector.Value(p.at)
+}
+
+// place returns where row i has its value.
+func (o *openRun) place(ctx context.Context, c *packedColumn, i int) (place, error) {
+	page := int(c.page)
+	if page == 0 {
+		return place{c.cachedColumn, i}, nil
+	}
+	k := i / page
+	err := o.openPages(ctx, c, k, k+1)
+	if err != nil {
+		return place{}, err
+	}
+	return place{c.pages[k-int(c.first)], i - k*page}, nil
 }
 
 // integer returns the 64 bits of integer i. Columns of integers have one block.

@@ -153,10 +153,35 @@ func (s *scanner) fillFound(ctx context.Context, b *types.Batch, keys [][]byte, 
 	return size, nil
 }
 
-// gather appends the values of found, which are packed, in column i to v. Segments of
-// several rows follow one another in any order: one column after the other, what is read of
-// each row does not wait for the row before.
+// gather appends the values of found, which are packed, in column i to v. It goes through them
+// three times, to where they are, what they are and what they have, so that the
+// memory of one row, which is anywhere, is not waited for before the next is asked for.
 func (s *scanner) gather(ctx context.Context, v *types.Vector, i int, found []foundRow) (size int, err error) {
+	before := len(v.Data)
+	s.places = s.places[:0]
+	for k := range found {
+		p, err := found[k].run.placeIn(ctx, s.wanted[i], found[k].at)
+		if err != nil {
+			return 0, err
+		}
+		if p.cachedColumn == nil {
+			return s.gatherSingly(ctx, v, i, found)
+		}
+		s.places = append(s.places, p)
+	}
+	s.found = s.found[:0]
+	for _, p := range s.places {
+		s.found = append(s.found, p.value())
+	}
+	for _, x := range s.found {
+		v.AppendValue(x)
+	}
+	clear(s.places) // they hold more than the cache
+	clear(s.found)
+	return 8*len(found) + len(v.Data) - before, nil
+}
+
+func (s *scanner) gatherSingly(ctx context.Context, v *types.Vector, i int, found []foundRow) (size int, err error) {
 	before := len(v.Data)
 	for k := range found {
 		f := &found[k]

@@ -126,11 +126,11 @@ func integral(p types.Physical) bool { return p == types.PhysInt64 || p == types
 func (o *openRun) keyAt(ctx context.Context, i int) ([]byte, error) {
 	o.key = o.key[:0]
 	for n, c := range o.keys {
-		x, err := o.value(ctx, c, i)
+		p, err := o.place(ctx, c, i)
 		if err != nil {
 			return nil, err
 		}
-		if o.key, err = o.l.primary.parts[n].appendValue(o.key, x); err != nil {
+		if o.key, err = o.l.primary.parts[n].appendValue(o.key, p.value()); err != nil {
 			return nil, err
 		}
 	}
@@ -289,6 +289,23 @@ func (o *openRun) appendColumn(ctx context.Context, v *types.Vector, ordinal, fr
 		v.AppendValue(x)
 	}
 	return nil
+}
+
+// placeIn is place in a column by its ordinal; it has no cachedColumn where the segment's image is read,
+// or its values are not kept.
+func (o *openRun) placeIn(ctx context.Context, ordinal, i int) (place, error) {
+	if o.image != nil || ordinal >= len(o.l.types) {
+		return place{}, nil
+	}
+	col := &o.l.t.Columns[ordinal]
+	c, err := o.column(ctx, col.ID, col.Type)
+	if c == nil || err != nil {
+		return place{}, err
+	}
+	if c.page == 0 && c.block != nil {
+		c.count(o.r.db, 1, col.Type)
+	}
+	return o.place(ctx, c, i)
 }
 
 func (o *openRun) appendSystem(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {

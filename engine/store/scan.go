@@ -50,6 +50,9 @@ type scanner struct {
 
 	keys, values [][]byte // the pairs at hand; keys without prefix
 	buf          []byte
+
+	places []place // of the values at hand, see gather
+	found  []types.Value
 }
 
 // firstGroup is how many rows the first batched lookup takes; each next one
@@ -80,6 +83,7 @@ func (s *scanner) renew(r *relation, req ScanRequest) bool {
 	*s = scanner{
 		l: s.l, index: s.index, deleted: s.deleted, types: s.types, wanted: s.wanted, key: s.key, columns: s.columns,
 		prefix: s.prefix[:0], rowsAt: s.rowsAt[:0], room: s.room[:0], keys: s.keys[:0], values: s.values[:0], buf: s.buf[:0],
+		places: s.places[:0], found: s.found[:0],
 	}
 	return true
 }
