@@ -157,6 +157,9 @@ func (s *scanner) fillFound(ctx context.Context, b *types.Batch, keys [][]byte, 
 // three times, to where they are, what they are and what they have, so that the
 // memory of one row, which is anywhere, is not waited for before the next is asked for.
 func (s *scanner) gather(ctx context.Context, v *types.Vector, i int, found []foundRow) (size int, err error) {
+	if len(found) == 1 {
+		return s.gatherSingly(ctx, v, i, found)
+	}
 	before := len(v.Data)
 	s.places = s.places[:0]
 	for k := range found {

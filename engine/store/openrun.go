@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"sort"
 	"time"
 
@@ -44,8 +45,9 @@ func (o *openRun) column(ctx context.Context, id uint32, t types.Type) (*packedC
 	if n < 0 {
 		return nil, nil
 	}
-	if o.columns == nil {
-		o.columns = make([]packedColumn, len(o.rec.Columns))
+	if len(o.columns) == 0 {
+		n := len(o.rec.Columns)
+		o.columns = slices.Grow(o.columns, n)[:n]
 	}
 	c := &o.columns[n]
 	if c.cachedColumn != nil || c.page > 0 {
@@ -80,11 +82,11 @@ var updatedType = types.Int64Type
 
 // openKeys makes find and keyAt work.
 func (o *openRun) openKeys(ctx context.Context) error {
-	if o.keys != nil {
+	if len(o.keys) > 0 {
 		return nil
 	}
 	parts := o.l.primary.parts
-	keys := make([]*packedColumn, len(parts))
+	keys := slices.Grow(o.keys, len(parts))[:len(parts)]
 	for i, p := range parts {
 		var err error
 		if o.image != nil {

@@ -21,6 +21,7 @@ type rowReader struct {
 	blocks kv.Reader // that has the segments' blocks
 	runs   []*packedRun
 	last   *openRun // the one read last
+	unused *openRun // what the first one is made of; may be nil
 
 	lastImage *openRun
 
@@ -97,9 +98,24 @@ var gone = []byte{rowGone}
 // open returns a segment for reading.
 func (r *rowReader) open(p *packedRun) *openRun {
 	if r.last == nil || r.last.packedRun != p {
-		r.last = &openRun{packedRun: p, r: r, l: r.l}
+		if r.last, r.unused = r.unused, nil; r.last == nil {
+			r.last = &openRun{}
+		}
+		r.last.packedRun, r.last.r, r.last.l = p, r, r.l
 	}
 	return r.last
+}
+
+// spare returns a segment that r, which is read no more, had open, without what it had;
+// nil if there is none.
+func (r *rowReader) spare() *openRun {
+	if r == nil || r.last == nil {
+		return nil
+	}
+	o := r.last
+	clear(o.columns)
+	*o = openRun{columns: o.columns[:0], keys: o.keys[:0], signs: o.signs[:0], key: o.key[:0]}
+	return o
 }
 
 // isRow reports whether a key is one of a row.

@@ -22,6 +22,7 @@ type scanner struct {
 	view    *view
 	ownView view
 	packed  *rowReader // nil: all rows are pairs of their own
+	spare   *openRun   // for it
 	key     *keyDef
 	prefix  []byte // of the keys read
 	rowsAt  []byte // prefix of the rows' keys, for fetching
@@ -81,7 +82,8 @@ func (s *scanner) renew(r *relation, req ScanRequest) bool {
 		return false
 	}
 	*s = scanner{
-		l: s.l, index: s.index, deleted: s.deleted, types: s.types, wanted: s.wanted, key: s.key, columns: s.columns,
+		spare: s.packed.spare(),
+		l:     s.l, index: s.index, deleted: s.deleted, types: s.types, wanted: s.wanted, key: s.key, columns: s.columns,
 		prefix: s.prefix[:0], rowsAt: s.rowsAt[:0], room: s.room[:0], keys: s.keys[:0], values: s.values[:0], buf: s.buf[:0],
 		places: s.places[:0], found: s.found[:0],
 	}
@@ -119,7 +121,9 @@ func (s *scanner) open(r *relation, req ScanRequest) (err error) {
 		return err
 	}
 	if !req.Deleted {
-		s.packed = r.rowReader(s.view)
+		if s.packed = r.rowReader(s.view); s.packed != nil {
+			s.packed.unused, s.spare = s.spare, nil
+		}
 	}
 	if s.merged = s.packed != nil && req.Index == nil && !s.lookups; s.merged {
 		s.skip = r.l.newSkipper(&req)
