@@ -179,11 +179,10 @@ func (s *scanner) gather(ctx context.Context, v *types.Vector, i int, found []fo
 	for _, x := range s.found {
 		v.AppendValue(x)
 	}
-	clear(s.places) // they hold more than the cache
-	clear(s.found)
 	return 8*len(found) + len(v.Data) - before, nil
 }
 
+// gatherSingly is gather for a single row, and for values that are not just read.
 func (s *scanner) gatherSingly(ctx context.Context, v *types.Vector, i int, found []foundRow) (size int, err error) {
 	before := len(v.Data)
 	for k := range found {

@@ -494,11 +494,12 @@ func (p *packer) commit(ctx context.Context) error {
 	}
 	for i, r := range p.new {
 		rest := p.blocks[i]
-		_ = r.eachBlock(table, func(n, k int, _ []byte) error {
-			p.db.segments.cache.offer(r, n, k, rest[0])
-			rest = rest[1:]
-			return nil
-		})
+		for n := range r.columns() {
+			for k := range r.rec.Blocks(n) {
+				p.db.segments.cache.offer(r, n, k, rest[0])
+				rest = rest[1:]
+			}
+		}
 	}
 	return nil
 }

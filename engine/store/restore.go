@@ -156,7 +156,7 @@ func (r *relation) restored(ctx context.Context, elements []byte, columns []lost
 				if lost.blocks > 1 {
 					c.Page = rows
 				}
-			case phys != c.Phys || rows > c.Page || rows < c.Page && k < lost.blocks-1:
+			case phys != c.Phys || phys != types.PhysBytes || rows > c.Page || rows < c.Page && k < lost.blocks-1:
 				return nil, nil
 			}
 			block.Append(v, 0, rows, false)

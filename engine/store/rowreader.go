@@ -114,6 +114,7 @@ func (r *rowReader) spare() *openRun {
 	}
 	o := r.last
 	clear(o.columns)
+	clear(o.keys)
 	*o = openRun{columns: o.columns[:0], keys: o.keys[:0], signs: o.signs[:0], key: o.key[:0]}
 	return o
 }

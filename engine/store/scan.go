@@ -520,6 +520,9 @@ func (s *scanner) release() {
 		s.view.release()
 		s.view = nil
 	}
+	// They keep blocks that the cache may have given up.
+	clear(s.places[:cap(s.places)])
+	clear(s.found[:cap(s.found)])
 	s.chunk, s.spans, s.done = nil, nil, true
 }
 

@@ -45,19 +45,20 @@ func Append(dst []byte, v *types.Vector) []byte {
 // of those has but the last, 0: it is one block; and where in dst blocks end.
 func AppendPages(dst []byte, v *types.Vector, page int) (to []byte, rows int, ends []int) {
 	start, n := len(dst), v.Len()
-	d := newStringDictionary(v)
-	size := int64(0) // at least, but for a dictionary
-	if v.Type.Physical() == types.PhysBytes && n > 0 {
-		size = int64(v.Offsets[n] - v.Offsets[0])
+	if v.Type.Physical() != types.PhysBytes || n == 0 {
+		dst = Append(dst, v)
+		return dst, 0, []int{len(dst)}
 	}
-	if d != nil || size <= 2*int64(page) {
+	d := newStringDictionary(v)
+	size := int(v.Offsets[n] - v.Offsets[0]) // at least, but for a dictionary
+	if d != nil || size <= 2*page {
 		dst = appendBlock(dst, v, d)
-		if size = int64(len(dst) - start); v.Type.Physical() != types.PhysBytes || size <= 2*int64(page) {
+		if size = len(dst) - start; size <= 2*page {
 			return dst, 0, []int{len(dst)}
 		}
 		dst = dst[:start]
 	}
-	rows = max(1, int(int64(n)*int64(page)/size))
+	rows = max(1, n*page/size)
 	for from := 0; from < n; from += rows {
 		part := v.Slice(from, min(from+rows, n))
 		if d != nil {

@@ -307,18 +307,6 @@ func (b *Block) appendCoded(v *types.Vector, from, to int) {
 	}
 }
 
-// Decode replaces v's values by those of a block, whose physical form must be that of
-// v's type, and which must have rows values. v's memory is used where it is large enough.
-func Decode(block []byte, v *types.Vector, rows int) error {
-	v.Reset(v.Type)
-	b, err := Open(block, v.Type.Physical(), rows)
-	if err != nil {
-		return err
-	}
-	b.Append(v, 0, rows, false)
-	return nil
-}
-
 // unbits is bitsOf's inverse.
 func unbits[T int64 | float64](v []uint64) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(v))), cap(v))[:len(v)]

@@ -183,7 +183,7 @@ func ParseRecord(b []byte) (*Record, error) {
 			c.Page = r.number(uint64(rec.Rows))
 		}
 		n := len(rec.Columns)
-		r.failed = r.failed || c.Phys > types.PhysBytes || n > 0 && c.ID <= rec.Columns[n-1].ID
+		r.failed = r.failed || c.Phys > types.PhysBytes || c.Page > 0 && c.Phys != types.PhysBytes || n > 0 && c.ID <= rec.Columns[n-1].ID
 		switch r.byte() {
 		case 0:
 		case 1:

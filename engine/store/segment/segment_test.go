@@ -276,6 +276,18 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// Decode replaces v's values by those of a block, whose physical form must be that of
+// v's type, and which must have rows values. v's memory is used where it is large enough.
+func Decode(block []byte, v *types.Vector, rows int) error {
+	v.Reset(v.Type)
+	b, err := Open(block, v.Type.Physical(), rows)
+	if err != nil {
+		return err
+	}
+	b.Append(v, 0, rows, false)
+	return nil
+}
+
 func TestPages(t *testing.T) {
 	t.Parallel()
 	const rows, page = 1000, 1 << 10
@@ -338,12 +350,17 @@ func TestPages(t *testing.T) {
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	rec := &Record{Version: 3, Rows: 1000, Last: []byte("last")}
+	paged := 0
 	for i, c := range columns() {
 		least, most := Bounds(c.v)
+		page := 0
+		if c.v.Type.Physical() == types.PhysBytes {
+			page, paged = 300, i
+		}
 		rec.Columns = append(rec.Columns, Column{ID: uint32(i * 7), Kept: byte(i % 6), Phys: c.v.Type.Physical(),
-			Nulls: Nulls(c.v), Size: 100 + i, Page: 300 * (i % 3), Min: least, Max: most})
+			Nulls: Nulls(c.v), Size: 100 + i, Page: page, Min: least, Max: most})
 	}
-	if n, last := rec.Blocks(1), rec.BlockRows(1, 3); n != 4 || last != 100 {
+	if n, last := rec.Blocks(paged), rec.BlockRows(paged, 3); n != 4 || last != 100 {
 		t.Errorf("%d blocks, the last of %d rows", n, last)
 	}
 	if n, last := rec.Blocks(0), rec.BlockRows(0, 0); n != 1 || last != 1000 {
@@ -380,6 +397,10 @@ func TestFirstRecord(t *testing.T) {
 	}
 	if d := cmp.Diff(rec, got, cmp.AllowUnexported(types.Value{})); d != "" {
 		t.Error(d)
+	}
+	rec.Columns[0].Page = 10 // of numbers
+	if _, err := ParseRecord(rec.Append(nil)); err == nil {
+		t.Error("numbers in pages were read")
 	}
 	b[0] = recordFormat + 1
 	if _, err := ParseRecord(appendChecksum(b, 0)); err == nil {

@@ -88,7 +88,7 @@ func (db *DB) dbOptions(logDir string) (*grocksdb.Options, error) {
 	if c.ReadOnly {
 		o.SetMaxOpenFiles(-1) // files that a later writer removes stay readable
 	}
-	o.SetMaxFileOpeningThreads(1 + db.tables/16)
+	o.SetMaxFileOpeningThreads(min(1+db.tables/16, 16)) // for each family, whatever it has; 16 is RocksDB's own
 	o.SetSkipStatsUpdateOnDBOpen(true)
 	o.SetStatsDumpPeriodSec(0)
 	o.SetStatsPersistPeriodSec(0)
