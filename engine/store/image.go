@@ -21,8 +21,8 @@ type image struct {
 }
 
 // imagePart is the pairs up to pair, exclusive, and after them rows from, inclusive, to to,
-// exclusive, of the segment.
-type imagePart struct{ from, to, pair int }
+// exclusive, of the segment. They are the image's rows up to end, exclusive.
+type imagePart struct{ from, to, pair, end int }
 
 // still reports whether no commit changes pairs over the segment right now, and s sees all
 // that did: as any snapshot does for which it returns the same number.
@@ -117,8 +117,8 @@ func (r *rowReader) image(ctx context.Context, p *packedRun, at uint64) (*image,
 	}
 	img, row := &image{at: at}, 0
 	part := func(to int) {
-		img.parts = append(img.parts, imagePart{row, to, img.pairs.Len()})
 		img.rows += to - row
+		img.parts = append(img.parts, imagePart{row, to, img.pairs.Len(), img.rows + img.pairs.Len()})
 	}
 	sc := r.Reader.Scan(kv.Data, kv.Range{Start: p.from, End: append(bytes.Clone(p.to), 0)})
 	defer sc.Close()
@@ -152,7 +152,7 @@ func (r *rowReader) image(ctx context.Context, p *packedRun, at uint64) (*image,
 	if img.rows == p.rec.Rows && img.pairs.Len() == 0 {
 		p.pairs.CompareAndSwap(unknownPairs, noPairs) // unless a commit was faster
 	}
-	bytes := int64(cap(img.pairs.Buf) + 4*cap(img.pairs.Pos) + 24*cap(img.parts) + 128)
+	bytes := int64(cap(img.pairs.Buf) + 4*cap(img.pairs.Pos) + 32*cap(img.parts) + 128)
 	r.db.segments.cache.add(&cachedColumn{run: p, slot: p.imageSlot(), bytes: bytes, image: img, at: at})
 	return img, nil
 }
@@ -160,28 +160,64 @@ func (r *rowReader) image(ctx context.Context, p *packedRun, at uint64) (*image,
 // bare reports whether there are no pairs.
 func (m *image) bare(p *packedRun) bool { return m.pairs.Len() == 0 && m.rows == p.rec.Rows }
 
-// merged returns a column of the image.
-func (o *openRun) merged(ctx context.Context, ordinal int) (*types.Vector, error) {
-	if v := o.mergedColumns[ordinal]; v != nil {
-		return v, nil
+// imageColumn is a column of an image that is being read.
+type imageColumn struct {
+	vector *types.Vector // all of it, nil: not merged
+	read   int           // rows that were read without
+	pairs  *projection   // nil: not yet
+}
+
+// imageColumn returns a column of the image.
+func (o *openRun) imageColumn(ordinal int) *imageColumn {
+	c := o.imageColumns[ordinal]
+	if c == nil {
+		c = &imageColumn{}
+		if o.imageColumns == nil {
+			o.imageColumns = map[int]*imageColumn{}
+		}
+		o.imageColumns[ordinal] = c
 	}
-	t := o.l.t.At(ordinal).Type
+	return c
+}
+
+// merged returns all of a column of the image.
+func (o *openRun) merged(ctx context.Context, ordinal int) (*types.Vector, error) {
+	c := o.imageColumn(ordinal)
+	if c.vector != nil {
+		return c.vector, nil
+	}
 	slot, x := o.r.mergedColumn(o.packedRun, ordinal, o.image.at)
 	if x != nil {
-		return x.vector, nil
+		c.vector = x.vector
+		return c.vector, nil
 	}
-	v, err := o.mergeColumn(ctx, ordinal, t)
-	if err != nil {
+	v := types.NewVector(o.l.t.At(ordinal).Type, o.image.rows)
+	if err := o.merge(ctx, c, v, ordinal, 0, o.image.rows); err != nil {
 		return nil, err
 	}
 	if slot >= 0 {
 		o.r.db.segments.cache.add(&cachedColumn{run: o.packedRun, slot: slot, bytes: vectorBytes(v), vector: v, at: o.image.at})
 	}
-	if o.mergedColumns == nil {
-		o.mergedColumns = map[int]*types.Vector{}
-	}
-	o.mergedColumns[ordinal] = v
+	c.vector = v
 	return v, nil
+}
+
+// appendImage is appendColumn for an image. A column of which few rows are read, as those that
+// a filter picks, is not merged as a whole.
+func (o *openRun) appendImage(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {
+	c := o.imageColumn(ordinal)
+	if c.vector == nil && !backwards {
+		if c.read += to - from; 8*c.read < o.image.rows {
+			if _, x := o.r.mergedColumn(o.packedRun, ordinal, o.image.at); x == nil {
+				return o.merge(ctx, c, v, ordinal, from, to)
+			}
+		}
+	}
+	m, err := o.merged(ctx, ordinal)
+	if err == nil {
+		v.AppendRange(m, from, to, backwards)
+	}
+	return err
 }
 
 // mergedColumn returns where in p.cached a column of the image is, -1 where it can't be,
@@ -201,28 +237,41 @@ func (r *rowReader) mergedColumn(p *packedRun, ordinal int, at uint64) (slot int
 	return slot, x
 }
 
-// mergeColumn makes a column of the image.
-func (o *openRun) mergeColumn(ctx context.Context, ordinal int, t types.Type) (*types.Vector, error) {
-	m := o.image
-	n := m.pairs.Len()
-	keys, values := make([][]byte, n), make([][]byte, n)
-	for i := range n {
-		keys[i], values[i] = m.pairs.Key(i), m.pairs.Value(i)
-	}
-	pairs := types.NewVector(t, n)
-	p := o.l.newProjection(&o.l.primary, []int{ordinal}, o.r.db.values)
-	if err := p.decode(keys, values, []*types.Vector{pairs}); err != nil {
-		return nil, err
-	}
-	v, segment, pair := types.NewVector(t, m.rows), o.r.open(o.packedRun), 0
-	for _, part := range m.parts {
-		v.AppendRange(pairs, pair, part.pair, false)
-		pair = part.pair
-		if err := segment.appendColumn(ctx, v, ordinal, part.from, part.to, false); err != nil {
-			return nil, err
+// merge appends to v what the image's rows from, inclusive, to to, exclusive, have in a column.
+func (o *openRun) merge(ctx context.Context, c *imageColumn, v *types.Vector, ordinal, from, to int) error {
+	m, segment := o.image, o.r.open(o.packedRun)
+	n := sort.Search(len(m.parts), func(n int) bool { return m.parts[n].end > from })
+	for row := from; row < to; n++ {
+		p := m.parts[n]
+		first := p.end - (p.to - p.from) // row of the image that the segment's begin at
+		if row < first {
+			until := min(to, first)
+			if err := o.appendPairs(c, v, ordinal, p.pair-(first-row), p.pair-(first-until)); err != nil {
+				return err
+			}
+			row = until
+		}
+		if until := min(to, p.end); row < until {
+			if err := segment.appendColumn(ctx, v, ordinal, p.from+row-first, p.from+until-first, false); err != nil {
+				return err
+			}
+			row = until
 		}
 	}
-	return v, nil
+	return nil
+}
+
+// appendPairs appends to v what the image's pairs from, inclusive, to to, exclusive, have in a column.
+func (o *openRun) appendPairs(c *imageColumn, v *types.Vector, ordinal, from, to int) error {
+	if c.pairs == nil {
+		p := o.l.newProjection(&o.l.primary, []int{ordinal}, o.r.db.values)
+		c.pairs = &p
+	}
+	keys, values := make([][]byte, to-from), make([][]byte, to-from)
+	for i := range keys {
+		keys[i], values[i] = o.image.pairs.Key(from+i), o.image.pairs.Value(from+i)
+	}
+	return c.pairs.decode(keys, values, []*types.Vector{v})
 }
 
 // begin begins with the pairs, but for those over segments of which that is known: that

@@ -27,7 +27,7 @@ func TestImages(t *testing.T) {
 
 func testImages(t *testing.T, s setup, tab *schema.Table) {
 	r := rand.New(rand.NewPCG(7, 8))
-	db, err := New(s.open(t), Config{SegmentRows: 16, SegmentBytes: 1 << 20})
+	db, err := New(s.open(t), Config{SegmentRows: 64, SegmentBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,7 @@ func testImages(t *testing.T, s setup, tab *schema.Table) {
 	requests := []ScanRequest{
 		{Columns: []int{0, 1, 2, 3, 4}}, {Columns: []int{4}}, {}, {Columns: []int{2, 5}},
 		{Columns: []int{0, 4}, Ranges: []KeyRange{{Low: values(90), High: values(310)}}},
+		{Columns: []int{0, 1, 4, 5}, Filter: everyID(7)}, {Columns: []int{0, 3, 2}, Filter: everyID(40)},
 		{Columns: []int{0, 2}, Only: []ColumnRanges{{Column: 2, Ranges: []KeyRange{{Low: values(3), High: values(20)}}}}},
 	}
 	all := func(tx *Tx, req ScanRequest, reverse bool) []string {

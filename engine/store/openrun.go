@@ -27,8 +27,8 @@ type openRun struct {
 	signs   []uint64
 	key     []byte
 
-	image         *image // nil: the rows are the segment's
-	mergedColumns map[int]*types.Vector
+	image        *image // nil: the rows are the segment's
+	imageColumns map[int]*imageColumn
 
 	shape    *rowShape
 	rows     *types.Batch // rows from, inclusive, to to, exclusive, see row
@@ -263,11 +263,7 @@ func (o *openRun) userLen() (int, error) {
 // have in a column, which may be a system column; backwards from the last.
 func (o *openRun) appendColumn(ctx context.Context, v *types.Vector, ordinal, from, to int, backwards bool) error {
 	if o.image != nil {
-		m, err := o.merged(ctx, ordinal)
-		if err == nil {
-			v.AppendRange(m, from, to, backwards)
-		}
-		return err
+		return o.appendImage(ctx, v, ordinal, from, to, backwards)
 	}
 	if ordinal >= len(o.l.types) {
 		return o.appendSystem(ctx, v, ordinal, from, to, backwards)
