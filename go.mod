@@ -6,6 +6,7 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/google/go-cmp v0.7.0
 	github.com/jmoiron/sqlx v1.4.0
+	github.com/klauspost/compress v1.18.5
 	github.com/linxGnu/grocksdb v1.7.14
 	github.com/peterstace/simplefeatures v0.54.0
 	github.com/tidwall/btree v1.8.2

@@ -93,9 +93,10 @@ const (
 //	3  segments
 //	4  rows whose ends take a byte
 //	5  columns of segments in several blocks
+//	6  compressed texts in segments
 const (
 	magic         = "kalam database\n"
-	formatVersion = 5
+	formatVersion = 6
 )
 
 // Open opens the database that cfg describes, or makes it.

@@ -29,7 +29,7 @@ const (
 	hugeRow      = segmentBytes / 4
 	// pageBytes is about how long the blocks are of a column that has several: short
 	// to read where one of its values is wanted.
-	pageBytes = 16 << 10
+	pageBytes = 8 << 10
 )
 
 // PackOptions say what is worth packing.

@@ -405,7 +405,7 @@ func TestFormat(t *testing.T) {
 		v    string
 		want *sqlerr.Kind
 	}{
-		{"newer", []byte{metaFormat}, magic + "\x00\x00\x00\x06", sqlerr.NewerFormat},
+		{"newer", []byte{metaFormat}, magic + "\x00\x00\x00\x07", sqlerr.NewerFormat},
 		{"foreign value", []byte{metaFormat}, "something else", sqlerr.NotADatabase},
 		{"foreign keys", []byte("key"), "", sqlerr.NotADatabase},
 	} {
@@ -431,7 +431,7 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	if snap, _ := store.Snapshot(); snap != nil {
-		if v, _, _ := snap.Get(ctx, kv.Meta, []byte{metaFormat}); string(v) != magic+"\x00\x00\x00\x05" {
+		if v, _, _ := snap.Get(ctx, kv.Meta, []byte{metaFormat}); string(v) != magic+"\x00\x00\x00\x06" {
 			t.Errorf("the format became %q", v)
 		}
 		snap.Release()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/kalamgo/kalam/engine/types"
 )
 
@@ -37,12 +39,14 @@ func cutChecksum(b []byte) ([]byte, bool) {
 
 // Append appends the block of v's values, which are MaxRows and MaxBytes at most.
 func Append(dst []byte, v *types.Vector) []byte {
-	return appendBlock(dst, v, newStringDictionary(v))
+	dst, _ = appendBlock(dst, v, newStringDictionary(v))
+	return dst
 }
 
 // AppendPages appends v's values as one block or, where they are bytes that would make one of
-// more than two pages, as several of about page bytes. It returns how many rows each
-// of those has but the last, 0: it is one block; and where in dst blocks end.
+// more than two pages, as several of about page bytes, before they are compressed. It
+// returns how many rows each of those has but the last, 0: it is one block; and where in dst
+// blocks end.
 func AppendPages(dst []byte, v *types.Vector, page int) (to []byte, rows int, ends []int) {
 	start, n := len(dst), v.Len()
 	if v.Type.Physical() != types.PhysBytes || n == 0 {
@@ -52,8 +56,9 @@ func AppendPages(dst []byte, v *types.Vector, page int) (to []byte, rows int, en
 	d := newStringDictionary(v)
 	size := int(v.Offsets[n] - v.Offsets[0]) // at least, but for a dictionary
 	if d != nil || size <= 2*page {
-		dst = appendBlock(dst, v, d)
-		if size = len(dst) - start; size <= 2*page {
+		var saved int
+		dst, saved = appendBlock(dst, v, d)
+		if size = len(dst) - start + saved; size <= 2*page {
 			return dst, 0, []int{len(dst)}
 		}
 		dst = dst[:start]
@@ -64,15 +69,16 @@ func AppendPages(dst []byte, v *types.Vector, page int) (to []byte, rows int, en
 		if d != nil {
 			dst = Append(dst, part)
 		} else {
-			dst = appendBlock(dst, part, nil)
+			dst, _ = appendBlock(dst, part, nil)
 		}
 		ends = append(ends, len(dst))
 	}
 	return dst, rows, ends
 }
 
-// appendBlock appends the block of v's values, of bytes with their dictionary, if there is one.
-func appendBlock(dst []byte, v *types.Vector, d *stringDictionary) []byte {
+// appendBlock appends the block of v's values, of bytes with their dictionary, if there is one. It
+// returns how much longer the block would be were nothing compressed.
+func appendBlock(dst []byte, v *types.Vector, d *stringDictionary) (to []byte, saved int) {
 	start, n := len(dst), v.Len()
 	phys := v.Type.Physical()
 	dst = append(dst, blockFormat, byte(phys))
@@ -80,7 +86,7 @@ func appendBlock(dst []byte, v *types.Vector, d *stringDictionary) []byte {
 	nulls := Nulls(v)
 	switch {
 	case nulls == n:
-		return appendChecksum(append(dst, allNulls), start)
+		return appendChecksum(append(dst, allNulls), start), 0
 	case nulls > 0:
 		dst = append(append(dst, someNulls), v.Valid[:(n+7)/8]...)
 	default:
@@ -94,9 +100,9 @@ func appendBlock(dst []byte, v *types.Vector, d *stringDictionary) []byte {
 	case types.PhysFloat64:
 		dst = appendFloats(dst, filled(bitsOf(v.Float64s[:n]), v, nulls))
 	case types.PhysBytes:
-		dst = appendStrings(dst, v, d)
+		dst, saved = appendStrings(dst, v, d)
 	}
-	return appendChecksum(dst, start)
+	return appendChecksum(dst, start), saved
 }
 
 // Nulls returns the number of NULLs in v.
@@ -231,18 +237,18 @@ func newStringDictionary(v *types.Vector) *stringDictionary {
 	return d
 }
 
-// appendStrings appends the values of bytes.
-func appendStrings(dst []byte, v *types.Vector, d *stringDictionary) []byte {
+// appendStrings appends the values of bytes. It returns how much compressing them saved.
+func appendStrings(dst []byte, v *types.Vector, d *stringDictionary) (to []byte, saved int) {
 	if d == nil {
 		return appendPlainStrings(append(dst, plain), v.Len(), v.BytesAt)
 	}
 	dst = append(dst, dict)
 	dst = binary.AppendUvarint(dst, uint64(len(d.first)))
-	dst = appendPlainStrings(dst, len(d.first), func(i int) []byte { return v.BytesAt(d.first[i]) })
-	return appendIntegers(dst, d.codes, false, false)
+	dst, saved = appendPlainStrings(dst, len(d.first), func(i int) []byte { return v.BytesAt(d.first[i]) })
+	return appendIntegers(dst, d.codes, false, false), saved
 }
 
-func appendPlainStrings(dst []byte, n int, value func(int) []byte) []byte {
+func appendPlainStrings(dst []byte, n int, value func(int) []byte) (to []byte, saved int) {
 	lengths, total := make([]uint64, n), 0
 	for i := range lengths {
 		k := len(value(i))
@@ -251,16 +257,32 @@ func appendPlainStrings(dst []byte, n int, value func(int) []byte) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(total))
 	dst = appendIntegers(dst, lengths, false, false)
+	dst = append(dst, 0, 0, 0, 0)
+	start := len(dst)
 	for i := range n {
 		dst = append(dst, value(i)...)
 	}
-	return dst
+	return compress(dst, start)
+}
+
+// compress makes of the bytes from start on, behind four of zeros, what they are compressed, behind
+// its length, if that saves an eighth.
+func compress(dst []byte, start int) (to []byte, saved int) {
+	bytes := dst[start:]
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(bytes)))
+	packed := s2.Encode(dst[len(dst):cap(dst)], bytes)
+	if len(packed) > len(bytes)-len(bytes)/8 || len(bytes) == 0 {
+		return dst, 0
+	}
+	binary.LittleEndian.PutUint32(dst[start-4:], uint32(len(packed)))
+	copy(dst[start:], packed)
+	return dst[:start+len(packed)], len(bytes) - len(packed)
 }
 
 // Head returns the physical form and the number of a block's values.
 func Head(block []byte) (types.Physical, int, error) {
 	r := reader{rest: block}
-	if r.byte() != blockFormat {
+	if format := r.byte(); format == 0 || format > blockFormat {
 		return 0, 0, ErrMalformed
 	}
 	phys, rows := types.Physical(r.byte()), r.number(MaxRows)

@@ -26,7 +26,8 @@
 //	            single     4 bytes each: all are float32
 //	            scaled     digits (1), integers: the value times 10^digits
 //	            runs, dict as integers, of the bits
-//	bytes       plain      bytes (uvarint), lengths as integers, then the bytes
+//	bytes       plain      bytes (uvarint), lengths as integers, 0 (4), then the bytes; or
+//	                       compressed, their length so (4), then a block of S2's format
 //	            dict       number of values (uvarint), values as plain, codes as integers
 //
 // Bits are packed from the lowest on, and followed by eight bytes of zeros, so that
@@ -41,9 +42,10 @@ import "errors"
 var ErrMalformed = errors.New("malformed segment block")
 
 const (
-	blockFormat  = 1
-	recordFormat = 2
-	pagedFormat  = 2 // of records: from it on they have Column.Page
+	blockFormat      = 2
+	compressedFormat = 2 // of blocks: before, bytes follow their lengths
+	recordFormat     = 2
+	pagedFormat      = 2 // of records: from it on they have Column.Page
 
 	// MaxRows is how many rows a block may have.
 	MaxRows = 1 << 16

@@ -211,6 +211,13 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
+func (r *reader) uint32() uint32 {
+	if p := r.take(4); p != nil {
+		return binary.LittleEndian.Uint32(p)
+	}
+	return 0
+}
+
 // number reads a uvarint that is limit at most.
 func (r *reader) number(limit uint64) int {
 	v, n := binary.Uvarint(r.rest)

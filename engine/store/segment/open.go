@@ -7,11 +7,14 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Block is a block that is open for reading: its values are read where they are
-// encoded, any of them at about the same cost. It may be read by several goroutines.
+// encoded, any of them at about the same cost; bytes that were compressed are not any more. It may
+// be read by several goroutines.
 type Block struct {
 	phys    types.Physical
 	nulls   byte
@@ -44,7 +47,8 @@ func (b *Block) Open(block []byte, phys types.Physical, rows int) error {
 		return ErrMalformed
 	}
 	r := reader{rest: body}
-	if r.byte() != blockFormat || r.byte() != byte(phys) || r.number(MaxRows) != rows || r.failed {
+	format := r.byte()
+	if format == 0 || format > blockFormat || r.byte() != byte(phys) || r.number(MaxRows) != rows || r.failed {
 		return ErrMalformed
 	}
 	b.phys, b.rows, b.size = phys, rows, len(block)+int(unsafe.Sizeof(Block{}))
@@ -66,7 +70,7 @@ func (b *Block) Open(block []byte, phys types.Physical, rows int) error {
 	case types.PhysFloat64:
 		b.openFloats(&r)
 	case types.PhysBytes:
-		b.openStrings(&r)
+		b.openStrings(&r, format)
 	default:
 		return ErrMalformed
 	}
@@ -97,7 +101,7 @@ func (b *Block) openFloats(r *reader) {
 	}
 }
 
-func (b *Block) openStrings(r *reader) {
+func (b *Block) openStrings(r *reader, format byte) {
 	n := b.rows
 	switch r.byte() {
 	case plain:
@@ -108,8 +112,14 @@ func (b *Block) openStrings(r *reader) {
 		r.failed = true
 	}
 	b.values.Type = types.BytesType
-	b.values.Offsets, b.values.Data = r.strings(n)
+	var compressed int
+	b.values.Offsets, b.values.Data, compressed = r.strings(n, format)
 	b.values.SetLen(n)
+	if compressed > 0 {
+		if b.size += len(b.values.Data); b.valid == nil && !b.coded {
+			b.size -= compressed // nothing refers to the block
+		}
+	}
 	if !b.coded {
 		b.values.Valid, b.total = b.valid, len(b.values.Data)
 		return
@@ -128,12 +138,16 @@ func (b *Block) openStrings(r *reader) {
 }
 
 // strings reads n values of bytes: where they begin and the last ends, and the bytes, with
-// what comes after, so that Vector.AppendCoded may read beyond values.
-func (r *reader) strings(n int) ([]int32, []byte) {
+// what comes after unless they are compressed, so that Vector.AppendCoded may read beyond values. It
+// returns how many bytes those that are took.
+func (r *reader) strings(n int, format byte) (offsets []int32, data []byte, compressed int) {
 	total := r.number(MaxBytes)
 	lengths := r.integers(n, false)
+	if format >= compressedFormat {
+		compressed = int(r.uint32())
+	}
 	if r.failed {
-		return nil, nil
+		return nil, nil, 0
 	}
 	offsets, at := make([]int32, 1, n+1), uint64(0)
 	lengths.each(func(k uint64) {
@@ -145,9 +159,19 @@ func (r *reader) strings(n int) ([]int32, []byte) {
 		offsets = append(offsets, int32(at))
 	})
 	r.failed = r.failed || at != uint64(total)
-	data := r.rest
-	r.take(total)
-	return offsets, data
+	if compressed == 0 {
+		data = r.rest
+		r.take(total)
+		return offsets, data, 0
+	}
+	packed := r.take(compressed)
+	if size, err := s2.DecodedLen(packed); r.failed || err != nil || size != total {
+		r.failed = true
+		return nil, nil, 0
+	}
+	data, err := s2.Decode(make([]byte, total), packed)
+	r.failed = err != nil
+	return offsets, data, compressed
 }
 
 // Rows returns the number of values.

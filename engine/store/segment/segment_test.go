@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -114,6 +117,9 @@ func columns() []struct {
 		{"few floats", floats(500, func(i int) float64 { return float64(r.IntN(5)) / 3 })},
 		{"few texts", texts(500, func(i int) string { return []string{"", "open", "closed"}[r.IntN(3)] })},
 		{"texts", texts(300, func(i int) string { return fmt.Sprint("text ", i, strings.Repeat("\x00é", r.IntN(4))) })},
+		{"long texts", texts(60, func(i int) string { return strings.Repeat(fmt.Sprint("again ", i%7, " and "), 1+i) })},
+		{"few long texts", texts(90, func(i int) string { return strings.Repeat("word ", 50+i%3) })},
+		{"random texts", texts(20, func(int) string { return strconv.FormatUint(r.Uint64(), 36) })},
 		{"letters", texts(300, func(i int) string { return string("ANR"[r.IntN(3)]) })},
 		{"nulls", nulls},
 	}
@@ -405,6 +411,57 @@ func TestFirstRecord(t *testing.T) {
 	b[0] = recordFormat + 1
 	if _, err := ParseRecord(appendChecksum(b, 0)); err == nil {
 		t.Error("a newer format was read")
+	}
+}
+
+// TestFirstBlock reads blocks of the format that compressed nothing.
+func TestFirstBlock(t *testing.T) {
+	t.Parallel()
+	v := texts(3, func(i int) string { return []string{"a", "", "bc"}[i] })
+	head := []byte{1, byte(types.PhysBytes), 3, noNulls}
+	strings := appendIntegers([]byte{3}, []uint64{1, 0, 2}, false, false)
+	strings = append(strings, "abc"...)
+	coded := append(slices.Concat(head, []byte{dict, 3}), strings...)
+	for _, b := range [][]byte{append(slices.Concat(head, []byte{plain}), strings...), appendIntegers(coded, []uint64{0, 1, 2}, false, false)} {
+		checkParts(t, "format 1", appendChecksum(b, 0), v)
+		b[0] = blockFormat + 1
+		if _, err := Open(appendChecksum(b[:len(b):len(b)], 0), types.PhysBytes, 3); err == nil {
+			t.Error("a newer format was read")
+		}
+	}
+}
+
+// TestCompressed looks at what is compressed, and changes it.
+func TestCompressed(t *testing.T) {
+	t.Parallel()
+	v := texts(1000, func(i int) string { return fmt.Sprint("a text that repeats, with number ", i) })
+	raw := len(v.Data)
+	block := Append(nil, v)
+	b, err := Open(block, types.PhysBytes, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(block) > raw/2 || b.Bytes() < raw || b.Bytes() > 2*raw {
+		t.Errorf("%d bytes of text are a block of %d, open %d", raw, len(block), b.Bytes())
+	}
+	// Both what texts take together, and what S2 says that they do, has to be right.
+	at := bytes.Index(block, binary.AppendUvarint(nil, uint64(raw)))
+	for _, change := range []func(b []byte){
+		func(b []byte) { b[at]++ },
+		func(b []byte) { b[at]-- },
+		func(b []byte) { b[len(b)-100] ^= 0xff },
+	} {
+		bad := bytes.Clone(block[:len(block)-checksumBytes])
+		change(bad)
+		var got types.Vector
+		got.Type = types.TextType
+		if err := Decode(appendChecksum(bad, 0), &got, 1000); err == nil && cmp.Equal(show(v), show(&got)) {
+			t.Error("a change has no effect")
+		}
+	}
+	short := appendChecksum(bytes.Clone(block[:len(block)-checksumBytes-1]), 0)
+	if _, err := Open(short, types.PhysBytes, 1000); err == nil {
+		t.Error("a block without its last byte was read")
 	}
 }
 

@@ -78,13 +78,11 @@ func (s *snapshot) Get(ctx context.Context, sp kv.Space, key []byte) ([]byte, bo
 	case !bool(found):
 		return nil, false, nil
 	}
-	value := make([]byte, v.len)
 	if v.pinned == nil {
-		copy(value, buf[:])
-	} else {
-		copy(value, unsafe.Slice((*byte)(unsafe.Pointer(v.data)), int(v.len)))
-		C.rocksdb_pinnableslice_destroy(v.pinned)
+		return bytes.Clone(buf[:v.len]), true, nil
 	}
+	value := bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(v.data)), int(v.len)))
+	C.rocksdb_pinnableslice_destroy(v.pinned)
 	return value, true, nil
 }
 
