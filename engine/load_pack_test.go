@@ -17,7 +17,7 @@ import (
 // openLoading returns an engine that makes segments of 16 rows of loads, and packs
 // nothing by itself.
 func openLoading(t testing.TB) *Engine {
-	e := openStore(t, Config{LockWait: time.Millisecond}, store.Config{SegmentRows: 16})
+	e := openStore(t, Config{LockWait: time.Millisecond}, store.Config{SegmentRows: 16, TempDir: t.TempDir()})
 	e.catalog.Pack = store.PackOptions{MinRows: 1 << 30, MaxShadow: 100, Age: time.Hour}
 	return e
 }

@@ -126,6 +126,7 @@ func New(store kv.DB, cfg Config) (*DB, error) {
 	}
 	db.segments.rows = cmp.Or(cfg.SegmentRows, SegmentRows)
 	db.segments.page = max(1, pageBytes*db.segments.rows/SegmentRows)
+	db.segments.ingest = ingestBytes * db.segments.rows / SegmentRows
 	db.segments.appendFrom = appendFrom
 	db.segments.cache.budget = cmp.Or(max(cfg.SegmentBytes, 0), max(cfg.CacheBytes, 0), defaultSegmentBytes)
 	if err := db.checkFormat(context.Background()); err != nil {

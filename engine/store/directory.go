@@ -176,6 +176,7 @@ type segments struct {
 	claims     map[uint32]int
 	rows       int // SegmentRows, but in tests
 	page       int // pageBytes, but in tests
+	ingest     int // ingestBytes, but in tests
 	appendFrom int // the constant, but in tests
 	cache      columnCache
 

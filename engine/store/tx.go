@@ -311,9 +311,11 @@ func (tx *Tx) Commit(ctx context.Context, d Durability, applied func()) error {
 	var b kv.Batch
 	var saved []savedSequence
 	early := false
-	if tx.buffer.Spilled() {
-		if err := tx.buffer.Spill(ctx); err != nil {
-			return err
+	if tx.ingests(d) {
+		if tx.buffer.Spilled() {
+			if err := tx.buffer.Spill(ctx); err != nil {
+				return err
+			}
 		}
 		saved = tx.db.sequences.save(tx, &b)
 		source, done := tx.buffer.Source(&b)
@@ -354,6 +356,15 @@ func (tx *Tx) Commit(ctx context.Context, d Durability, applied func()) error {
 		return tx.db.kv.Sync()
 	}
 	return nil
+}
+
+// ingestBytes is from how many bytes of segments on files of their own are less work than the
+// log and the memtables.
+const ingestBytes = 4 << 20
+
+// ingests reports whether the commit is to be files that become part of the database.
+func (tx *Tx) ingests(d Durability) bool {
+	return tx.buffer.Spilled() || len(tx.loaded) > 0 && tx.buffer.Size() >= tx.db.segments.ingest && d != NoLog && tx.buffer.CanSpill()
 }
 
 // directory returns what segments there will be with the commit, and whether that is

@@ -333,8 +333,9 @@ func (o *Overlay) Release() {
 }
 
 // Source returns all changes: those of head, which may have puts and deletes of
-// Meta only and wins over the Overlay's own, then the others. They have to be
-// spilled before. The Overlay must not change until done is called.
+// Meta only and wins over the Overlay's own, then the others, of which none may be spilled, or
+// all are. There must be no deleted ranges, see CanSpill. The Overlay must not change until
+// done is called.
 func (o *Overlay) Source(head *Batch) (source Source, done func()) {
 	meta := map[string][]byte{}
 	add := func(key string, v []byte) bool {
@@ -358,20 +359,23 @@ func (o *Overlay) Source(head *Batch) (source Source, done func()) {
 	for _, k := range keys {
 		first.Append([]byte(k), meta[k])
 	}
-	s := Meta
+	s := Meta + 1
 	var sc Scanner
+	tree := treeSource{of: o}
 	source = func(ctx context.Context) (Space, *Chunk, error) {
 		if first.Len() > 0 {
 			c := first
 			first = Chunk{}
 			return Meta, &c, nil
 		}
-		for {
-			if sc == nil {
-				if s++; s == NumSpaces {
-					s--
-					return s, &Chunk{}, nil
+		for ; s < NumSpaces; s++ {
+			if o.under == nil {
+				if c := tree.next(s); c.Len() > 0 {
+					return s, c, nil
 				}
+				continue
+			}
+			if sc == nil {
 				sc = o.under.Scan(s, Range{NoCache: true})
 			}
 			c, err := sc.Next(ctx)
@@ -381,12 +385,37 @@ func (o *Overlay) Source(head *Batch) (source Source, done func()) {
 			sc.Close()
 			sc = nil
 		}
+		return NumSpaces - 1, &Chunk{}, nil
 	}
 	return source, func() {
 		if sc != nil {
 			sc.Close()
 		}
 	}
+}
+
+// treeSource yields the changes of one space after another that are in the tree.
+type treeSource struct {
+	of    *Overlay
+	space Space
+	from  string // where the next chunk begins
+	chunk Chunk
+	value []byte
+}
+
+// next returns the next changes of a space, none at its end.
+func (t *treeSource) next(s Space) *Chunk {
+	if s != t.space {
+		t.space, t.from = s, ""
+	}
+	t.chunk.Reset()
+	t.of.spaces[s].entries.Ascend(t.from, func(key string, v []byte) bool {
+		t.value = tagged(t.value[:0], v)
+		t.chunk.Append(raw(key), t.value)
+		t.from = key + "\x00"
+		return len(t.chunk.Buf) < spillBytes
+	})
+	return &t.chunk
 }
 
 // lower returns what lies under the tree.
