@@ -24,8 +24,9 @@ type Execer = driver.Execer
 //	n, err := kalam.InsertRows(ctx, db, "INSERT INTO notes (id, title) VALUES (?, ?)", rows)
 //
 // The parameters are in one row of VALUES; expressions, IGNORE and ON DUPLICATE KEY UPDATE
-// are as usual. Rows are taken as they are inserted, so that there may be more of them
-// than memory; a slice is done with when the next is asked for. An error that
+// are as usual. Rows are taken by another goroutine while those before are inserted, some thousands
+// ahead, so that there may be more of them than memory; a slice is done with when the next is asked for,
+// and the iterator has returned when InsertRows does. An error that
 // they yield ends the statement, and nothing is inserted. The values of a column are of
 // one Go type, or nil; integers, floats, times and strings mix as far as nothing is
 // lost, else the error is ErrWrongArguments. Errors beside those of INSERT: ErrRetryable ones

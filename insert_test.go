@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,73 @@ func TestInsertRowsMany(t *testing.T) {
 		t.Error(err)
 	}
 	check(many + 1)
+}
+
+// TestInsertRowsEnds has rows end in other ways than by themselves: InsertRows returns when who yields
+// them has, and the connection serves on.
+func TestInsertRowsEnds(t *testing.T) {
+	t.Parallel()
+	db := open(t, "CREATE TABLE t (id INT PRIMARY KEY, txt LONGTEXT)")
+	ctx := t.Context()
+	insert := func(ctx context.Context, rows iter.Seq2[[]any, error]) error {
+		_, err := kalam.InsertRows(ctx, db, "INSERT INTO t VALUES (?, ?)", rows)
+		return err
+	}
+	for _, n := range []int{0, 10, 5000} { // before the types are known, and after
+		err := insert(ctx, func(yield func([]any, error) bool) {
+			for i := range n {
+				yield([]any{i, "x"}, nil)
+			}
+			panic("no more")
+		})
+		if err == nil || !strings.Contains(err.Error(), "The rows to insert failed: no more") {
+			t.Error(n, err)
+		}
+		exited := make(chan bool)
+		go func() {
+			defer close(exited)
+			err := insert(ctx, func(yield func([]any, error) bool) {
+				for i := range n {
+					yield([]any{i, "x"}, nil)
+				}
+				runtime.Goexit()
+			})
+			t.Errorf("the goroutine goes on: %v", err)
+		}()
+		<-exited
+		ended := false
+		err = insert(ctx, func(yield func([]any, error) bool) {
+			defer func() { ended = true }()
+			for i := 0; i < 1<<30 && yield([]any{min(i, n), "x"}, nil); i++ {
+			}
+		})
+		if !errors.Is(err, kalam.ErrDuplicateEntry) || !ended {
+			t.Errorf("%v, ended: %v", err, ended)
+		}
+		waiting, stop := context.WithCancel(ctx)
+		err = insert(waiting, func(yield func([]any, error) bool) {
+			for i := range n {
+				yield([]any{i, "x"}, nil)
+			}
+			stop()
+			<-waiting.Done()
+			for range 5 {
+				yield([]any{n + 1, "x"}, nil)
+			}
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	long := strings.Repeat("long ", 1<<18)
+	err := insert(ctx, func(yield func([]any, error) bool) {
+		for i := range 50 {
+			yield([]any{i, long}, nil)
+		}
+	})
+	if got := texts(t, db, "SELECT COUNT(*), SUM(LENGTH(txt)) FROM t"); err != nil || got[0] != fmt.Sprintf("50|%d", 50*len(long)) {
+		t.Error(got, err)
+	}
 }
 
 func TestInsertRowsRefused(t *testing.T) {

@@ -87,6 +87,15 @@ func plainValue(v any) (any, error) {
 	return nil, fmt.Errorf("a %T cannot be a SQL value; give it a Value method (driver.Valuer)", v)
 }
 
+// isPlain reports whether plainValue has nothing to do that the engine doesn't.
+func isPlain(v any) bool {
+	switch v.(type) {
+	case nil, int, int64, uint64, float64, bool, string, []byte, json.RawMessage, time.Time:
+		return true
+	}
+	return false
+}
+
 // args converts checked values to the engine's. They are the connection's until
 // the next call.
 func (c *conn) args(list []driver.NamedValue) ([]engine.Arg, error) {

@@ -5,11 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"iter"
-	"slices"
 
-	"github.com/kalamgo/kalam/engine"
 	"github.com/kalamgo/kalam/engine/sqlerr"
-	"github.com/kalamgo/kalam/engine/types"
 )
 
 // Execer is a *sql.DB, *sql.Conn or *sql.Tx.
@@ -32,33 +29,38 @@ func InsertRows(ctx context.Context, on Execer, query string, rows iter.Seq2[[]a
 
 // execRows runs an INSERT for many rows of arguments.
 func (c *conn) execRows(ctx context.Context, query string, rows argumentRows) (driver.Result, error) {
-	next, stop := iter.Pull2(iter.Seq2[[]any, error](rows))
-	defer stop()
-	zone := c.session.Zone()
-	n := 0
-	r, err := c.session.ExecRows(ctx, query, func() ([]engine.Arg, error) {
-		row, err, ok := next()
-		if err != nil || !ok {
-			return nil, err
-		}
-		n++
-		c.params = slices.Grow(c.params[:0], max(len(row), 1))
-		for _, x := range row {
-			v, err := plainValue(x)
-			if err != nil {
-				return nil, sqlerr.WrongArguments.Wrap(err, "Row %d: %v", n, err)
-			}
-			t, value, err := types.FromGo(v, zone)
-			if err != nil {
-				return nil, err
-			}
-			c.params = append(c.params, engine.Arg{Type: t, Value: value})
-		}
-		return c.params, nil
-	})
-	clear(c.params)
+	r, err := c.session.ExecRows(ctx, query, plainRows(rows))
 	if err != nil {
 		return nil, c.check(err)
 	}
 	return result{r}, nil
+}
+
+// plainRows yields rows with plain values in place of others.
+func plainRows(rows argumentRows) iter.Seq2[[]any, error] {
+	return func(yield func([]any, error) bool) {
+		var plain []any
+		n := 0
+		for row, err := range rows {
+			n++
+			given := row
+			for i, x := range given {
+				if isPlain(x) {
+					continue
+				}
+				if &row[0] == &given[0] { // which is not ours
+					plain = append(plain[:0], given...)
+					row = plain
+				}
+				if row[i], err = plainValue(x); err != nil {
+					err = sqlerr.WrongArguments.Wrap(err, "Row %d: %v", n, err)
+					break
+				}
+			}
+			if !yield(row, err) {
+				break
+			}
+		}
+		clear(plain)
+	}
 }

@@ -2,8 +2,14 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"math"
+	"runtime"
+	"runtime/debug"
+	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -12,16 +18,14 @@ import (
 	"github.com/kalamgo/kalam/engine/types"
 )
 
-// ArgRows yields rows of arguments, each until the next call; nil ends them.
-type ArgRows func() ([]Arg, error)
-
 // ExecRows runs an INSERT or REPLACE whose parameters are in VALUES once for each row
-// of arguments, as one statement: all or none. A column's arguments are of the types that
-// its first ones have, or can be converted to them without loss; others are
-// sqlerr.WrongArguments. Since the rows are had only once, a conflict that a statement
-// would otherwise be run again for is an error (sqlerr.WriteConflict, LockDeadlock).
-// next must not use the session.
-func (s *Session) ExecRows(ctx context.Context, sql string, next ArgRows) (r Result, err error) {
+// of arguments, as one statement: all or none. Arguments are what types.FromGo takes; a row is
+// done with when the next is asked for, which happens in another goroutine, ahead of the inserting.
+// A column's arguments are of the types that its first ones have, or can be converted to them without
+// loss; others are sqlerr.WrongArguments. Since the rows are had only once, a conflict that a
+// statement would otherwise be run again for is an error (sqlerr.WriteConflict, LockDeadlock).
+// Who yields the rows must not use the session.
+func (s *Session) ExecRows(ctx context.Context, sql string, source iter.Seq2[[]any, error]) (r Result, err error) {
 	prepared, err := s.adHoc(ctx, sql)
 	if err != nil {
 		return r, err
@@ -42,9 +46,10 @@ func (s *Session) ExecRows(ctx context.Context, sql string, next ArgRows) (r Res
 		s.process.end(s.namespace)
 		running.stop()
 	}()
-	rows := &argumentRows{next: next, t: make([]types.Type, st.Params)}
-	if err := rows.look(); err != nil {
-		return r, err
+	rows := newArgumentRows(source, st.Params, s.zone)
+	defer rows.close()
+	if err := rows.open(running); err != nil {
+		return r, at(err, st)
 	}
 	r, _, err = s.run(running, st, arguments{types: rows.t, rows: rows})
 	return r, at(err, st)
@@ -64,67 +69,247 @@ func takesRows(t *text, st *parse.Statement) error {
 	return nil
 }
 
-// argumentRows are rows of arguments. The first ones decide the columns' types.
+// argumentRows are rows of arguments, which a goroutine makes batches of while those before are
+// inserted. The first ones decide the columns' types.
 type argumentRows struct {
-	next ArgRows
-	t    []types.Type
-	// ahead are the arguments of the rows that were looked at.
-	ahead []Arg
-	ended bool
-	read  bool // some are used
-	row   int  // the number of the last one that was had
-	used  int  // how many are used
+	source iter.Seq2[[]any, error]
+	zone   *time.Location
+	t      []types.Type // known when something is ready
+	read   bool         // some are used
+
+	ready  chan *types.Batch // closed at the end
+	free   chan *types.Batch
+	stop   chan struct{} // closed: no more are wanted
+	err    error         // what ended the rows, once ready is closed
+	exited bool          // runtime.Goexit did
+
+	batch *types.Batch // what comes next, nil: not here yet
+
+	// For the goroutine.
+	row   int        // the number of the last one that was had
+	ahead []argument // the first rows, while the types are not known
+	bytes int        // of those
+}
+
+// argument is one value.
+type argument struct {
+	t types.Type
+	v types.Value
+}
+
+// batchesAhead is how many batches there are, of argumentBytes at most beside numbers and the last row: as
+// many rows as a segment has are ready when the one before was made.
+const (
+	batchesAhead  = 16
+	argumentBytes = types.BatchBytes / 8
+)
+
+func newArgumentRows(source iter.Seq2[[]any, error], params int, zone *time.Location) *argumentRows {
+	a := &argumentRows{
+		source: source, zone: zone, t: make([]types.Type, params),
+		ready: make(chan *types.Batch, batchesAhead), free: make(chan *types.Batch, batchesAhead), stop: make(chan struct{}),
+	}
+	for i := range a.t {
+		a.t[i] = types.NullType
+	}
+	return a
+}
+
+// open begins with the rows, and returns when their types are known.
+func (a *argumentRows) open(ctx context.Context) error {
+	go a.produce()
+	return a.wait(ctx)
+}
+
+// wait waits for the next batch, and returns what ended the rows before it.
+func (a *argumentRows) wait(ctx context.Context) error {
+	if a.batch != nil {
+		return nil
+	}
+	var more bool
+	select {
+	case a.batch, more = <-a.ready:
+	case <-ctx.Done():
+		return interrupted(ctx)
+	}
+	if !more && a.exited {
+		runtime.Goexit()
+	}
+	if !more {
+		return a.err
+	}
+	return nil
+}
+
+// close ends the rows, and returns when their goroutine has.
+func (a *argumentRows) close() {
+	close(a.stop)
+	for range a.ready {
+	}
 }
 
 // begun reports whether rows are used, which cannot be had again.
 func (a *argumentRows) begun() bool { return a != nil && a.read }
 
-// take returns the next row, nil at the end.
-func (a *argumentRows) take() ([]Arg, error) {
-	if a.ended {
-		return nil, nil
+// fill makes b, which is empty, the next rows; it stays empty at the end.
+func (a *argumentRows) fill(ctx context.Context, b *types.Batch) error {
+	a.read = true
+	if err := a.wait(ctx); err != nil || a.batch == nil {
+		return err
 	}
-	row, err := a.next()
-	switch {
-	case err != nil:
-		a.ended = true
-		return nil, err
-	case row == nil:
-		a.ended = true
-		return nil, nil
+	rows := a.batch
+	a.batch = nil
+	for i, v := range b.Columns {
+		*v, *rows.Columns[i] = *rows.Columns[i], *v
 	}
-	if a.row++; len(row) != len(a.t) {
-		a.ended = true
-		return nil, sqlerr.WrongArguments.New("The statement has %d parameters, but row %d has %d arguments", len(a.t), a.row, len(row))
-	}
-	return row, nil
+	b.Len = rows.Len
+	rows.Reset()
+	a.free <- rows
+	return nil
 }
 
-// look reads the first rows and decides the types.
-func (a *argumentRows) look() error {
-	for i := range a.t {
-		a.t[i] = types.NullType
+// produce makes batches of the rows.
+func (a *argumentRows) produce() {
+	ended := false
+	defer func() {
+		if p := recover(); p != nil {
+			a.err = sqlerr.Internal.Wrap(fmt.Errorf("%v\n%s", p, debug.Stack()), "The rows to insert failed: %v", p)
+		} else {
+			a.exited = !ended
+		}
+		close(a.ready)
+	}()
+	a.err = a.readAll()
+	ended = true
+}
+
+func (a *argumentRows) readAll() error {
+	rows, typed := types.NewBatch(nil), false
+	// flush hands over what there is, and reports whether more is wanted.
+	flush := func() bool {
+		if rows.Len == 0 {
+			return true
+		}
+		select {
+		case a.ready <- rows:
+		case <-a.stop:
+			return false
+		}
+		select {
+		case rows = <-a.free:
+		case <-a.stop:
+			return false
+		}
+		return true
 	}
-	for range types.BatchRows {
-		row, err := a.take()
+	decide := func() error {
+		typed = true
+		rows = a.decide()
+		for range batchesAhead - 1 {
+			a.free <- types.NewBatch(a.t)
+		}
+		ahead := a.ahead
+		a.ahead = nil
+		for n := 1; len(ahead) > 0; n++ {
+			for i, v := range rows.Columns {
+				if !appendArgument(v, ahead[i]) {
+					return a.wrongType(n, i, ahead[i].t)
+				}
+			}
+			rows.Len++
+			ahead = ahead[len(a.t):]
+		}
+		return nil
+	}
+	for row, err := range a.source {
 		if err != nil {
 			return err
 		}
-		if row == nil {
-			break
+		if a.row++; len(row) != len(a.t) {
+			return sqlerr.WrongArguments.New("The statement has %d parameters, but row %d has %d arguments", len(a.t), a.row, len(row))
 		}
-		for i := range row {
-			a.t[i] = commonArgument(a.t[i], row[i].Type)
-			row[i].Value = row[i].Value.Clone()
+		if !typed {
+			if err := a.look(row); err != nil {
+				return err
+			}
+			if a.row < types.BatchRows && a.bytes < argumentBytes {
+				continue
+			}
+			err = decide()
+		} else {
+			err = a.append(rows, row)
 		}
-		a.ahead = append(a.ahead, row...)
+		if err != nil {
+			return err
+		}
+		if (rows.Len >= types.BatchRows || dataBytes(rows) >= argumentBytes) && !flush() {
+			return nil
+		}
 	}
+	if !typed {
+		if err := decide(); err != nil {
+			return err
+		}
+	}
+	flush()
+	return nil
+}
+
+// look notes one of the first rows, and what types it has.
+func (a *argumentRows) look(row []any) error {
+	for i, x := range row {
+		t, v, err := types.FromGo(x, a.zone)
+		if err != nil {
+			return err
+		}
+		a.t[i] = commonArgument(a.t[i], t)
+		if t.Physical() == types.PhysBytes {
+			v = v.Clone()
+			a.bytes += len(v.Bytes())
+		}
+		a.ahead = append(a.ahead, argument{t, v})
+	}
+	return nil
+}
+
+// dataBytes returns how many bytes rows have beside numbers.
+func dataBytes(b *types.Batch) (n int) {
+	for _, v := range b.Columns {
+		n += len(v.Data)
+	}
+	return n
+}
+
+// decide settles the types, and returns an empty batch of them.
+func (a *argumentRows) decide() *types.Batch {
 	for i := range a.t {
 		if a.t[i].Kind == types.Null {
 			a.t[i] = types.TextType
 		}
 	}
+	return types.NewBatch(a.t)
+}
+
+// append adds a row to a batch.
+func (a *argumentRows) append(b *types.Batch, row []any) error {
+	for i, v := range b.Columns {
+		if appendUsual(v, row[i]) {
+			continue
+		}
+		t, x, err := types.FromGo(row[i], a.zone)
+		if err != nil {
+			return err
+		}
+		if !appendArgument(v, argument{t, x}) {
+			return a.wrongType(a.row, i, t)
+		}
+	}
+	b.Len++
 	return nil
+}
+
+func (a *argumentRows) wrongType(row, i int, t types.Type) error {
+	return sqlerr.WrongArguments.New("Argument %d of row %d is %s, those of the first rows are %s: give the values of a column one Go type", i+1, row, argumentKind(t), argumentKind(a.t[i]))
 }
 
 // commonArgument returns a type that takes arguments of both types.
@@ -144,37 +329,32 @@ func commonArgument(t, u types.Type) types.Type {
 	return types.TextType
 }
 
-// fill adds the next rows to a batch, none at the end.
-func (a *argumentRows) fill(ctx context.Context, b *types.Batch) error {
-	a.read = true
-	n := len(a.t)
-	for b.Len < types.BatchRows {
-		var row []Arg
-		if len(a.ahead) > 0 {
-			row, a.ahead = a.ahead[:n], a.ahead[n:]
-		} else {
-			if b.Len%64 == 0 { // next may take its time
-				if err := interrupted(ctx); err != nil {
-					return err
-				}
-			}
-			var err error
-			if row, err = a.take(); err != nil {
-				return err
-			}
-			if row == nil {
-				break
-			}
+// appendUsual is appendArgument for values of Go's usual types in columns of just those.
+func appendUsual(v *types.Vector, x any) bool {
+	isInt := v.Type.Kind == types.BigInt && !v.Type.Unsigned
+	switch x := x.(type) {
+	case int:
+		if isInt {
+			v.AppendInt(int64(x))
+			return true
 		}
-		for i, v := range b.Columns {
-			if !appendArgument(v, &row[i]) {
-				return sqlerr.WrongArguments.New("Argument %d of row %d is %s, those of the first rows are %s: give the values of a column one Go type", i+1, a.used+1, argumentKind(row[i].Type), argumentKind(a.t[i]))
-			}
+	case int64:
+		if isInt {
+			v.AppendInt(x)
+			return true
 		}
-		b.Len++
-		a.used++
+	case float64:
+		if v.Type == types.Float64Type && x-x == 0 { // finite
+			v.AppendFloat(x)
+			return true
+		}
+	case string:
+		if v.Type == types.TextType {
+			v.AppendBytes(unsafe.Slice(unsafe.StringData(x), len(x)))
+			return true
+		}
 	}
-	return nil
+	return false
 }
 
 // maxExact is up to where all integers are float64s.
@@ -182,8 +362,8 @@ const maxExact = 1 << 53
 
 // appendArgument adds an argument to a column. It returns false when its type does not
 // have the value.
-func appendArgument(v *types.Vector, a *Arg) bool {
-	x, t := a.Value, a.Type
+func appendArgument(v *types.Vector, a argument) bool {
+	x, t := a.v, a.t
 	if x.IsNull() || t == v.Type {
 		v.AppendValue(x)
 		return true
