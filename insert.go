@@ -25,8 +25,9 @@ type Execer = driver.Execer
 //
 // The parameters are in one row of VALUES; expressions, IGNORE and ON DUPLICATE KEY UPDATE
 // are as usual. Rows are taken by another goroutine while those before are inserted, some thousands
-// ahead, so that there may be more of them than memory; a slice is done with when the next is asked for,
-// and the iterator has returned when InsertRows does. An error that
+// ahead, so that there may be more of them than memory; a slice is done with when the next is asked for.
+// InsertRows returns when the iterator has: one that waits for something is to see when ctx ends, and
+// may be asked for a row more after a row was refused. An error that
 // they yield ends the statement, and nothing is inserted. The values of a column are of
 // one Go type, or nil; integers, floats, times and strings mix as far as nothing is
 // lost, else the error is ErrWrongArguments. Errors beside those of INSERT: ErrRetryable ones

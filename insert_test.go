@@ -243,8 +243,45 @@ func TestInsertRowsEnds(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	long := strings.Repeat("long ", 1<<18)
+	// An error comes with what is left in the slice, and who yields asks for the end at once.
+	failing := func(yield func([]any, error) bool) {
+		row := []any{int32(1), "x"}
+		yield(row, nil)
+		yield(row, io.ErrUnexpectedEOF)
+	}
+	if err := insert(ctx, failing); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+	asked := 0
 	err := insert(ctx, func(yield func([]any, error) bool) {
+		for i := range 2000 {
+			yield([]any{min(i, 1500), "x"}, nil)
+		}
+		for ; yield([]any{3000, "x"}, nil); time.Sleep(time.Millisecond) {
+			asked++
+		}
+	})
+	if !errors.Is(err, kalam.ErrDuplicateEntry) || asked > 900 {
+		t.Error(err, asked)
+	}
+	// Long rows do not settle what type a column has.
+	err = insert(ctx, func(yield func([]any, error) bool) {
+		for i := range 30 {
+			var txt any
+			if i == 29 {
+				txt = []byte{'x'}
+			} else if i%10 == 0 {
+				txt = strings.Repeat("x", 1<<17)
+			}
+			yield([]any{-1 - i, txt}, nil)
+		}
+	})
+	if got := texts(t, db, "SELECT COUNT(txt) FROM t"); err != nil || got[0] != "4" {
+		t.Error(got, err)
+	}
+	texts(t, db, "DELETE FROM t")
+	long := strings.Repeat("long ", 1<<18)
+	err = insert(ctx, func(yield func([]any, error) bool) {
 		for i := range 50 {
 			yield([]any{i, long}, nil)
 		}

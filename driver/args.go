@@ -87,13 +87,13 @@ func plainValue(v any) (any, error) {
 	return nil, fmt.Errorf("a %T cannot be a SQL value; give it a Value method (driver.Valuer)", v)
 }
 
-// isPlain reports whether plainValue has nothing to do that the engine doesn't.
-func isPlain(v any) bool {
+// notPlain reports whether plainValue has more to do than the engine has.
+func notPlain(v any) bool {
 	switch v.(type) {
 	case nil, int, int64, uint64, float64, bool, string, []byte, json.RawMessage, time.Time:
-		return true
+		return false
 	}
-	return false
+	return true
 }
 
 // args converts checked values to the engine's. They are the connection's until

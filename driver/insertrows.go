@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"iter"
+	"slices"
 
 	"github.com/kalamgo/kalam/engine/sqlerr"
 )
@@ -39,28 +40,28 @@ func (c *conn) execRows(ctx context.Context, query string, rows argumentRows) (d
 // plainRows yields rows with plain values in place of others.
 func plainRows(rows argumentRows) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
-		var plain []any
+		var room []any
 		n := 0
 		for row, err := range rows {
-			n++
-			given := row
-			for i, x := range given {
-				if isPlain(x) {
-					continue
-				}
-				if &row[0] == &given[0] { // which is not ours
-					plain = append(plain[:0], given...)
-					row = plain
-				}
-				if row[i], err = plainValue(x); err != nil {
-					err = sqlerr.WrongArguments.Wrap(err, "Row %d: %v", n, err)
+			if n++; err == nil && !slices.ContainsFunc(row, notPlain) {
+				if !yield(row, nil) {
 					break
 				}
+				continue
 			}
-			if !yield(row, err) {
+			room = append(room[:0], row...) // row is not ours
+			for i, x := range room {
+				if err != nil {
+					break
+				}
+				if room[i], err = plainValue(x); err != nil {
+					err = sqlerr.WrongArguments.Wrap(err, "Row %d: %v", n, err)
+				}
+			}
+			if !yield(room, err) {
 				break
 			}
 		}
-		clear(plain)
+		clear(room)
 	}
 }

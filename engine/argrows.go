@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -80,6 +81,7 @@ type argumentRows struct {
 	ready  chan *types.Batch // closed at the end
 	free   chan *types.Batch
 	stop   chan struct{} // closed: no more are wanted
+	ended  atomic.Bool   // so it is
 	err    error         // what ended the rows, once ready is closed
 	exited bool          // runtime.Goexit did
 
@@ -143,6 +145,7 @@ func (a *argumentRows) wait(ctx context.Context) error {
 
 // close ends the rows, and returns when their goroutine has.
 func (a *argumentRows) close() {
+	a.ended.Store(true)
 	close(a.stop)
 	for range a.ready {
 	}
@@ -225,6 +228,9 @@ func (a *argumentRows) readAll() error {
 		if err != nil {
 			return err
 		}
+		if a.ended.Load() {
+			return nil
+		}
 		if a.row++; len(row) != len(a.t) {
 			return sqlerr.WrongArguments.New("The statement has %d parameters, but row %d has %d arguments", len(a.t), a.row, len(row))
 		}
@@ -232,7 +238,7 @@ func (a *argumentRows) readAll() error {
 			if err := a.look(row); err != nil {
 				return err
 			}
-			if a.row < types.BatchRows && a.bytes < argumentBytes {
+			if a.row < types.BatchRows && a.bytes < batchesAhead*argumentBytes {
 				continue
 			}
 			err = decide()

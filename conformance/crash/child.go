@@ -50,7 +50,7 @@ const (
 	appenders   = 2
 	notesParts  = 3
 	ddlRows     = 100
-	loadRows    = 17_000 // more than a segment has
+	loadRows    = 17_000 // more than a segment has, and so long that they are committed as files
 )
 
 // schema makes the tables. It may be interrupted anywhere.
@@ -64,7 +64,7 @@ var schema = []string{
 	`CREATE TABLE IF NOT EXISTS lists (id INT PRIMARY KEY, n INT NOT NULL, elements LONGTEXT NOT NULL, KEY by_n (n))`,
 	`CREATE TABLE IF NOT EXISTS notes (id BIGINT AUTO_INCREMENT PRIMARY KEY, seq BIGINT NOT NULL, part INT NOT NULL, pad VARCHAR(300),
 		UNIQUE KEY by_seq (seq, part))`,
-	`CREATE TABLE IF NOT EXISTS loads (id BIGINT PRIMARY KEY, seq BIGINT NOT NULL, pad VARCHAR(200) NOT NULL, KEY by_seq (seq))`,
+	`CREATE TABLE IF NOT EXISTS loads (id BIGINT PRIMARY KEY, seq BIGINT NOT NULL, pad VARCHAR(600) NOT NULL, KEY by_seq (seq))`,
 }
 
 // fills are single statements, so that each table is full or empty.
@@ -206,6 +206,18 @@ func (w *worker) try(ctx context.Context, f func(tx *sql.Tx) error) error {
 
 var padding = strings.Repeat("padding ", 25)
 
+const noiseLen = 1 << 20
+
+// noise is text that cannot be compressed, other in each place.
+var noise = func() string {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, noiseLen+600)
+	for i := range b {
+		b[i] = byte('0' + r.IntN(75))
+	}
+	return string(b)
+}()
+
 // transfer moves money, and tells of each transfer in a row. Transfers of the
 // first half of the workers are numbered in the order of their commits.
 func (w *worker) transfer(ctx context.Context) error {
@@ -307,7 +319,7 @@ func (w *worker) loads(ctx context.Context) error {
 		err = w.try(ctx, func(tx *sql.Tx) error {
 			rows := func(yield func([]any, error) bool) {
 				for i := range int64(loadRows) {
-					if !yield([]any{seq*loadRows + i, seq, padding}, nil) {
+					if !yield([]any{seq*loadRows + i, seq, noise[i*601%noiseLen:][:600]}, nil) {
 						return
 					}
 				}

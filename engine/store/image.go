@@ -188,8 +188,7 @@ func (o *openRun) merged(ctx context.Context, ordinal int) (*types.Vector, error
 	}
 	slot, x := o.r.mergedColumn(o.packedRun, ordinal, o.image.at)
 	if x != nil {
-		c.vector = x.vector
-		return c.vector, nil
+		return x.vector, nil // which the cache may give up
 	}
 	v := types.NewVector(o.l.t.At(ordinal).Type, o.image.rows)
 	if err := o.merge(ctx, c, v, ordinal, 0, o.image.rows); err != nil {
@@ -336,8 +335,7 @@ func (m *merge) imaged(p *packedRun, at uint64) bool {
 		_, x := m.r.mergedColumn(p, ordinal, at)
 		return x == nil
 	}
-	return !slices.ContainsFunc(m.wanted, lacks) &&
-		!slices.ContainsFunc(m.r.l.primary.parts, func(p part) bool { return lacks(p.Column) })
+	return !slices.ContainsFunc(m.r.l.primary.parts, func(p part) bool { return lacks(p.Column) })
 }
 
 // pair returns the value of the pair with elements, nil when there is none.

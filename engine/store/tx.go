@@ -246,9 +246,6 @@ func (tx *Tx) wrote(table uint32) {
 // also where that was undone.
 func (tx *Tx) Written() []uint32 { return tx.tables }
 
-// Spilled reports whether changes are in temporary files.
-func (tx *Tx) Spilled() bool { return tx.buffer.Spilled() }
-
 // wroteRows notes that the rows of a layout's table are written.
 func (tx *Tx) wroteRows(l *layout) {
 	tx.wrote(l.t.StorageID())
@@ -311,11 +308,15 @@ func (tx *Tx) Commit(ctx context.Context, d Durability, applied func()) error {
 	var b kv.Batch
 	var saved []savedSequence
 	early := false
-	if tx.ingests(d) {
+	if tx.Large() && (d != NoLog || tx.buffer.Spilled()) {
 		if tx.buffer.Spilled() {
 			if err := tx.buffer.Spill(ctx); err != nil {
 				return err
 			}
+		}
+		// The files are on stable storage at once; what they rely on is to be there before.
+		if err := tx.db.kv.Sync(); err != nil {
+			return err
 		}
 		saved = tx.db.sequences.save(tx, &b)
 		source, done := tx.buffer.Source(&b)
@@ -358,13 +359,14 @@ func (tx *Tx) Commit(ctx context.Context, d Durability, applied func()) error {
 	return nil
 }
 
-// ingestBytes is from how many bytes of segments on files of their own are less work than the
-// log and the memtables.
-const ingestBytes = 4 << 20
+// ingestBytes is from how many bytes of changes on, segments among them, files of their own are
+// less work than the log and the memtables.
+const ingestBytes = 8 << 20
 
-// ingests reports whether the commit is to be files that become part of the database.
-func (tx *Tx) ingests(d Durability) bool {
-	return tx.buffer.Spilled() || len(tx.loaded) > 0 && tx.buffer.Size() >= tx.db.segments.ingest && d != NoLog && tx.buffer.CanSpill()
+// Large reports whether a logged commit writes files, which become part of the database as a
+// whole: the changes are spilled, or have segments and are many.
+func (tx *Tx) Large() bool {
+	return tx.buffer.Spilled() || len(tx.loaded) > 0 && tx.buffer.Size() >= tx.db.segments.ingest && tx.buffer.CanSpill()
 }
 
 // directory returns what segments there will be with the commit, and whether that is

@@ -112,7 +112,7 @@ func (tx *Tx) early(c *commit, end func(ok bool)) func() {
 // beginCommit gives the commit its place in the order, and returns those that
 // have to end first. It returns nil when there is no place for it.
 func (tx *Tx) beginCommit() (c *commit, before []*commit) {
-	c = &commit{writes: tx.store.Writes(), done: make(chan struct{}), tables: tx.store.Written(), large: tx.store.Spilled()}
+	c = &commit{writes: tx.store.Writes(), done: make(chan struct{}), tables: tx.store.Written(), large: tx.store.Large()}
 	if tx.tracks() {
 		c.reads = tx.store.Reads()
 	}

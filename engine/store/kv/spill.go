@@ -409,12 +409,14 @@ func (t *treeSource) next(s Space) *Chunk {
 		t.space, t.from = s, ""
 	}
 	t.chunk.Reset()
+	var last string
 	t.of.spaces[s].entries.Ascend(t.from, func(key string, v []byte) bool {
 		t.value = tagged(t.value[:0], v)
 		t.chunk.Append(raw(key), t.value)
-		t.from = key + "\x00"
+		last = key
 		return len(t.chunk.Buf) < spillBytes
 	})
+	t.from = last + "\x00"
 	return &t.chunk
 }
 

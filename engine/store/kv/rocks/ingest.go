@@ -144,11 +144,8 @@ func (in *ingest) ingest() error {
 		paths[i] = C.CString(p)
 		defer C.free(unsafe.Pointer(paths[i]))
 	}
-	var status *C.char
-	C.kalam_ingest(in.db.c, C.size_t(len(families)), &families[0], &counts[0], &paths[0], &status)
-	if status != nil {
-		return in.db.failure(takeError(status))
-	}
-	in.db.wrote()
-	return nil
+	return in.db.try(func() (status *C.char) {
+		C.kalam_ingest(in.db.c, C.size_t(len(families)), &families[0], &counts[0], &paths[0], &status)
+		return status
+	})
 }
