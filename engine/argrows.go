@@ -7,7 +7,6 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -81,16 +80,16 @@ type argumentRows struct {
 	ready  chan *types.Batch // closed at the end
 	free   chan *types.Batch
 	stop   chan struct{} // closed: no more are wanted
-	ended  atomic.Bool   // so it is
 	err    error         // what ended the rows, once ready is closed
 	exited bool          // runtime.Goexit did
 
 	batch *types.Batch // what comes next, nil: not here yet
 
 	// For the goroutine.
-	row   int        // the number of the last one that was had
-	ahead []argument // the first rows, while the types are not known
-	bytes int        // of those
+	filling *types.Batch // nil: the types are not known
+	row     int          // the number of the last one that was had
+	ahead   []argument   // the first rows, until the types are known
+	bytes   int          // of those
 }
 
 // argument is one value.
@@ -145,7 +144,6 @@ func (a *argumentRows) wait(ctx context.Context) error {
 
 // close ends the rows, and returns when their goroutine has.
 func (a *argumentRows) close() {
-	a.ended.Store(true)
 	close(a.stop)
 	for range a.ready {
 	}
@@ -187,78 +185,69 @@ func (a *argumentRows) produce() {
 }
 
 func (a *argumentRows) readAll() error {
-	rows, typed := types.NewBatch(nil), false
-	// flush hands over what there is, and reports whether more is wanted.
-	flush := func() bool {
-		if rows.Len == 0 {
-			return true
-		}
-		select {
-		case a.ready <- rows:
-		case <-a.stop:
-			return false
-		}
-		select {
-		case rows = <-a.free:
-		case <-a.stop:
-			return false
-		}
-		return true
-	}
-	decide := func() error {
-		typed = true
-		rows = a.decide()
-		for range batchesAhead - 1 {
-			a.free <- types.NewBatch(a.t)
-		}
-		ahead := a.ahead
-		a.ahead = nil
-		for n := 1; len(ahead) > 0; n++ {
-			for i, v := range rows.Columns {
-				if !appendArgument(v, ahead[i]) {
-					return a.wrongType(n, i, ahead[i].t)
-				}
-			}
-			rows.Len++
-			ahead = ahead[len(a.t):]
-		}
-		return nil
-	}
 	for row, err := range a.source {
 		if err != nil {
 			return err
 		}
-		if a.ended.Load() {
+		if a.stopped() {
 			return nil
 		}
 		if a.row++; len(row) != len(a.t) {
 			return sqlerr.WrongArguments.New("The statement has %d parameters, but row %d has %d arguments", len(a.t), a.row, len(row))
 		}
-		if !typed {
+		if a.filling == nil {
 			if err := a.look(row); err != nil {
 				return err
 			}
 			if a.row < types.BatchRows && a.bytes < batchesAhead*argumentBytes {
 				continue
 			}
-			err = decide()
+			err = a.decide()
 		} else {
-			err = a.append(rows, row)
+			err = a.append(a.filling, row)
 		}
 		if err != nil {
 			return err
 		}
-		if (rows.Len >= types.BatchRows || dataBytes(rows) >= argumentBytes) && !flush() {
+		if (a.filling.Len >= types.BatchRows || dataBytes(a.filling) >= argumentBytes) && !a.flush() {
 			return nil
 		}
 	}
-	if !typed {
-		if err := decide(); err != nil {
+	if a.filling == nil {
+		if err := a.decide(); err != nil {
 			return err
 		}
 	}
-	flush()
+	if a.filling.Len > 0 {
+		a.flush()
+	}
 	return nil
+}
+
+// stopped reports whether no more rows are wanted.
+func (a *argumentRows) stopped() bool {
+	select {
+	case <-a.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// flush hands over the batch that was filled, for an empty one. It returns false when no
+// more rows are wanted.
+func (a *argumentRows) flush() bool {
+	select {
+	case a.ready <- a.filling:
+	case <-a.stop:
+		return false
+	}
+	select {
+	case a.filling = <-a.free:
+		return true
+	case <-a.stop:
+		return false
+	}
 }
 
 // look notes one of the first rows, and what types it has.
@@ -286,14 +275,28 @@ func dataBytes(b *types.Batch) (n int) {
 	return n
 }
 
-// decide settles the types, and returns an empty batch of them.
-func (a *argumentRows) decide() *types.Batch {
+// decide settles the types, and fills the first batch with the rows that were looked at.
+func (a *argumentRows) decide() error {
 	for i := range a.t {
 		if a.t[i].Kind == types.Null {
 			a.t[i] = types.TextType
 		}
 	}
-	return types.NewBatch(a.t)
+	a.filling = types.NewBatch(a.t)
+	for range batchesAhead - 1 {
+		a.free <- types.NewBatch(a.t)
+	}
+	for n := 1; len(a.ahead) > 0; n++ {
+		for i, v := range a.filling.Columns {
+			if !appendArgument(v, a.ahead[i]) {
+				return a.wrongType(n, i, a.ahead[i].t)
+			}
+		}
+		a.filling.Len++
+		a.ahead = a.ahead[len(a.t):]
+	}
+	a.ahead = nil
+	return nil
 }
 
 // append adds a row to a batch.

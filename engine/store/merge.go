@@ -19,7 +19,6 @@ type merge struct {
 
 	skip    *skipper // nil: none
 	columns bool     // rows of segments are read by appendColumn alone
-	wanted  []int    // those columns
 	images  []uint64 // of runs: 0, or one more than packedRun.still was
 	run     *openRun // being read
 	prefix  []byte   // of its rows' keys

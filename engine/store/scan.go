@@ -321,7 +321,7 @@ func (s *scanner) advanceMerged(ctx context.Context, rows int) (stretch, error) 
 			s.rng.Start, s.rng.End = s.spans[0].start, s.spans[0].end
 			s.merge = s.packed.merge(s.rng)
 			// Who wants few rows should not have all segments looked at.
-			s.merge.skip, s.merge.columns, s.merge.wanted = s.skip, !s.limited, s.wanted
+			s.merge.skip, s.merge.columns = s.skip, !s.limited
 		}
 		st, err := s.merge.next(ctx, rows)
 		if err != nil || st.from < st.to {
